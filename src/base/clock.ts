@@ -1,0 +1,55 @@
+// Time comes in by hand: every class that waits or measures is given a Clock, so that tests can turn it.
+
+/** A timer that was set; cancelling twice, or after it fired, is calm. */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Monotonic milliseconds, fractional; the only time that durations are made of. */
+  now(): number;
+  /** Milliseconds since 1970 by the wall clock: for people, logs and epochs. */
+  wallMs(): number;
+  /** Calls `fire` once, `ms` from now. */
+  after(ms: number, fire: () => void): Timer;
+  /** Calls `fire` once the current turn of the event loop has read what it can. */
+  soon(fire: () => void): Timer;
+}
+
+class ImmediateTimer implements Timer {
+  readonly #immediate: NodeJS.Immediate;
+  constructor(fire: () => void) {
+    this.#immediate = setImmediate(fire);
+  }
+  cancel(): void {
+    clearImmediate(this.#immediate);
+  }
+}
+
+class TimeoutTimer implements Timer {
+  readonly #timeout: NodeJS.Timeout;
+  constructor(ms: number, fire: () => void) {
+    this.#timeout = setTimeout(fire, ms);
+  }
+  cancel(): void {
+    clearTimeout(this.#timeout);
+  }
+}
+
+/** The clock of the process. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wallMs: () => Date.now(),
+  after: (ms, fire) => new TimeoutTimer(ms, fire),
+  soon: (fire) => new ImmediateTimer(fire),
+};
+
+/** Calls `tick` every `ms` until the timer is cancelled; a tick that is late doesn't bunch up with the next. */
+export function every(clock: Clock, ms: number, tick: () => void): Timer {
+  let current = clock.after(ms, run);
+  function run(): void {
+    current = clock.after(ms, run);
+    tick();
+  }
+  return { cancel: () => current.cancel() };
+}

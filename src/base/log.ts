@@ -1,0 +1,37 @@
+// One pino logger per node: levels, one event per line, secrets redacted.
+import { type DestinationStream, pino } from 'pino';
+
+/** What classes ask for: an event name (docs/events.md) and its fields. */
+export interface Log {
+  debug(fields: object, event: string): void;
+  info(fields: object, event: string): void;
+  warn(fields: object, event: string): void;
+  error(fields: object, event: string): void;
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** A reader of our log that stands still costs this much memory; lines beyond it are dropped. */
+const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
+
+/** Field names whose values never reach a log, at the top or one level down. */
+const SECRET_FIELDS = ['secret', 'password', 'token', 'query', 'url', 'tcUrl', 'authorization'];
+
+/**
+ * @param options.level lines below it are left out
+ * @param options.node the node's id, on each line
+ * @param destination where lines go; standard output by default
+ */
+export function createLog(options: { level: LogLevel; node: string }, destination?: DestinationStream): Log {
+  return pino(
+    {
+      level: options.level,
+      base: { node: options.node },
+      messageKey: 'event',
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`]),
+    },
+    destination ?? pino.destination({ dest: 1, sync: false, maxLength: MAX_BUFFERED_BYTES }),
+  );
+}

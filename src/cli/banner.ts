@@ -1,0 +1,59 @@
+// What a started node tells the person at the terminal: lines to paste into OBS, ffmpeg and a player.
+import type { Config } from '../config/schema.ts';
+
+/** The stream key that the lines use; any other works. */
+const DEMO_APP = 'live';
+const DEMO_NAME = 'demo';
+
+interface BannerFacts {
+  readonly config: Config;
+  readonly version: string;
+  /** Where the node listens, with the ports that it got. */
+  readonly rtmpPort: number;
+  readonly httpPort: number;
+  /** An address of this machine that others reach; undefined if there is none. */
+  readonly lanAddress: string | undefined;
+}
+
+/** The secret itself is never printed: the lines have a placeholder for it. */
+export function banner({ config, version, rtmpPort, httpPort, lanAddress }: BannerFacts): string {
+  const host = localHost(config.host);
+  const server = `rtmp://${host}${rtmpPort === 1935 ? '' : `:${rtmpPort}`}/${DEMO_APP}`;
+  const streamKey = config.publish.secret === undefined ? DEMO_NAME : `${DEMO_NAME}?key=YOUR-PUBLISH-SECRET`;
+  const http = `http://${host}:${httpPort}`;
+  const page = config.watch.enabled ? `  in a browser       ${http}/watch/\n` : '';
+  const elsewhere =
+    lanAddress !== undefined && isAnyAddress(config.host)
+      ? `\nFrom another machine: ${lanAddress} in place of ${host}.\n`
+      : '';
+  return `
+Tideway ${version} runs as ${config.node.id}. Ctrl-C stops it.
+
+Publish
+  OBS, server        ${server}
+  OBS, stream key    ${streamKey}
+  ffmpeg             ${ffmpegLine(`${server}/${streamKey}`)}
+
+Play
+  URL                ${http}/${DEMO_APP}/${DEMO_NAME}.flv
+${page}${elsewhere}
+`;
+}
+
+/** A test picture with a tone, so that the line works without a file. */
+function ffmpegLine(url: string): string {
+  const inputs =
+    '-f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=44100';
+  const video = '-c:v libx264 -preset veryfast -tune zerolatency -pix_fmt yuv420p -g 60';
+  return `ffmpeg -re ${inputs} ${video} -c:a aac -f flv "${url}"`;
+}
+
+/** An address to paste on this machine. */
+function localHost(host: string): string {
+  if (isAnyAddress(host)) return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function isAnyAddress(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}

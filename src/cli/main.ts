@@ -1,0 +1,49 @@
+// The program `tideway`: runs what was typed, and turns errors into one clear line each and an exit code.
+import { readFileSync } from 'node:fs';
+import { TidewayError } from '../base/errors.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { readConfig } from '../config/load.ts';
+import { type ExitCode, start } from './commands.ts';
+import { OVERVIEW, startHelp } from './help.ts';
+import { parseInvocation } from './invocation.ts';
+
+/** @param argv what follows `tideway` */
+export async function main(argv: readonly string[], process: NodeJS.Process): Promise<ExitCode> {
+  try {
+    return await run(argv, process);
+  } catch (error) {
+    for (const line of linesOf(error)) process.stderr.write(`tideway: ${line}\n`);
+    return error instanceof ConfigError || (error instanceof TidewayError && error.code === 'cli.usage')
+      ? 2
+      : 1;
+  }
+}
+
+async function run(argv: readonly string[], process: NodeJS.Process): Promise<ExitCode> {
+  const invocation = parseInvocation(argv);
+  switch (invocation.run) {
+    case 'help':
+      process.stdout.write(invocation.about === 'start' ? startHelp() : OVERVIEW);
+      return 0;
+    case 'version':
+      process.stdout.write(`${packageVersion()}\n`);
+      return 0;
+    case 'start': {
+      const { configPath: path, flags } = invocation;
+      const config = await readConfig({ path, env: process.env, flags });
+      return start(config, packageVersion(), process);
+    }
+  }
+}
+
+/** An error of ours is its message; any other is a bug, and shows where. */
+function linesOf(error: unknown): readonly string[] {
+  if (error instanceof ConfigError) return error.problems;
+  if (error instanceof TidewayError) return [error.message];
+  return [error instanceof Error ? (error.stack ?? error.message) : String(error)];
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,134 @@
+// From what an operator wrote to a checked configuration: file < environment < flags. All mistakes are reported
+// at once, a line each, with the key's path, where it was written, what was given and what is allowed.
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { closest } from './closest.ts';
+import { ConfigError } from './config-error.ts';
+import { List, parseConfigFile, type Setting } from './config-file.ts';
+import { type Config, type ConfigKey, configKeys, configSchema } from './schema.ts';
+
+/** Where values come from; a later one wins: file, environment, flags. */
+export interface ConfigSources {
+  readonly file?: { readonly name: string; readonly text: string } | undefined;
+  /** Variables that don't start with `TIDEWAY_` are left alone; empty ones count as not set. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** By key path, without the dashes. */
+  readonly flags?: Readonly<Record<string, string>>;
+  /** Makes the default of `node.id`. */
+  readonly newNodeId?: () => string;
+}
+
+const MAX_SHOWN_CHARS = 60;
+
+/** Kubernetes sets these for a service named tideway; they are nobody's configuration. */
+const SERVICE_LINK =
+  /^TIDEWAY(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$/;
+
+/**
+ * Merges and checks; reads no file, no environment and no clock.
+ * @throws ConfigError `config.syntax` or `config.invalid`; no secret is repeated in it
+ */
+export function loadConfig(sources: ConfigSources = {}): Config {
+  const settings = [
+    ...(sources.file ? parseConfigFile(sources.file) : []),
+    ...environmentSettings(sources.env ?? {}),
+    ...flagSettings(sources.flags ?? {}),
+  ].filter(({ value }) => value !== null);
+
+  const problems = settings.flatMap((setting) => problemWith(setting) ?? []);
+  if (problems.length > 0) throw new ConfigError('config.invalid', problems);
+
+  const given = new Map(settings.map(({ path, value }) => [path, value]));
+  if (!given.has('node.id')) given.set('node.id', (sources.newNodeId ?? newNodeId)());
+  if (!given.has('publish.holdAfterStopMs')) {
+    given.set('publish.holdAfterStopMs', given.get('publish.holdMs'));
+  }
+  return configSchema.parse(nested(given));
+}
+
+/**
+ * `loadConfig` with the file read from disk.
+ * @throws ConfigError as `loadConfig`, or `config.unreadable`
+ */
+export async function readConfig(
+  sources: Omit<ConfigSources, 'file'> & { readonly path: string | undefined },
+): Promise<Config> {
+  const { path, ...others } = sources;
+  if (path === undefined) return loadConfig(others);
+  try {
+    return loadConfig({ ...others, file: { name: path, text: await readFile(path, 'utf8') } });
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    const reason = error instanceof Error && 'code' in error ? error.code : 'unknown error';
+    throw new ConfigError('config.unreadable', [`${path}: this file can't be read (${reason})`], {
+      cause: error,
+    });
+  }
+}
+
+function environmentSettings(env: NonNullable<ConfigSources['env']>): Setting[] {
+  return Object.entries(env).flatMap(([name, value]) => {
+    if (!name.startsWith('TIDEWAY_') || value === undefined || value === '') return [];
+    const key = configKeys.find(({ env: known }) => known === name);
+    if (!key && SERVICE_LINK.test(name)) return [];
+    return { path: key?.path ?? name, value, from: name };
+  });
+}
+
+function flagSettings(flags: NonNullable<ConfigSources['flags']>): Setting[] {
+  return Object.entries(flags).map(([path, value]) => ({ path, value, from: `--${path}` }));
+}
+
+function problemWith({ path, value, from }: Setting): string | undefined {
+  const key = configKeys.find((known) => known.path === path);
+  if (key) {
+    if (key.accepts(value)) return undefined;
+    return `${path} (${from}): ${shown(value, key)} is not allowed; allowed: ${key.allowed}`;
+  }
+  const inside = configKeys.filter((known) => known.path.startsWith(`${path}.`));
+  if (inside.length > 0) {
+    return `${path} (${from}): a section, not a value; its keys: ${inside.map((known) => known.path).join(', ')}`;
+  }
+  return unknownKey(path, from);
+}
+
+function unknownKey(path: string, from: string): string {
+  const isVariable = path === from;
+  const names = configKeys.map((key) => (isVariable ? key.env : key.path));
+  const guess = closest(path, names);
+  const where = isVariable || from === `--${path}` ? from : `${path} (${from})`;
+  const name = from === `--${path}` && guess ? `--${guess}` : guess;
+  return `${where}: no such key; ${name ? `did you mean ${name}?` : '"tideway start --help" lists all'}`;
+}
+
+/** The value as it may be repeated: on one line, short, and never a secret. */
+function shown(value: unknown, key: ConfigKey): string {
+  if (value === List) return 'a list or an alias';
+  if (key.secret) return 'this value (not shown)';
+  const text = JSON.stringify(value);
+  return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)}…` : text;
+}
+
+/** `{ 'rtmp.port': 1 }` to `{ rtmp: { port: 1 } }`, with every section present. */
+function nested(values: ReadonlyMap<string, unknown>): Record<string, unknown> {
+  const root: Record<string, unknown> = {};
+  for (const { path } of configKeys) {
+    const names = path.split('.');
+    const last = names.pop() ?? path;
+    let section = root;
+    for (const name of names) {
+      section[name] ??= {};
+      section = section[name] as Record<string, unknown>;
+    }
+    section[last] = values.get(path);
+  }
+  return root;
+}
+
+function newNodeId(): string {
+  const host = hostname()
+    .replaceAll(/[^A-Za-z0-9_.-]/g, '-')
+    .slice(0, 59);
+  return `${host}-${randomBytes(2).toString('hex')}`;
+}

@@ -1,0 +1,183 @@
+// Every configuration key, once: its kind, default and help. The key list, the names of environment variables and
+// flags, the help text and the documentation are derived from here. Nothing is read here.
+import { z } from 'zod';
+import {
+  boolean,
+  bytes,
+  choice,
+  count,
+  host,
+  type Kind,
+  logLevel,
+  MIB,
+  ms,
+  nodeId,
+  port,
+  registryUrl,
+  secret,
+} from './kinds.ts';
+
+/** What an operator is told about a key. */
+interface KeyDoc {
+  readonly help: string;
+  readonly allowed: string;
+  readonly unit?: 'ms' | 'bytes';
+  readonly secret?: boolean;
+  /** The default in words, where it is computed or absent. */
+  readonly unset?: string;
+}
+
+const docs = z.registry<KeyDoc>();
+
+/** A key with a fixed default; `unset` tells of a better one that `load.ts` computes. */
+function key<T extends string | number | boolean>(
+  kind: Kind<T>,
+  fallback: NoInfer<T>,
+  help: string,
+  unset?: string,
+) {
+  return z._default(kind.type, fallback).register(docs, docOf(kind, help, unset));
+}
+
+/** A key that may be left out; `unset` says what happens then. */
+function optional<T>(kind: Kind<T>, unset: string, help: string) {
+  return z.optional(kind.type).register(docs, docOf(kind, help, unset));
+}
+
+/** A key for which `load.ts` always has a value; `unset` says where from. */
+function computed<T>(kind: Kind<T>, unset: string, help: string) {
+  return kind.type.register(docs, docOf(kind, help, unset));
+}
+
+function docOf(kind: Kind<unknown>, help: string, unset?: string): KeyDoc {
+  const { allowed, unit, secret: hidden } = kind;
+  return { help, allowed, ...(unit && { unit }), ...(hidden && { secret: hidden }), ...(unset && { unset }) };
+}
+
+export const configSchema = z.strictObject({
+  host: key(host, '0.0.0.0', 'Address that all doors listen on: RTMP, HTTP and mesh.'),
+  node: z.strictObject({
+    id: computed(
+      nodeId,
+      'the host name, "-" and 4 random hex digits',
+      'Name of this node in logs and in the cluster; no two nodes share one.',
+    ),
+  }),
+  log: z.strictObject({
+    level: key(logLevel, 'info', 'Log lines below this level are left out.'),
+  }),
+  rtmp: z.strictObject({
+    port: key(port, 1935, 'Port for RTMP publishers and players; 0 takes any free one.'),
+    maxConnections: key(count, 10_000, 'RTMP connections at once; more are closed on arrival.'),
+    handshakeMs: key(ms(1), 5_000, 'A connection whose handshake takes longer is closed.'),
+    connectMs: key(ms(1), 10_000, 'A connection that takes longer to publish or play is closed.'),
+  }),
+  http: z.strictObject({
+    port: key(port, 8080, 'Port for HTTP-FLV, WS-FLV, the watch page and health; 0 takes any free one.'),
+    maxConnections: key(count, 20_000, 'HTTP connections at once; more are closed on arrival.'),
+  }),
+  mesh: z.strictObject({
+    port: key(port, 7935, 'Port for other nodes; 0 takes any free one.'),
+    secret: optional(secret, 'none', 'Secret that all nodes of the cluster share.'),
+  }),
+  registry: z.strictObject({
+    url: key(registryUrl, 'memory:', 'Directory of nodes and streams; memory: is built in, for one node.'),
+  }),
+  publish: z.strictObject({
+    secret: optional(
+      secret,
+      'none: anybody may publish',
+      'A publisher must add ?key=<secret> to its stream name.',
+    ),
+    policy: key(
+      choice('takeover', 'reject'),
+      'takeover',
+      'What becomes of a second publisher of a live stream: it takes over, or is refused.',
+    ),
+    holdMs: key(ms(0), 30_000, 'How long players stay connected after the publisher was lost.'),
+    holdAfterStopMs: key(
+      ms(0),
+      30_000,
+      'How long players stay connected after the publisher stopped by itself.',
+      'the value of publish.holdMs',
+    ),
+    idleMs: key(ms(1), 30_000, 'A publisher that sends nothing for so long counts as lost.'),
+  }),
+  play: z.strictObject({
+    waitMs: key(ms(0), 2_000, 'How long a player waits for a stream that is not live yet.'),
+    maxWaitingKeys: key(count, 1_000, 'Stream keys that players wait for at once.'),
+  }),
+  player: z.strictObject({
+    maxBacklogBytes: key(bytes, 8 * MIB, 'Bytes that may wait for one slow player.'),
+    maxBacklogMs: key(ms(1), 5_000, 'Stream time that may wait for one slow player.'),
+    stallMs: key(ms(1), 15_000, 'A player that takes nothing for so long is closed.'),
+  }),
+  stream: z.strictObject({
+    logMs: key(ms(10_000), 10_000, 'Recent past kept of each stream, in stream time.'),
+    logBytes: key(bytes, 64 * MIB, 'Recent past kept of each stream, in bytes.'),
+    logFrames: key(count, 32_768, 'Recent past kept of each stream, in frames.'),
+  }),
+  limits: z.strictObject({
+    streams: key(count, 10_000, 'Streams at once on this node.'),
+  }),
+  fanout: z.strictObject({
+    maxDelayMs: key(ms(0, 1_000), 100, 'Longest that a frame waits to be sent together with others.'),
+  }),
+  memory: z.strictObject({
+    budgetBytes: optional(
+      bytes,
+      '25 % of the memory of the container',
+      'Memory that media may take on this node.',
+    ),
+  }),
+  shutdown: z.strictObject({
+    graceMs: key(ms(0), 5_000, 'How long a stopping node takes to end its players and publishers.'),
+  }),
+  watch: z.strictObject({
+    enabled: key(boolean, true, 'Serve the watch page at /watch/.'),
+  }),
+});
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+
+/** The whole configuration of one node, checked and complete. */
+export type Config = DeepReadonly<z.output<typeof configSchema>>;
+
+/** One configuration key, as operators meet it. */
+export interface ConfigKey extends KeyDoc {
+  /** Its path: `rtmp.port`. */
+  readonly path: string;
+  /** Its environment variable: `TIDEWAY_RTMP_PORT`. */
+  readonly env: string;
+  /** Its flag: `--rtmp.port`. */
+  readonly flag: string;
+  /** The fixed default; undefined if there is none. */
+  readonly fallback: string | number | boolean | undefined;
+  readonly accepts: (value: unknown) => boolean;
+}
+
+/** Every key, in the order of the schema. */
+export const configKeys: readonly ConfigKey[] = keysIn(configSchema, '');
+
+function keysIn(section: z.ZodObject, prefix: string): ConfigKey[] {
+  return Object.entries(section.shape).flatMap(([name, type]) => {
+    const path = prefix + name;
+    if (type instanceof z.ZodObject) return keysIn(type, `${path}.`);
+    const doc = docs.get(type);
+    if (!doc) throw new Error(`${path} is a bare type: declare it with key(), optional() or computed()`);
+    return {
+      ...doc,
+      path,
+      env: `TIDEWAY_${path.toUpperCase().replaceAll('.', '_')}`,
+      flag: `--${path}`,
+      fallback: type instanceof z.ZodDefault ? (type.def.defaultValue as ConfigKey['fallback']) : undefined,
+      accepts: (value) => z.safeParse(type, value).success,
+    };
+  });
+}
+
+/** A key's default in words: `1935`, `8MiB`, "the value of publish.holdMs". */
+export function defaultText({ unset, unit, fallback }: ConfigKey): string {
+  if (unset !== undefined) return unset;
+  return unit === 'bytes' && typeof fallback === 'number' ? `${fallback / MIB}MiB` : String(fallback);
+}

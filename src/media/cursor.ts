@@ -1,0 +1,65 @@
+// A reader's place in the frame log: start, wait for a key frame, read on, skip. Pure: no sink, no socket.
+import type { Frame, TimedFrame } from '../format/frame.ts';
+import { type FrameLog, type LogEntry, NO_HEADERS, type Position, type TrackHeaders } from './frame-log.ts';
+
+export class Cursor {
+  /** The next position to read; undefined while the reader waits for a frame to start at. */
+  #position: Position | undefined;
+  /** What the reader's decoder was last given. */
+  #headers: TrackHeaders = NO_HEADERS;
+  #skips = 0;
+
+  get position(): Position | undefined {
+    return this.#position;
+  }
+
+  /** How often the log overtook the reader, so that frames were left out. */
+  get skips(): number {
+    return this.#skips;
+  }
+
+  /** The reader was given everything up to this entry by others: it goes on behind it. */
+  follow(entry: LogEntry): void {
+    this.#position = entry.position + 1;
+    this.#headers = entry.headers;
+  }
+
+  /**
+   * The next frames for this reader, in order, up to and with the position `mark`, until `maxBytes` are reached.
+   * A reader that waits, or that the log has overtaken, starts at the log's newest start, with the decoder set-up
+   * that it lacks; if there is none it waits, and the answer is empty.
+   */
+  read(log: FrameLog, mark: Position, maxBytes: number): TimedFrame[] {
+    const frames: TimedFrame[] = [];
+    if (this.#position === undefined || this.#position < log.oldest) this.#start(log, mark, frames);
+    if (this.#position === undefined) return frames;
+    let bytes = 0;
+    for (let entry = log.at(this.#position); entry && entry.position <= mark; ) {
+      if (!entry.repeated) frames.push(entry);
+      this.follow(entry);
+      bytes += entry.frame.payload.length;
+      if (bytes >= maxBytes) break;
+      entry = log.at(entry.position + 1);
+    }
+    return frames;
+  }
+
+  #start(log: FrameLog, mark: Position, frames: TimedFrame[]): void {
+    if (this.#position !== undefined) this.#skips += 1;
+    this.#position = undefined;
+    const position = log.startPosition();
+    const entry = position === undefined || position > mark ? undefined : log.at(position);
+    if (!entry) return;
+    this.#position = entry.position;
+    for (const frame of lacking(this.#headers, entry.headers)) frames.push({ frame, time: entry.time });
+  }
+}
+
+function lacking(has: TrackHeaders, needs: TrackHeaders): Frame[] {
+  const pairs = [
+    [has.metadata, needs.metadata],
+    [has.video, needs.video],
+    [has.audio, needs.audio],
+  ] as const;
+  return pairs.flatMap(([old, current]) => (current && current !== old ? [current] : []));
+}

@@ -1,0 +1,135 @@
+// One wire format, one era, many players. Frames that are due together are encoded once into one shared buffer, which
+// every live player gets in one write; the others are pumped alone from the log until they stand at the flush mark.
+import type { Reason } from '../base/errors.ts';
+import type { FrameEncoder, TimedFrame, Tracks } from '../format/frame.ts';
+import type { FrameLog, Position } from './frame-log.ts';
+import type { Player } from './player.ts';
+import { ERA_LIMIT_MS } from './timeline.ts';
+
+/** What a pumped player is given per write. */
+const PUMP_BYTES = 64 * 1024;
+
+const ERA_OVER: Reason = {
+  code: 'stream.era-over',
+  message: 'the time of this connection is used up (2^31 ms): connect again',
+};
+
+export class FanOut {
+  readonly encoder: FrameEncoder;
+  readonly #log: FrameLog;
+  /** Taken off every time, so that players see less than 2^31 ms. */
+  readonly #base: number;
+  readonly #live: Player[] = [];
+  /** The flush mark: every live player was given everything up to this position. */
+  #mark: Position;
+  #closed: Reason | undefined;
+
+  constructor(encoder: FrameEncoder, log: FrameLog, base: number) {
+    this.encoder = encoder;
+    this.#log = log;
+    this.#base = base;
+    this.#mark = log.next - 1;
+  }
+
+  get base(): number {
+    return this.#base;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  get liveCount(): number {
+    return this.#live.length;
+  }
+
+  /** A player starts here: it gets the format's opening, and is pumped. */
+  join(player: Player, tracks: Tracks): void {
+    const opening = this.encoder.open(tracks);
+    if (opening.length > 0) player.take(opening);
+    this.pump(player);
+  }
+
+  /**
+   * Gives a player that is not live what it lacks, as far as its sink takes it. At the flush mark it becomes live;
+   * with nothing to start at it becomes waiting.
+   */
+  pump(player: Player): void {
+    player.state = 'behind';
+    while (!player.isFull) {
+      const frames = player.cursor.read(this.#log, this.#mark, PUMP_BYTES);
+      if (frames.length === 0) break;
+      player.take(this.encoder.encode(frames, this.#base));
+    }
+    const atMark = player.cursor.position === this.#mark + 1;
+    if (this.#closed && (atMark || player.cursor.position === undefined)) player.end(this.#closed);
+    else if (atMark) this.#promote(player);
+    else if (player.cursor.position === undefined) player.state = 'waiting';
+  }
+
+  /** Sends what was appended since the last flush to all live players, encoded once. */
+  flush(): void {
+    const head = this.#log.head;
+    if (this.#closed || !head || head.position <= this.#mark) return;
+    const batch = this.#live.length > 0 ? this.#since(this.#mark) : [];
+    this.#mark = head.position;
+    if (batch.length > 0) {
+      const bytes = this.encoder.encode(batch, this.#base);
+      // From the last to the first: a player that is demoted gives its place to one that was served already.
+      for (let index = this.#live.length - 1; index >= 0; index -= 1) {
+        const player = this.#live[index];
+        if (!player) continue;
+        player.take(bytes);
+        if (player.isOverfull) {
+          this.#demote(player);
+          player.cursor.follow(head);
+        }
+      }
+    }
+    if (head.time - this.#base >= ERA_LIMIT_MS) this.close(ERA_OVER);
+  }
+
+  /** Nothing more will come: live players end now, the others when they have read up to the flush mark. */
+  close(why: Reason): void {
+    this.#closed = why;
+    for (const player of [...this.#live]) player.end(why);
+  }
+
+  /** The player left. */
+  remove(player: Player): void {
+    if (player.liveIndex >= 0) this.#demote(player);
+  }
+
+  /** Media bytes and stream ms between a pumped player and the flush mark. */
+  lag(player: Player): { bytes: number; ms: number } {
+    const mark = this.#log.at(this.#mark);
+    const next = player.cursor.position === undefined ? undefined : this.#log.at(player.cursor.position);
+    if (!mark || !next) return { bytes: 0, ms: 0 };
+    return { bytes: mark.totalBytes - next.totalBytes, ms: mark.time - next.time };
+  }
+
+  #since(mark: Position): TimedFrame[] {
+    const batch: TimedFrame[] = [];
+    for (let entry = this.#log.at(mark + 1); entry; entry = this.#log.at(entry.position + 1)) {
+      if (!entry.repeated) batch.push(entry);
+    }
+    return batch;
+  }
+
+  #promote(player: Player): void {
+    player.state = 'live';
+    player.wasLive = true;
+    player.liveIndex = this.#live.length;
+    this.#live.push(player);
+  }
+
+  #demote(player: Player): void {
+    const last = this.#live.pop();
+    if (last && last !== player) {
+      this.#live[player.liveIndex] = last;
+      last.liveIndex = player.liveIndex;
+    }
+    player.liveIndex = -1;
+    player.state = 'behind';
+  }
+}

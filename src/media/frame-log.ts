@@ -1,0 +1,213 @@
+// The frame log: the bounded recent past of one stream, as a ring of entries. It owns what is kept and for how
+// long, and where a reader may start; it never knows who reads.
+import { type Frame, FrameKind, type TimedFrame } from '../format/frame.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+
+/**
+ *     evicted │ oldest ............ newest key ....... head │ next
+ *     ────────┼──────────────────────┼──────────────────────┼──────> position
+ *             │<── log, logMs ──────>│<──── newest GOP ────>│
+ *
+ * A position is a frame's place in this node's log, +1 each, across epochs; a cursor is a reader's next position.
+ */
+export type Position = number;
+
+/** The newest decoder set-up of each track at some entry; a new object each time one changes. */
+export interface TrackHeaders {
+  readonly metadata: Frame | undefined;
+  readonly video: Frame | undefined;
+  readonly audio: Frame | undefined;
+}
+
+export const NO_HEADERS: TrackHeaders = { metadata: undefined, video: undefined, audio: undefined };
+
+/** One frame in the log. Immutable. */
+export interface LogEntry extends TimedFrame {
+  readonly position: Position;
+  readonly epoch: number;
+  /** In effect once this entry was read. */
+  readonly headers: TrackHeaders;
+  /** A sequence header equal to the one in effect: players have it already (design §6, splice). */
+  readonly repeated: boolean;
+  /** Payload bytes ever logged, this entry included: two entries' difference is the bytes between them. */
+  readonly totalBytes: number;
+}
+
+/** Bounds of one log. The newest GOP may be older than `logMs`, up to `gopMs`. */
+export interface LogLimits {
+  readonly logMs: number;
+  readonly gopMs: number;
+  readonly logBytes: number;
+  readonly logFrames: number;
+}
+
+/** What a payload costs beyond its bytes: entry, frame, buffer object. */
+const ENTRY_BYTES = 256;
+const FIRST_SLOTS = 64;
+/** Audio alone has no key frames: a reader starts at the last second. */
+const AUDIO_GOP_MS = 1000;
+/** A stream whose video is silent for this long while audio goes on is taken as audio only. */
+const VIDEO_GONE_MS = 10_000;
+
+export class FrameLog {
+  readonly #limits: LogLimits;
+  readonly #budget: MemoryBudget;
+  #slots: (LogEntry | undefined)[] = new Array(FIRST_SLOTS).fill(undefined);
+  #oldest: Position = 0;
+  #next: Position = 0;
+  #bytes = 0;
+  #totalBytes = 0;
+  #headers = NO_HEADERS;
+  /** Readers may not start before it: an epoch's first entry, or the first after a broken timeline. */
+  #startFloor: Position = 0;
+  #newestKey: Position = -1;
+  #newestVideoTime = Number.NEGATIVE_INFINITY;
+
+  constructor(limits: LogLimits, budget: MemoryBudget) {
+    this.#limits = limits;
+    this.#budget = budget;
+  }
+
+  /** The oldest position still kept; equal to `next` when the log is empty. */
+  get oldest(): Position {
+    return this.#oldest;
+  }
+
+  /** The position that the next frame will get. */
+  get next(): Position {
+    return this.#next;
+  }
+
+  /** Bytes that the log holds in memory, overhead included. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The newest entry. */
+  get head(): LogEntry | undefined {
+    return this.at(this.#next - 1);
+  }
+
+  /** The entry at a position, if it is still kept. */
+  at(position: Position): LogEntry | undefined {
+    if (position < this.#oldest || position >= this.#next) return undefined;
+    return this.#slots[position & (this.#slots.length - 1)];
+  }
+
+  /** Adds a frame at the head. Nothing is evicted until `trim`, so that what was not flushed yet stays. */
+  append(frame: Frame, time: number, epoch: number): LogEntry {
+    const position = this.#next;
+    this.#totalBytes += frame.payload.length;
+    const before = this.#headers;
+    const repeated = repeats(before, frame);
+    this.#headers = repeated ? before : withHeader(before, frame);
+    const entry: LogEntry = {
+      frame,
+      time,
+      position,
+      epoch,
+      headers: this.#headers,
+      repeated,
+      totalBytes: this.#totalBytes,
+    };
+    if (position - this.#oldest === this.#slots.length) this.#grow();
+    this.#slots[position & (this.#slots.length - 1)] = entry;
+    this.#next = position + 1;
+    const cost = frame.payload.length + ENTRY_BYTES;
+    this.#bytes += cost;
+    this.#budget.take(cost);
+    if (frame.kind === FrameKind.video && frame.role !== 'header') this.#newestVideoTime = time;
+    if (frame.role === 'key') this.#newestKey = position;
+    return entry;
+  }
+
+  /** Evicts what is over the bounds, oldest first; the head always stays. */
+  trim(): void {
+    const headTime = this.head?.time ?? 0;
+    for (let oldest = this.at(this.#oldest); oldest && this.#isOver(oldest, headTime); ) {
+      this.#evictOldest();
+      oldest = this.at(this.#oldest);
+    }
+  }
+
+  #isOver(oldest: LogEntry, headTime: number): boolean {
+    const { logMs, gopMs, logBytes, logFrames } = this.#limits;
+    const frames = this.#next - this.#oldest;
+    if (frames === 1) return false;
+    const inNewestGop = this.#newestKey >= 0 && oldest.position >= this.#newestKey;
+    if (headTime - oldest.time > (inNewestGop ? gopMs : logMs)) return true;
+    if (this.#bytes > logBytes || frames > logFrames) return true;
+    return this.#budget.isOver && !inNewestGop;
+  }
+
+  /** From here on nobody starts at what is already logged: an epoch begins, or the timeline broke. */
+  closeToJoiners(): void {
+    this.#startFloor = this.#next;
+    this.#newestKey = -1;
+    this.#newestVideoTime = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Does video flow? Turns false again when it stops while audio goes on. */
+  get hasVideo(): boolean {
+    const head = this.head;
+    return head !== undefined && head.time - this.#newestVideoTime < VIDEO_GONE_MS;
+  }
+
+  /**
+   * Where a new reader starts: the newest key frame or, without video, the last second of audio.
+   * `undefined`: nothing to start at yet, so wait.
+   */
+  startPosition(): Position | undefined {
+    if (this.hasVideo) return this.#newestKey >= this.#oldest ? this.#newestKey : undefined;
+    return this.#audioStart();
+  }
+
+  #audioStart(): Position | undefined {
+    const head = this.head;
+    let start: Position | undefined;
+    for (let at = this.#next - 1; head && at >= Math.max(this.#oldest, this.#startFloor); at -= 1) {
+      const entry = this.at(at);
+      if (!entry || head.time - entry.time > AUDIO_GOP_MS || entry.frame.kind === FrameKind.video) break;
+      if (entry.frame.kind === FrameKind.audio && entry.frame.role === 'sample') start = at;
+    }
+    return start;
+  }
+
+  /** Lets everything go; positions go on counting. */
+  clear(): void {
+    while (this.#oldest < this.#next) this.#evictOldest();
+    this.closeToJoiners();
+  }
+
+  #evictOldest(): void {
+    const slot = this.#oldest & (this.#slots.length - 1);
+    const entry = this.#slots[slot];
+    this.#slots[slot] = undefined;
+    this.#oldest += 1;
+    if (!entry) return;
+    const cost = entry.frame.payload.length + ENTRY_BYTES;
+    this.#bytes -= cost;
+    this.#budget.give(cost);
+  }
+
+  #grow(): void {
+    const grown: (LogEntry | undefined)[] = new Array(this.#slots.length * 2).fill(undefined);
+    for (let at = this.#oldest; at < this.#next; at += 1) grown[at & (grown.length - 1)] = this.at(at);
+    this.#slots = grown;
+  }
+}
+
+/** The header in effect of the frame's track. */
+function headerOf(headers: TrackHeaders, frame: Frame): Frame | undefined {
+  return frame.kind === FrameKind.video ? headers.video : headers.audio;
+}
+
+function repeats(before: TrackHeaders, frame: Frame): boolean {
+  return frame.role === 'header' && headerOf(before, frame)?.payload.equals(frame.payload) === true;
+}
+
+function withHeader(before: TrackHeaders, frame: Frame): TrackHeaders {
+  if (frame.role === 'metadata') return { ...before, metadata: frame };
+  if (frame.role !== 'header') return before;
+  return frame.kind === FrameKind.video ? { ...before, video: frame } : { ...before, audio: frame };
+}

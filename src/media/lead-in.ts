@@ -1,0 +1,79 @@
+// The first moments of an epoch, held back until it is known where players can start: at a key frame, or at once
+// because there is no video. Pure.
+import { FrameKind, type FrameRole } from '../format/frame.ts';
+
+export interface LeadInFrame {
+  readonly kind: FrameKind;
+  readonly role: FrameRole;
+  /** Undefined for headers and metadata that came before any media frame. */
+  readonly dts: number | undefined;
+  readonly payload: Buffer;
+}
+
+/** The epoch starts with these frames, in the order they came. */
+export interface EpochStart {
+  readonly frames: readonly LeadInFrame[];
+  /** The lowest dts of a media frame among them. */
+  readonly firstDts: number;
+  /** Frames that were left out: nobody can decode them, or they are too old. */
+  readonly dropped: number;
+}
+
+/** Audio for this long without a video frame: the stream is audio only. */
+const AUDIO_ONLY_MS = 1000;
+/** Audio for this long while video has no key frame: it starts without video. */
+const KEY_WAIT_MS = 10_000;
+const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_FRAMES = 4096;
+
+export class LeadIn {
+  #frames: LeadInFrame[] = [];
+  #bytes = 0;
+  #dropped = 0;
+  #sawVideo = false;
+  #firstAudioDts: number | undefined;
+
+  /** Takes the next frame; answers the start of the epoch once it is known, and is done then. */
+  push(frame: LeadInFrame): EpochStart | undefined {
+    if (isMedia(frame) && frame.kind === FrameKind.video && frame.role !== 'key') {
+      this.#sawVideo = true;
+      this.#dropped += 1;
+      return undefined;
+    }
+    this.#frames.push(frame);
+    this.#bytes += frame.payload.length;
+    if (frame.role === 'key') return this.#start(frame.dts ?? 0);
+    if (frame.kind === FrameKind.audio && frame.dts !== undefined) {
+      this.#firstAudioDts ??= frame.dts;
+      const heldMs = frame.dts - this.#firstAudioDts;
+      if (heldMs >= (this.#sawVideo ? KEY_WAIT_MS : AUDIO_ONLY_MS)) return this.#start(frame.dts);
+    }
+    this.#bound();
+    return undefined;
+  }
+
+  /** Media older than a second before the start is left out: players would wait through it. */
+  #start(atDts: number): EpochStart {
+    const frames = this.#frames.filter((held) => !isMedia(held) || (held.dts ?? 0) >= atDts - AUDIO_ONLY_MS);
+    const times = frames.flatMap((held) => (isMedia(held) && held.dts !== undefined ? [held.dts] : []));
+    return {
+      frames,
+      firstDts: Math.min(atDts, ...times),
+      dropped: this.#dropped + this.#frames.length - frames.length,
+    };
+  }
+
+  #bound(): void {
+    while (this.#frames.length > MAX_FRAMES || this.#bytes > MAX_BYTES) {
+      const oldest = this.#frames.findIndex(isMedia);
+      const [gone] = this.#frames.splice(Math.max(oldest, 0), 1);
+      this.#bytes -= gone?.payload.length ?? 0;
+      this.#dropped += 1;
+    }
+  }
+}
+
+/** Audio or video that is shown: neither set-up nor data. */
+function isMedia(frame: LeadInFrame): boolean {
+  return frame.kind !== FrameKind.data && frame.role !== 'header';
+}

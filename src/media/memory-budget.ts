@@ -1,0 +1,28 @@
+// One budget for all frame logs of a node. It counts; the logs shed depth, and the node refuses new publishers.
+
+/** Bytes that the frame logs of a node may hold together. */
+export class MemoryBudget {
+  readonly limitBytes: number;
+  #usedBytes = 0;
+
+  constructor(limitBytes: number) {
+    this.limitBytes = limitBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Over it, logs keep only their newest GOP, and no new publication is taken. */
+  get isOver(): boolean {
+    return this.#usedBytes > this.limitBytes;
+  }
+
+  take(bytes: number): void {
+    this.#usedBytes += bytes;
+  }
+
+  give(bytes: number): void {
+    this.#usedBytes -= bytes;
+  }
+}

@@ -1,0 +1,138 @@
+// One player of a stream, in any format: its sink, its place, its counters, and why it ended. The stream moves it.
+import type { Reason } from '../base/errors.ts';
+import type { FrameEncoder } from '../format/frame.ts';
+import { Cursor } from './cursor.ts';
+
+/** Where a player's bytes go; the doors make them. None of its verbs calls back into the player before it returns. */
+export interface Sink {
+  /** Bytes taken and not yet handed to the kernel. */
+  readonly backlogBytes: number;
+  /** Takes the bytes at once, in order. The buffer is shared by many players: it is never written to. Never throws. */
+  write(bytes: Buffer): void;
+  /** The stream is over for this player: says so in the protocol's own way behind what was written, and closes. */
+  end(why: Reason): void;
+  /** Closes at once: the player is broken or too slow. */
+  destroy(why: Reason): void;
+}
+
+/** What a player tells the stream it belongs to. */
+export interface PlayerOwner {
+  /** Its sink ran empty: it can take more. */
+  drained(player: Player): void;
+  /** It is over; asked once. */
+  left(player: Player, why: Reason): void;
+}
+
+/** A player's bounds. */
+export interface PlayerLimits {
+  /** Bytes of media that a player may be behind. */
+  readonly maxBacklogBytes: number;
+  /** Stream time that a player may be behind, ms. */
+  readonly maxBacklogMs: number;
+  /** Ms without one byte leaving for a player that has some to take. */
+  readonly stallMs: number;
+}
+
+/** Who plays: for logs and lists. */
+export interface PlayerIdentity {
+  /** "address:port" of the player. */
+  readonly remote: string;
+}
+
+/** `waiting` for a frame to start at; `behind` and pumped alone from the log; `live` at the flush mark; `ended`. */
+export type PlayerState = 'waiting' | 'behind' | 'live' | 'ended';
+
+/** A sink that holds this much takes no further bytes from the log until it ran empty. */
+const FULL_BYTES = 64 * 1024;
+/** A live player that holds this much is pumped alone from then on, so that its backlog stays in the shared log. */
+const OVERFULL_BYTES = 512 * 1024;
+
+export class Player {
+  readonly encoder: FrameEncoder;
+  readonly remote: string;
+  readonly startedMs: number;
+  readonly cursor = new Cursor();
+  readonly #sink: Sink;
+  readonly #owner: PlayerOwner;
+  /** Moved by the stream and its fan-outs alone. */
+  state: PlayerState = 'waiting';
+  /** Its place in its fan-out's row of live players; moved by the fan-out alone. */
+  liveIndex = -1;
+  /** Was it live once? From then on being behind is its own slowness. */
+  wasLive = false;
+  /** Bytes given to the sink. */
+  bytesTaken = 0;
+  #bytesGone = 0;
+  #progressMs: number;
+
+  constructor(
+    encoder: FrameEncoder,
+    sink: Sink,
+    identity: PlayerIdentity,
+    deps: { owner: PlayerOwner; nowMs: number },
+  ) {
+    this.encoder = encoder;
+    this.remote = identity.remote;
+    this.startedMs = deps.nowMs;
+    this.#sink = sink;
+    this.#owner = deps.owner;
+    this.#progressMs = deps.nowMs;
+  }
+
+  /** Bytes taken and not yet handed to the kernel. */
+  get backlogBytes(): number {
+    return this.#sink.backlogBytes;
+  }
+
+  /** Must the log wait for the sink? */
+  get isFull(): boolean {
+    return this.#sink.backlogBytes >= FULL_BYTES;
+  }
+
+  /** Too full to be live. */
+  get isOverfull(): boolean {
+    return this.#sink.backlogBytes >= OVERFULL_BYTES;
+  }
+
+  take(bytes: Buffer): void {
+    this.bytesTaken += bytes.length;
+    this.#sink.write(bytes);
+  }
+
+  /** The door says that the socket's queue ran empty. */
+  drained(): void {
+    if (this.state === 'behind') this.#owner.drained(this);
+  }
+
+  /** Ms since a byte last left for this player; 0 while it has nothing to take. */
+  stalledMs(nowMs: number): number {
+    const backlog = this.#sink.backlogBytes;
+    const gone = this.bytesTaken - backlog;
+    if (gone !== this.#bytesGone || backlog === 0) {
+      this.#bytesGone = gone;
+      this.#progressMs = nowMs;
+    }
+    return nowMs - this.#progressMs;
+  }
+
+  /** The door says that the connection is gone. Calm when repeated. */
+  leave(why: Reason): void {
+    if (this.state === 'ended') return;
+    this.#owner.left(this, why);
+    this.state = 'ended';
+  }
+
+  /** Ends it cleanly: the stream is over for it. */
+  end(why: Reason): void {
+    if (this.state === 'ended') return;
+    this.leave(why);
+    this.#sink.end(why);
+  }
+
+  /** Closes it at once. */
+  destroy(why: Reason): void {
+    if (this.state === 'ended') return;
+    this.leave(why);
+    this.#sink.destroy(why);
+  }
+}

@@ -1,0 +1,143 @@
+// Every stream of this node by its key, and those who wait for one that is not there yet. It leaves nothing behind.
+import type { Clock } from '../base/clock.ts';
+import { type Reason, TidewayError } from '../base/errors.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import { Stream, type StreamNeeds, type StreamOptions } from './stream.ts';
+
+/** What a door asks for a player. */
+export interface PlayRequest {
+  readonly key: StreamKey;
+  readonly query: URLSearchParams;
+  readonly protocol: 'rtmp' | 'http-flv' | 'ws-flv';
+  /** "address:port" of the player. */
+  readonly remote: string;
+  /** The player went while it waited. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The stream of a key; one that is not there is waited for.
+ * @throws TidewayError `play.not-found`, `play.too-many-waiting`, `play.gone`, `node.stopping`
+ */
+export type OpenStream = (request: PlayRequest) => Promise<Stream>;
+
+export interface DirectoryLimits {
+  readonly maxStreams: number;
+  /** How long a player waits for a stream that is not there, ms. */
+  readonly waitMs: number;
+  /** Keys that may be waited for at once. */
+  readonly maxWaitingKeys: number;
+}
+
+type Waiter = (answer: Stream | TidewayError) => void;
+
+export class StreamDirectory {
+  readonly #streams = new Map<StreamKey, Stream>();
+  readonly #waiting = new Map<StreamKey, Set<Waiter>>();
+  readonly #limits: DirectoryLimits;
+  readonly #options: StreamOptions;
+  readonly #needs: Omit<StreamNeeds, 'ended'>;
+  readonly #clock: Clock;
+  #stopped: TidewayError | undefined;
+
+  constructor(limits: DirectoryLimits, options: StreamOptions, needs: Omit<StreamNeeds, 'ended'>) {
+    this.#limits = limits;
+    this.#options = options;
+    this.#needs = needs;
+    this.#clock = needs.clock;
+  }
+
+  get streams(): Iterable<Stream> {
+    return this.#streams.values();
+  }
+
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+
+  get waitingKeyCount(): number {
+    return this.#waiting.size;
+  }
+
+  /** Is the stream here, live or held? */
+  has(key: StreamKey): boolean {
+    return this.#streams.has(key);
+  }
+
+  /** The stream of a key, for who plays it. */
+  async open(request: PlayRequest): Promise<Stream> {
+    if (this.#stopped) throw this.#stopped;
+    const stream = this.#streams.get(request.key) ?? (await this.#wait(request));
+    if (stream instanceof TidewayError) throw stream;
+    return stream;
+  }
+
+  /**
+   * The stream of a key, for who feeds it; made if it is not there. The caller attaches a source in the same turn.
+   * @throws TidewayError `publish.too-many-streams`, `node.stopping`
+   */
+  feed(key: StreamKey): Stream {
+    if (this.#stopped) throw this.#stopped;
+    const known = this.#streams.get(key);
+    if (known) return known;
+    if (this.#streams.size >= this.#limits.maxStreams) {
+      throw new TidewayError(
+        'publish.too-many-streams',
+        `this node has all the streams it may have (${this.#limits.maxStreams}): raise limits.streams`,
+        { streams: this.#limits.maxStreams },
+      );
+    }
+    const stream = new Stream(key, this.#options, { ...this.#needs, ended: (gone) => this.#forget(gone) });
+    this.#streams.set(key, stream);
+    this.#answer(key, stream);
+    return stream;
+  }
+
+  /** Ends every stream and every wait; from now on nothing is opened. */
+  stop(why: Reason): void {
+    const stopped = new TidewayError(why.code, why.message);
+    this.#stopped = stopped;
+    for (const stream of [...this.#streams.values()]) stream.end(why);
+    for (const key of [...this.#waiting.keys()]) this.#answer(key, stopped);
+  }
+
+  #forget(stream: Stream): void {
+    if (this.#streams.get(stream.key) === stream) this.#streams.delete(stream.key);
+  }
+
+  #answer(key: StreamKey, answer: Stream | TidewayError): void {
+    const waiters = this.#waiting.get(key);
+    this.#waiting.delete(key);
+    for (const waiter of waiters ?? []) waiter(answer);
+  }
+
+  #wait({ key, signal }: PlayRequest): Promise<Stream | TidewayError> {
+    let waiters = this.#waiting.get(key);
+    if (!waiters) {
+      if (this.#waiting.size >= this.#limits.maxWaitingKeys) {
+        const message = `players wait for ${this.#waiting.size} unknown streams already: try again in a moment`;
+        return Promise.resolve(new TidewayError('play.too-many-waiting', message));
+      }
+      waiters = new Set();
+      this.#waiting.set(key, waiters);
+    }
+    const row = waiters;
+    return new Promise((resolve) => {
+      const finish: Waiter = (answer) => {
+        timer.cancel();
+        signal.removeEventListener('abort', gone);
+        row.delete(finish);
+        if (row.size === 0 && this.#waiting.get(key) === row) this.#waiting.delete(key);
+        resolve(answer);
+      };
+      const gone = () => finish(new TidewayError('play.gone', 'the player went while it waited'));
+      const timer = this.#clock.after(this.#limits.waitMs, () => {
+        const message = `no stream ${key} came up within ${this.#limits.waitMs} ms`;
+        finish(new TidewayError('play.not-found', message, { stream: key }));
+      });
+      row.add(finish);
+      signal.addEventListener('abort', gone);
+      if (signal.aborted) gone();
+    });
+  }
+}

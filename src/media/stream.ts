@@ -1,0 +1,297 @@
+// One stream: its source, its log, its fan-outs and players, its hold and its end. It knows no socket and no peer.
+import type { Clock, Timer } from '../base/clock.ts';
+import { every } from '../base/clock.ts';
+import type { Reason } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import { codecName } from '../format/codec.ts';
+import { type Frame, type FrameEncoder, FrameKind, type Tracks } from '../format/frame.ts';
+import { FanOut } from './fan-out.ts';
+import { FlushWindow } from './flush-window.ts';
+import { FrameLog, type LogLimits } from './frame-log.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+import { Player, type PlayerIdentity, type PlayerLimits, type PlayerOwner, type Sink } from './player.ts';
+import { TakeoverLimit } from './takeover.ts';
+import { eraBase, Timeline } from './timeline.ts';
+
+/** What appends to a stream: a publication, later an upstream. Exactly one at a time. */
+export interface StreamSource {
+  readonly epoch: number;
+  /** Ms since it last had a frame. */
+  silentMs(nowMs: number): number;
+  /** The stream has a newer source, or ends: this one is done. It does not detach itself. */
+  displace(why: Reason): void;
+}
+
+export interface StreamOptions {
+  readonly log: LogLimits;
+  readonly player: PlayerLimits;
+  /** The longest that a frame may wait to be flushed with others, ms. */
+  readonly maxDelayMs: number;
+}
+
+export interface StreamNeeds {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly budget: MemoryBudget;
+  /** The stream ended: forget it. Called once. */
+  readonly ended: (stream: Stream) => void;
+}
+
+export type StreamState =
+  | { readonly at: 'idle' }
+  | { readonly at: 'live'; readonly source: StreamSource; readonly sinceMs: number }
+  | { readonly at: 'held'; readonly why: Reason; readonly timer: Timer }
+  | { readonly at: 'ended'; readonly why: Reason };
+
+/** Codec names of the tracks of the current epoch (format/codec.ts). */
+export interface Codecs {
+  readonly video: string | undefined;
+  readonly audio: string | undefined;
+}
+
+/** What was appended is flushed at once when it reaches this. */
+const FLUSH_BYTES = 1024 * 1024;
+const SWEEP_MS = 1000;
+
+const CODEC_CHANGED: Reason = {
+  code: 'stream.codec-changed',
+  message: 'the publisher came back with another codec: connect again',
+};
+const HOLD_OVER: Reason = { code: 'stream.hold-over', message: 'the publisher did not come back' };
+const BACKLOG: Reason = { code: 'player.backlog', message: 'the player is too far behind the stream' };
+const STALLED: Reason = { code: 'player.stalled', message: 'the player took no byte for too long' };
+
+export class Stream implements PlayerOwner {
+  readonly key: StreamKey;
+  /** Asked before a publisher displaces another. */
+  readonly takeovers = new TakeoverLimit();
+  readonly #options: StreamOptions;
+  readonly #clock: Clock;
+  readonly #logger: Log;
+  readonly #ended: (stream: Stream) => void;
+  readonly #log: FrameLog;
+  readonly #timeline = new Timeline();
+  readonly #window: FlushWindow;
+  #state: StreamState = { at: 'idle' };
+  #epoch = 0;
+  #codecs: Codecs = { video: undefined, audio: undefined };
+  #epochHasAudio = false;
+  /** Open fan-outs; a closed one is only known to the players that still read it out. */
+  #fanOuts: FanOut[] = [];
+  /** All players; without a fan-out one has not started yet. Bounded by the doors' connection limits. */
+  readonly #players = new Map<Player, FanOut | undefined>();
+  readonly #waiting = new Set<Player>();
+  #unflushedBytes = 0;
+  #flushTimer: Timer | undefined;
+  #sweepTimer: Timer | undefined;
+
+  constructor(key: StreamKey, options: StreamOptions, needs: StreamNeeds) {
+    this.key = key;
+    this.#options = options;
+    this.#clock = needs.clock;
+    this.#logger = needs.log;
+    this.#ended = needs.ended;
+    this.#log = new FrameLog(options.log, needs.budget);
+    this.#window = new FlushWindow(options.maxDelayMs);
+  }
+
+  get state(): StreamState {
+    return this.#state;
+  }
+
+  /** The highest epoch that ever fed this stream; 0 if none did. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get codecs(): Codecs {
+    return this.#codecs;
+  }
+
+  get playerCount(): number {
+    return this.#players.size;
+  }
+
+  /** Media bytes that its log holds. */
+  get logBytes(): number {
+    return this.#log.bytes;
+  }
+
+  /** Takes a source in place of the one before. Its frames may come after `begin`. */
+  attach(source: StreamSource, why: Reason): void {
+    const before = this.#state;
+    this.#state = { at: 'live', source, sinceMs: this.#clock.now() };
+    if (before.at === 'held') before.timer.cancel();
+    if (before.at === 'live') before.source.displace(why);
+    this.#epoch = source.epoch;
+    this.#log.closeToJoiners();
+  }
+
+  /**
+   * The attached source has its first frames: they are spliced to what players have received.
+   * @param firstDts the lowest dts among them
+   */
+  begin(firstDts: number): void {
+    this.#timeline.splice(firstDts, this.#clock.now());
+    this.#epochHasAudio = false;
+  }
+
+  /** Appends a frame of the attached source; it is flushed within `maxDelayMs`. */
+  append(frame: Frame): void {
+    const time = this.#timeline.place(frame.kind, frame.dts, this.#clock.now());
+    this.#followCodec(frame);
+    this.#log.append(frame, time, this.#epoch);
+    this.#unflushedBytes += frame.payload.length;
+    if (this.#unflushedBytes >= FLUSH_BYTES) this.#flush();
+    else this.#flushTimer ??= this.#scheduleFlush();
+  }
+
+  /** The source is gone: players are held until another comes or `holdMs` are over. */
+  detach(source: StreamSource, why: Reason, holdMs: number): void {
+    if (this.#state.at !== 'live' || this.#state.source !== source) return;
+    this.#flush();
+    this.#log.closeToJoiners();
+    const timer = this.#clock.after(holdMs, () => this.end(HOLD_OVER));
+    this.#state = { at: 'held', why, timer };
+  }
+
+  /** Adds a player; it starts at the newest key frame, or waits for one. */
+  play(encoder: FrameEncoder, sink: Sink, identity: PlayerIdentity): Player {
+    const player = new Player(encoder, sink, identity, { owner: this, nowMs: this.#clock.now() });
+    this.#logger.info({ stream: this.key, format: encoder.format, remote: identity.remote }, 'play.start');
+    this.#players.set(player, undefined);
+    this.#waiting.add(player);
+    this.#sweepTimer ??= every(this.#clock, SWEEP_MS, () => this.#sweep());
+    if (this.#state.at === 'ended') player.end(this.#state.why);
+    else this.#startWaiting();
+    return player;
+  }
+
+  drained(player: Player): void {
+    this.#players.get(player)?.pump(player);
+    this.#waitIfIdle(player);
+  }
+
+  left(player: Player, why: Reason): void {
+    this.#players.get(player)?.remove(player);
+    this.#players.delete(player);
+    this.#waiting.delete(player);
+    if (this.#players.size === 0) {
+      this.#sweepTimer?.cancel();
+      this.#sweepTimer = undefined;
+    }
+    this.#logger.info(
+      {
+        stream: this.key,
+        format: player.encoder.format,
+        remote: player.remote,
+        reason: why.code,
+        durationMs: Math.round(this.#clock.now() - player.startedMs),
+        bytes: player.bytesTaken - player.backlogBytes,
+        skips: player.cursor.skips,
+      },
+      'play.end',
+    );
+  }
+
+  /** Ends it for its source and all its players, and lets its memory go. Calm when repeated. */
+  end(why: Reason): void {
+    const before = this.#state;
+    if (before.at === 'ended') return;
+    this.#flush();
+    this.#state = { at: 'ended', why };
+    if (before.at === 'held') before.timer.cancel();
+    if (before.at === 'live') before.source.displace(why);
+    for (const player of [...this.#players.keys()]) player.end(why);
+    this.#flushTimer?.cancel();
+    this.#log.clear();
+    this.#ended(this);
+  }
+
+  /** A changed codec is a new stream to a decoder: today's players end, the next start with it. */
+  #followCodec(frame: Frame): void {
+    if (frame.kind === FrameKind.data) return;
+    const track = frame.kind === FrameKind.video ? 'video' : 'audio';
+    if (track === 'audio') this.#epochHasAudio = true;
+    const codec = codecName(frame.kind, frame.payload);
+    const before = this.#codecs[track];
+    if (codec === undefined || codec === before) return;
+    this.#codecs = { ...this.#codecs, [track]: codec };
+    if (before === undefined) return;
+    this.#flush();
+    for (const fanOut of this.#fanOuts) fanOut.close(CODEC_CHANGED);
+    this.#fanOuts = [];
+    this.#log.closeToJoiners();
+  }
+
+  #scheduleFlush(): Timer {
+    const ms = this.#window.ms;
+    return ms === 0 ? this.#clock.soon(this.#flush) : this.#clock.after(ms, this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushTimer?.cancel();
+    this.#flushTimer = undefined;
+    if (this.#unflushedBytes === 0) return;
+    this.#unflushedBytes = 0;
+    const startedMs = this.#clock.now();
+    for (const fanOut of this.#fanOuts) fanOut.flush();
+    this.#fanOuts = this.#fanOuts.filter((fanOut) => !fanOut.isClosed);
+    this.#startWaiting();
+    this.#window.flushed(this.#clock.now() - startedMs);
+    this.#log.trim();
+  };
+
+  /** Starts those that wait, if there is something to start at. */
+  #startWaiting(): void {
+    if (this.#waiting.size === 0) return;
+    const position = this.#log.startPosition();
+    const start = position === undefined ? undefined : this.#log.at(position);
+    if (!start) return;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const player of waiting) {
+      const fanOut = this.#players.get(player);
+      if (fanOut) fanOut.pump(player);
+      else this.#join(player, start.time);
+      this.#waitIfIdle(player);
+    }
+  }
+
+  #join(player: Player, startTime: number): void {
+    const fanOut = this.#fanOutFor(player.encoder, eraBase(startTime));
+    this.#players.set(player, fanOut);
+    fanOut.join(player, this.#tracks());
+  }
+
+  #waitIfIdle(player: Player): void {
+    if (player.state === 'waiting' && this.#players.has(player)) this.#waiting.add(player);
+  }
+
+  #fanOutFor(encoder: FrameEncoder, base: number): FanOut {
+    const open = this.#fanOuts.find((fanOut) => fanOut.encoder === encoder && fanOut.base === base);
+    if (open) return open;
+    const fanOut = new FanOut(encoder, this.#log, base);
+    this.#fanOuts.push(fanOut);
+    return fanOut;
+  }
+
+  #tracks(): Tracks {
+    return { audio: this.#epochHasAudio, video: this.#log.hasVideo };
+  }
+
+  /** Once a second: players that are too far behind, or take nothing, are closed with the reason. */
+  #sweep(): void {
+    const nowMs = this.#clock.now();
+    const { maxBacklogBytes, maxBacklogMs, stallMs } = this.#options.player;
+    for (const [player, fanOut] of [...this.#players]) {
+      if (player.stalledMs(nowMs) >= stallMs) player.destroy(STALLED);
+      else if (player.wasLive && player.state === 'behind' && fanOut) {
+        const lag = fanOut.lag(player);
+        if (lag.ms > maxBacklogMs || lag.bytes + player.backlogBytes > maxBacklogBytes)
+          player.destroy(BACKLOG);
+      }
+    }
+  }
+}

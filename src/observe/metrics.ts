@@ -1,0 +1,50 @@
+// The text format of Prometheus, and the counters that have a label. Plain fields elsewhere are read when asked.
+
+/** One family of samples (Prometheus exposition format 0.0.4). */
+export interface MetricFamily {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge';
+  readonly help: string;
+  readonly samples: readonly MetricSample[];
+}
+
+export interface MetricSample {
+  readonly value: number;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** Counts by a code; the codes come from the program, and beyond `MAX_CODES` they count as `other`. */
+export class CodeCounter {
+  readonly #counts = new Map<string, number>();
+
+  count(code: string): void {
+    const known = this.#counts.has(code) || this.#counts.size < MAX_CODES ? code : 'other';
+    this.#counts.set(known, (this.#counts.get(known) ?? 0) + 1);
+  }
+
+  /** One sample a code. */
+  samples(): MetricSample[] {
+    return [...this.#counts].map(([code, value]) => ({ value, labels: { code } }));
+  }
+}
+
+const MAX_CODES = 100;
+
+/** Writes families as text, for `/metrics`. */
+export function metricsText(families: readonly MetricFamily[]): string {
+  return families.map(familyText).join('');
+}
+
+function familyText({ name, type, help, samples }: MetricFamily): string {
+  const lines = samples.map(({ value, labels }) => `${name}${labelText(labels)} ${value}\n`);
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
+}
+
+function labelText(labels: Readonly<Record<string, string>> = {}): string {
+  const pairs = Object.entries(labels).map(([label, value]) => `${label}="${escapeLabel(value)}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
+
+function escapeLabel(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}

@@ -1,0 +1,53 @@
+// What config.example.yaml and the table in docs/configuration.md have to say, made from the schema.
+import { type ConfigKey, configKeys, defaultText } from '../../src/config/schema.ts';
+
+const EXAMPLE_HEAD = `# Every key of Tideway, with its default. Copy what you change, and start with it:
+#
+#   tideway start --config config.yaml
+#
+# The environment (TIDEWAY_RTMP_PORT=1936) wins over this file, a flag (--rtmp.port 1936) over both.
+# A key without a value has the default that its comment names.
+`;
+
+/** The text of config.example.yaml. */
+export function exampleYaml(): string {
+  const sections = new Set<string>();
+  const lines = configKeys.flatMap((key) => {
+    const [section = '', name] = key.path.split('.');
+    const indent = name === undefined ? '' : '  ';
+    const opens = name !== undefined && !sections.has(section);
+    sections.add(section);
+    const value = key.unset === undefined ? ` ${yamlValue(key)}` : '';
+    return [
+      ...(name === undefined || opens ? [''] : []),
+      ...(opens ? [`${section}:`] : []),
+      ...comments(key).map((line) => `${indent}# ${line}`),
+      `${indent}${name ?? section}:${value}`,
+    ];
+  });
+  return [EXAMPLE_HEAD.trimEnd(), ...lines, ''].join('\n');
+}
+
+function comments(key: ConfigKey): string[] {
+  return [
+    key.help,
+    `Allowed: ${key.allowed}.`,
+    ...(key.unset === undefined ? [] : [`Without a value: ${key.unset}.`]),
+  ];
+}
+
+function yamlValue(key: ConfigKey): string {
+  const text = defaultText(key);
+  return /^[A-Za-z0-9.]+$/.test(text) ? text : `'${text}'`;
+}
+
+/** The table of docs/configuration.md, one row a key. */
+export function markdownTable(): string {
+  const rows = configKeys.map((key) => {
+    const fallback = key.unset ?? `\`${defaultText(key)}\``;
+    return `| \`${key.path}\` | \`${key.env}\` | ${fallback} | ${key.help} | ${key.allowed} |`;
+  });
+  return ['| key | environment | default | what it does | allowed |', '|---|---|---|---|---|', ...rows].join(
+    '\n',
+  );
+}
