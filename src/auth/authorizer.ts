@@ -23,7 +23,10 @@ export class Authorizer {
     if (this.#publishSecret === undefined) return;
     const given = query.get('key');
     if (given === null) {
-      throw new TidewayError('publish.denied', 'this node wants a publish secret: append ?key=... to the stream name');
+      throw new TidewayError(
+        'publish.denied',
+        'this node wants a publish secret: append ?key=... to the stream name',
+      );
     }
     if (!timingSafeEqual(digest(given), this.#publishSecret)) {
       throw new TidewayError('publish.denied', 'the publish secret is wrong');

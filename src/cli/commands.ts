@@ -3,7 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import { createLog, type Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
-import { RelayNode } from '../node/relay-node.ts';
+import { RelayNode, version } from '../node/relay-node.ts';
 import { banner } from './banner.ts';
 import { type ProcessEnd, processEnd } from './process-end.ts';
 
@@ -18,12 +18,12 @@ const STOP_MARGIN_MS = 1_000;
  * @returns the exit code, once the node has stopped
  * @throws TidewayError when it can't start, such as `listen.busy`
  */
-export async function start(config: Config, version: string, process: NodeJS.Process): Promise<ExitCode> {
+export async function start(config: Config, process: NodeJS.Process): Promise<ExitCode> {
   const log = createLog({ level: config.log.level, node: config.node.id });
   const ending = processEnd(process, log);
   const node = new RelayNode({ config, log, clock: systemClock });
   await node.start();
-  process.stderr.write(banner({ config, version, ...node.addresses, lanAddress: lanAddress() }));
+  process.stderr.write(banner({ config, version: version(), ...node.addresses, lanAddress: lanAddress() }));
   return stop(node, await ending, { log, graceMs: config.shutdown.graceMs });
 }
 

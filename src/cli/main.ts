@@ -1,8 +1,8 @@
 // The program `tideway`: runs what was typed, and turns errors into one clear line each and an exit code.
-import { readFileSync } from 'node:fs';
 import { TidewayError } from '../base/errors.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { readConfig } from '../config/load.ts';
+import { version } from '../node/relay-node.ts';
 import { type ExitCode, start } from './commands.ts';
 import { OVERVIEW, startHelp } from './help.ts';
 import { parseInvocation } from './invocation.ts';
@@ -26,12 +26,12 @@ async function run(argv: readonly string[], process: NodeJS.Process): Promise<Ex
       process.stdout.write(invocation.about === 'start' ? startHelp() : OVERVIEW);
       return 0;
     case 'version':
-      process.stdout.write(`${packageVersion()}\n`);
+      process.stdout.write(`${version()}\n`);
       return 0;
     case 'start': {
       const { configPath: path, flags } = invocation;
       const config = await readConfig({ path, env: process.env, flags });
-      return start(config, packageVersion(), process);
+      return start(config, process);
     }
   }
 }
@@ -41,9 +41,4 @@ function linesOf(error: unknown): readonly string[] {
   if (error instanceof ConfigError) return error.problems;
   if (error instanceof TidewayError) return [error.message];
   return [error instanceof Error ? (error.stack ?? error.message) : String(error)];
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -114,6 +114,7 @@ export const configSchema = z.strictObject({
   }),
   stream: z.strictObject({
     logMs: key(ms(10_000), 10_000, 'Recent past kept of each stream, in stream time.'),
+    gopMs: key(ms(10_000), 60_000, 'The newest group of pictures is kept beyond stream.logMs, up to this.'),
     logBytes: key(bytes, 64 * MIB, 'Recent past kept of each stream, in bytes.'),
     logFrames: key(count, 32_768, 'Recent past kept of each stream, in frames.'),
   }),

@@ -1,7 +1,7 @@
 // The FLV container: its header and tags, read from a publisher and written for players. Knows no codec.
 // Source: Adobe Flash Video File Format v10.1, annex E.
 import { WireError } from '../base/errors.ts';
-import { type FrameEncoder, FrameKind, type TimedFrame, type Tracks } from './frame.ts';
+import { type FrameEncoder, FrameKind, stampOf, type TimedFrame, type Tracks } from './frame.ts';
 
 /** One tag as it was received. The payload is an owned copy. */
 export interface FlvTag {
@@ -169,7 +169,7 @@ export function flvTagsLength(batch: readonly TimedFrame[]): number {
   return length;
 }
 
-/** Writes the frames as tags into `target` from `start` on, each stamped with `time - base` (ms, below 2^31). */
+/** Writes the frames as tags into `target` from `start` on, each with the stamp of stampOf (ms, below 2^31). */
 export function writeFlvTags(
   target: Buffer,
   start: number,
@@ -177,9 +177,10 @@ export function writeFlvTags(
   base: number,
 ): void {
   let at = start;
-  for (const { frame, time } of batch) {
+  for (const timed of batch) {
+    const { frame } = timed;
     const size = frame.payload.length;
-    const stamp = time - base;
+    const stamp = stampOf(timed, base);
     target[at] = frame.kind;
     target.writeUIntBE(size, at + 1, 3);
     target.writeUIntBE(stamp & 0xffffff, at + 4, 3);

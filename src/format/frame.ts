@@ -38,6 +38,14 @@ export interface TimedFrame {
   readonly time: number;
 }
 
+/**
+ * The wire time of a frame, ms. Metadata belongs to no moment and is stamped 0: ffmpeg takes one with another time
+ * for a track of text.
+ */
+export function stampOf({ frame, time }: TimedFrame, base: number): number {
+  return frame.role === 'metadata' ? 0 : time - base;
+}
+
 /** Which tracks a player may expect (FLV v10.1 §E.2 TypeFlags). */
 export interface Tracks {
   readonly audio: boolean;
@@ -53,6 +61,6 @@ export interface FrameEncoder {
   readonly format: string;
   /** What opens a player's stream, before its first frame; may be empty. */
   open(tracks: Tracks): Buffer;
-  /** Joins the frames into one new buffer; each is stamped with `time - base`, in ms, below 2^31. */
+  /** Joins the frames into one new buffer; each has the stamp of stampOf, in ms, below 2^31. */
   encode(batch: readonly TimedFrame[], base: number): Buffer;
 }

@@ -5,7 +5,9 @@ import { type FrameLog, type LogEntry, NO_HEADERS, type Position, type TrackHead
 export class Cursor {
   /** The next position to read; undefined while the reader waits for a frame to start at. */
   #position: Position | undefined;
-  /** What the reader's decoder was last given. */
+  /** What the reader's decoder was last given, over all epochs. */
+  #given: TrackHeaders = NO_HEADERS;
+  /** Those of the entry that was read last. */
   #headers: TrackHeaders = NO_HEADERS;
   #skips = 0;
 
@@ -21,7 +23,13 @@ export class Cursor {
   /** The reader was given everything up to this entry by others: it goes on behind it. */
   follow(entry: LogEntry): void {
     this.#position = entry.position + 1;
+    if (entry.headers === this.#headers) return;
     this.#headers = entry.headers;
+    this.#given = {
+      metadata: entry.headers.metadata ?? this.#given.metadata,
+      video: entry.headers.video ?? this.#given.video,
+      audio: entry.headers.audio ?? this.#given.audio,
+    };
   }
 
   /**
@@ -51,7 +59,7 @@ export class Cursor {
     const entry = position === undefined || position > mark ? undefined : log.at(position);
     if (!entry) return;
     this.#position = entry.position;
-    for (const frame of lacking(this.#headers, entry.headers)) frames.push({ frame, time: entry.time });
+    for (const frame of lacking(this.#given, entry.headers)) frames.push({ frame, time: entry.time });
   }
 }
 
@@ -61,5 +69,7 @@ function lacking(has: TrackHeaders, needs: TrackHeaders): Frame[] {
     [has.video, needs.video],
     [has.audio, needs.audio],
   ] as const;
-  return pairs.flatMap(([old, current]) => (current && current !== old ? [current] : []));
+  return pairs.flatMap(([old, current]) =>
+    current && !old?.payload.equals(current.payload) ? [current] : [],
+  );
 }

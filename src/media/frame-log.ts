@@ -12,7 +12,7 @@ import type { MemoryBudget } from './memory-budget.ts';
  */
 export type Position = number;
 
-/** The newest decoder set-up of each track at some entry; a new object each time one changes. */
+/** The newest decoder set-up of each track that an epoch had at some entry; a new object each time one changes. */
 export interface TrackHeaders {
   readonly metadata: Frame | undefined;
   readonly video: Frame | undefined;
@@ -27,7 +27,7 @@ export interface LogEntry extends TimedFrame {
   readonly epoch: number;
   /** In effect once this entry was read. */
   readonly headers: TrackHeaders;
-  /** A sequence header equal to the one in effect: players have it already (design §6, splice). */
+  /** A sequence header equal to the one that this epoch or the one before had: players have it (design §6, splice). */
   readonly repeated: boolean;
   /** Payload bytes ever logged, this entry included: two entries' difference is the bytes between them. */
   readonly totalBytes: number;
@@ -58,6 +58,8 @@ export class FrameLog {
   #bytes = 0;
   #totalBytes = 0;
   #headers = NO_HEADERS;
+  /** Of the epoch before. */
+  #earlierHeaders = NO_HEADERS;
   /** Readers may not start before it: an epoch's first entry, or the first after a broken timeline. */
   #startFloor: Position = 0;
   #newestKey: Position = -1;
@@ -98,9 +100,9 @@ export class FrameLog {
   append(frame: Frame, time: number, epoch: number): LogEntry {
     const position = this.#next;
     this.#totalBytes += frame.payload.length;
-    const before = this.#headers;
-    const repeated = repeats(before, frame);
-    this.#headers = repeated ? before : withHeader(before, frame);
+    const known = headerOf(this.#headers, frame) ?? headerOf(this.#earlierHeaders, frame);
+    const repeated = frame.role === 'header' && known?.payload.equals(frame.payload) === true;
+    this.#headers = withHeader(this.#headers, repeated ? known : frame);
     const entry: LogEntry = {
       frame,
       time,
@@ -145,6 +147,19 @@ export class FrameLog {
     this.#startFloor = this.#next;
     this.#newestKey = -1;
     this.#newestVideoTime = Number.NEGATIVE_INFINITY;
+  }
+
+  /** An epoch begins: who starts in it is given its own decoder set-up, none of a track that it may not have. */
+  beginEpoch(): void {
+    this.#earlierHeaders = this.#headers;
+    this.#headers = NO_HEADERS;
+  }
+
+  /** A track goes on with another codec: what was before is no decoder set-up for it. */
+  forgetHeader(kind: FrameKind): void {
+    const track = kind === FrameKind.video ? 'video' : 'audio';
+    this.#headers = { ...this.#headers, [track]: undefined };
+    this.#earlierHeaders = { ...this.#earlierHeaders, [track]: undefined };
   }
 
   /** Does video flow? Turns false again when it stops while audio goes on. */
@@ -200,10 +215,6 @@ export class FrameLog {
 /** The header in effect of the frame's track. */
 function headerOf(headers: TrackHeaders, frame: Frame): Frame | undefined {
   return frame.kind === FrameKind.video ? headers.video : headers.audio;
-}
-
-function repeats(before: TrackHeaders, frame: Frame): boolean {
-  return frame.role === 'header' && headerOf(before, frame)?.payload.equals(frame.payload) === true;
 }
 
 function withHeader(before: TrackHeaders, frame: Frame): TrackHeaders {

@@ -15,6 +15,8 @@ export interface EpochStart {
   readonly frames: readonly LeadInFrame[];
   /** The lowest dts of a media frame among them. */
   readonly firstDts: number;
+  /** The highest. */
+  readonly newestDts: number;
   /** Frames that were left out: nobody can decode them, or they are too old. */
   readonly dropped: number;
 }
@@ -59,6 +61,7 @@ export class LeadIn {
     return {
       frames,
       firstDts: Math.min(atDts, ...times),
+      newestDts: Math.max(atDts, ...times),
       dropped: this.#dropped + this.#frames.length - frames.length,
     };
   }

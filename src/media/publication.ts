@@ -166,7 +166,7 @@ export class Publication implements StreamSource {
     if (!started) return;
     this.#leadIn = undefined;
     this.dropped += started.dropped;
-    this.#stream.begin(started.firstDts);
+    this.#stream.begin(started.firstDts, started.newestDts);
     for (const held of started.frames) {
       this.#send(held.kind, held.role, held.dts ?? started.firstDts, held.payload);
     }

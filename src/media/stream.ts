@@ -41,7 +41,7 @@ export interface StreamNeeds {
 export type StreamState =
   | { readonly at: 'idle' }
   | { readonly at: 'live'; readonly source: StreamSource; readonly sinceMs: number }
-  | { readonly at: 'held'; readonly why: Reason; readonly timer: Timer }
+  | { readonly at: 'held'; readonly why: Reason; readonly sinceMs: number; readonly timer: Timer }
   | { readonly at: 'ended'; readonly why: Reason };
 
 /** Codec names of the tracks of the current epoch (format/codec.ts). */
@@ -131,9 +131,11 @@ export class Stream implements PlayerOwner {
   /**
    * The attached source has its first frames: they are spliced to what players have received.
    * @param firstDts the lowest dts among them
+   * @param newestDts the highest
    */
-  begin(firstDts: number): void {
-    this.#timeline.splice(firstDts, this.#clock.now());
+  begin(firstDts: number, newestDts = firstDts): void {
+    this.#timeline.splice(firstDts, this.#clock.now(), newestDts);
+    this.#log.beginEpoch();
     this.#epochHasAudio = false;
   }
 
@@ -153,7 +155,7 @@ export class Stream implements PlayerOwner {
     this.#flush();
     this.#log.closeToJoiners();
     const timer = this.#clock.after(holdMs, () => this.end(HOLD_OVER));
-    this.#state = { at: 'held', why, timer };
+    this.#state = { at: 'held', why, sinceMs: this.#clock.now(), timer };
   }
 
   /** Adds a player; it starts at the newest key frame, or waits for one. */
@@ -223,6 +225,7 @@ export class Stream implements PlayerOwner {
     for (const fanOut of this.#fanOuts) fanOut.close(CODEC_CHANGED);
     this.#fanOuts = [];
     this.#log.closeToJoiners();
+    this.#log.forgetHeader(frame.kind);
   }
 
   #scheduleFlush(): Timer {

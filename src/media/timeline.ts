@@ -35,13 +35,14 @@ export class Timeline {
   }
 
   /**
-   * Begins an epoch. Real time since the last frame is kept, up to MAX_LEAP_MS.
+   * Begins an epoch. Real time since the last frame is kept, up to MAX_LEAP_MS: what the epoch has by now ends there.
    * @param firstDts the lowest dts of the epoch's first frames
+   * @param newestDts the highest
    */
-  splice(firstDts: number, nowMs: number): void {
+  splice(firstDts: number, nowMs: number, newestDts = firstDts): void {
     // The first epoch keeps the publisher's own times, but for whole eras.
     const start = this.#newest
-      ? this.#newest.time + this.#elapsed(nowMs)
+      ? this.#newest.time + Math.max(1, this.#elapsed(nowMs) - (newestDts - firstDts))
       : ((firstDts % ERA_MS) + ERA_MS) % ERA_MS;
     this.#offset = start - firstDts;
     this.#floor = start;
@@ -59,7 +60,7 @@ export class Timeline {
     }
     const last = kind === FrameKind.audio ? this.#lastAudio : this.#lastVideo;
     let time = dts + this.#offset;
-    if (time < last - BACKSTEP_MS || time > Math.max(newest, this.#floor) + MAX_LEAP_MS) {
+    if (time < last - BACKSTEP_MS || time > newest + MAX_LEAP_MS) {
       time = newest + this.#elapsed(nowMs);
       this.#offset = time - dts;
     }

@@ -45,7 +45,10 @@ export class Publishing {
     const { clock, log, authorizer, budget, directory } = this.#needs;
     authorizer.checkPublish(request.query);
     if (budget.isOver) {
-      throw new TidewayError('publish.no-memory', 'the streams of this node use all the memory they may: try later');
+      throw new TidewayError(
+        'publish.no-memory',
+        'the streams of this node use all the memory they may: try later',
+      );
     }
     const stream = directory.feed(request.key);
     this.#checkTaken(stream);
@@ -61,7 +64,10 @@ export class Publishing {
   #checkTaken(stream: Stream): void {
     if (stream.state.at !== 'live') return;
     if (this.#options.policy === 'reject') {
-      throw new TidewayError('publish.taken', `${stream.key} is being published: stop the other publisher first`);
+      throw new TidewayError(
+        'publish.taken',
+        `${stream.key} is being published: stop the other publisher first`,
+      );
     }
     const nowMs = this.#needs.clock.now();
     if (!stream.takeovers.allows(nowMs, stream.state.source.silentMs(nowMs))) {

@@ -8,6 +8,8 @@ import { MessageType, maxPayloadBytes, parseControl, type RtmpMessage } from './
 export const DEFAULT_CHUNK_BYTES = 128;
 export const MAX_CHUNK_BYTES = 16 * 1024 * 1024;
 const MAX_CHUNK_STREAMS = 32;
+/** Two of the biggest messages: more at once is no encoder that multiplexes, but one that fills memory. */
+const MAX_UNFINISHED_BYTES = 16 * 1024 * 1024;
 
 /** Message header bytes of fmt 0, 1, 2 and 3 (§5.3.1.2). */
 const MESSAGE_HEADER_BYTES = [11, 7, 3, 0] as const;
@@ -22,6 +24,9 @@ const NO_MESSAGES: readonly RtmpMessage[] = [];
  * A reader that threw is dead: it throws the same error from then on.
  */
 export class ChunkReader {
+  /** Bytes of unfinished messages, all together, that the peer may make us hold; whoever knows it moves it. */
+  maxUnfinishedBytes: number;
+  #unfinishedBytes = 0;
   /** Bounded by MAX_CHUNK_STREAMS. */
   readonly #streams = new Map<number, ChunkStream>();
   #chunkBytes = DEFAULT_CHUNK_BYTES;
@@ -31,6 +36,10 @@ export class ChunkReader {
   /** The start of a header whose rest has not come: at most 17 bytes, our own copy. */
   #partial = EMPTY;
   #failure: WireError | undefined;
+
+  constructor(maxUnfinishedBytes = MAX_UNFINISHED_BYTES) {
+    this.maxUnfinishedBytes = maxUnfinishedBytes;
+  }
 
   /** Memory that unfinished messages hold, in bytes: at most what was received for them, and 1 MiB. */
   get heldBytes(): number {
@@ -42,8 +51,8 @@ export class ChunkReader {
   /**
    * Takes the next bytes, which stay the caller's; returns the messages that they complete.
    * Payloads are owned copies. Messages that came in the same bytes as a violation are lost with it.
-   * @throws WireError `rtmp.chunk-format`, `rtmp.chunk-streams`, `rtmp.chunk-size`, `rtmp.message-size` or
-   * `rtmp.control-length`
+   * @throws WireError `rtmp.chunk-format`, `rtmp.chunk-streams`, `rtmp.chunk-size`, `rtmp.message-size`,
+   * `rtmp.unfinished` or `rtmp.control-length`
    */
   push(bytes: Buffer): readonly RtmpMessage[] {
     if (this.#failure) throw this.#failure;
@@ -79,6 +88,7 @@ export class ChunkReader {
       stream.take(bytes, at, size, inHand);
       at += size;
       this.#chunkLeft -= size;
+      this.#countUnfinished(size);
       if (this.#chunkLeft > 0) break;
       if (stream.received < stream.length) continue;
       const message = this.#finish(stream);
@@ -164,6 +174,7 @@ export class ChunkReader {
 
   #finish(stream: ChunkStream): RtmpMessage | undefined {
     this.#current = undefined;
+    this.#unfinishedBytes -= stream.received;
     const { id: chunkStreamId, type, timestamp, streamId } = stream;
     const message = { chunkStreamId, type, timestamp, streamId, payload: stream.finish() };
     switch (type) {
@@ -171,11 +182,24 @@ export class ChunkReader {
         this.#setChunkBytes(parseControl(message));
         return undefined;
       case MessageType.abort:
-        this.#streams.get(parseControl(message))?.abort();
+        this.#abort(this.#streams.get(parseControl(message)));
         return undefined;
       default:
         return message;
     }
+  }
+
+  #countUnfinished(bytes: number): void {
+    this.#unfinishedBytes += bytes;
+    if (this.#unfinishedBytes <= this.maxUnfinishedBytes) return;
+    const text = `unfinished messages hold more than ${this.maxUnfinishedBytes} bytes`;
+    throw new WireError('rtmp.unfinished', text, { bytes: this.#unfinishedBytes });
+  }
+
+  #abort(stream: ChunkStream | undefined): void {
+    if (!stream?.inMessage) return;
+    this.#unfinishedBytes -= stream.received;
+    stream.abort();
   }
 
   #setChunkBytes(bytes: number): void {

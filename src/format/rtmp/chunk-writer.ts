@@ -1,6 +1,6 @@
 // Messages -> chunks (RTMP 1.0 §5.3). Every message starts with fmt 0, so that its bytes depend on no other
 // message and one buffer serves every player.
-import { type FrameEncoder, FrameKind, type TimedFrame } from '../frame.ts';
+import { type FrameEncoder, FrameKind, stampOf, type TimedFrame } from '../frame.ts';
 import type { RtmpMessage } from './message.ts';
 
 /** What we announce by Set Chunk Size: SRS sends the same to every player, and ffmpeg when it publishes. */
@@ -28,15 +28,25 @@ export const rtmpEncoder: FrameEncoder = {
 
   encode(batch: readonly TimedFrame[], base: number): Buffer {
     let size = 0;
-    for (const { frame, time } of batch) {
-      size += chunkedBytes(chunkStreamOf(frame.kind), time - base, frame.payload.length, OUT_CHUNK_BYTES);
+    for (const timed of batch) {
+      const { kind, payload } = timed.frame;
+      size += chunkedBytes(chunkStreamOf(kind), stampOf(timed, base), payload.length, OUT_CHUNK_BYTES);
     }
     const target = Buffer.allocUnsafeSlow(size);
     let at = 0;
-    for (const { frame, time } of batch) {
-      const { kind, payload } = frame;
-      const chunkStream = chunkStreamOf(kind);
-      at = writeChunks(target, at, chunkStream, time - base, kind, MEDIA_STREAM_ID, payload, OUT_CHUNK_BYTES);
+    for (const timed of batch) {
+      const { kind, payload } = timed.frame;
+      const stamp = stampOf(timed, base);
+      at = writeChunks(
+        target,
+        at,
+        chunkStreamOf(kind),
+        stamp,
+        kind,
+        MEDIA_STREAM_ID,
+        payload,
+        OUT_CHUNK_BYTES,
+      );
     }
     return target;
   },

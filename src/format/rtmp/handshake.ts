@@ -19,7 +19,7 @@ const SERVER_VERSION = Buffer.from([4, 5, 0, 1]);
 const CLIENT_VERSION = Buffer.from([9, 0, 124, 2]);
 
 const KEY_TAIL = Buffer.from('f0eec24a8068bee82e00d0d1029e7e576eec5d2d29806fab93b8e636cfeb31ae', 'hex');
-const SERVER_TEXT = Buffer.from('Genuine Adobe Media Server 001');
+const SERVER_TEXT = Buffer.from('Genuine Adobe Flash Media Server 001');
 const CLIENT_TEXT = Buffer.from('Genuine Adobe Flash Player 001');
 const SERVER_KEY = Buffer.concat([SERVER_TEXT, KEY_TAIL]);
 const CLIENT_KEY = Buffer.concat([CLIENT_TEXT, KEY_TAIL]);

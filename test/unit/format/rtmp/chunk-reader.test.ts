@@ -4,7 +4,7 @@ import { WireError } from '../../../../src/base/errors.ts';
 import { ChunkReader } from '../../../../src/format/rtmp/chunk-reader.ts';
 import { writeMessage } from '../../../../src/format/rtmp/chunk-writer.ts';
 import { abort, type RtmpMessage, setChunkSize } from '../../../../src/format/rtmp/message.ts';
-import { type ChunkStyle, cut, NaiveChunker, uint } from '../../../support/chunks.ts';
+import { type ChunkStyle, cut, NaiveChunker, plain, uint } from '../../../support/chunks.ts';
 
 const MIB = 1024 * 1024;
 
@@ -71,7 +71,7 @@ function interleave(
   messages: readonly RtmpMessage[],
   style: ChunkStyle,
   order: readonly number[],
-): { bytes: Buffer; inOrder: RtmpMessage[] } {
+): { bytes: Buffer; inOrder: RtmpMessage[]; ambiguous: boolean } {
   const chunker = new NaiveChunker(style);
   const lanes = new Map<number, { message: RtmpMessage; chunk: Buffer; last: boolean }[]>();
   for (const each of messages) {
@@ -95,7 +95,7 @@ function interleave(
     parts.push(step.chunk);
     if (step.last) inOrder.push(step.message);
   }
-  return { bytes: Buffer.concat(parts), inOrder };
+  return { bytes: Buffer.concat(parts), inOrder, ambiguous: chunker.ambiguous };
 }
 
 describe('a chunk reader', () => {
@@ -107,11 +107,12 @@ describe('a chunk reader', () => {
         fc.array(fc.nat({ max: 7 })),
         anyCuts,
         (messages, style, order, cuts) => {
-          const { bytes, inOrder } = interleave(messages, style, order);
+          const { bytes, inOrder, ambiguous } = interleave(messages, style, order);
+          fc.pre(!ambiguous);
           const reader = new ChunkReader();
           const stream = Buffer.concat([announced(style.chunkBytes), bytes]);
           const read = cut(stream, cuts).flatMap((segment) => reader.push(segment));
-          expect(read).toEqual(inOrder);
+          expect(read.map(plain)).toEqual(inOrder.map(plain));
           expect(reader.heldBytes).toBe(0);
         },
       ),
@@ -183,23 +184,15 @@ describe('a chunk reader', () => {
 
   test('grows with bytes received, never with bytes promised', () => {
     const reader = new ChunkReader();
-    reader.push(announced(16 * MIB));
+    reader.push(announced(1)); // a chunk has to end before the next begins
     let received = 0;
     for (let id = 3; id < 34; id += 1) {
-      const promise = Buffer.concat([
-        Buffer.from([id]),
-        uint(0, 3),
-        uint(8 * MIB, 3),
-        uint(9, 1),
-        uint(1, 4),
-      ]);
-      // A chunk has to end before the next begins: one byte, by a chunk size of one.
-      reader.push(announced(1));
-      received += promise.length + 1;
-      reader.push(Buffer.concat([promise, Buffer.from([7])]));
+      const head = Buffer.concat([Buffer.from([id]), uint(0, 3), uint(8 * MIB, 3), uint(9, 1), uint(1, 4)]);
+      received += head.length + 1;
+      reader.push(Buffer.concat([head, Buffer.from([7])]));
     }
-    expect(reader.heldBytes).toBeLessThanOrEqual(received + MIB);
-    reader.push(announced(16 * MIB));
+    expect(reader.heldBytes).toBeLessThanOrEqual(received);
+    reader.push(chunked([setChunkSize(16 * MIB)], { ...spec, chunkBytes: 1 }));
     reader.push(Buffer.from([0xc0 + 3]));
     for (let sent = 0; sent < 4 * MIB; sent += 1000) {
       reader.push(Buffer.alloc(1000));

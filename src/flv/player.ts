@@ -1,0 +1,83 @@
+// HTTP-FLV out: GET /app/name.flv. After the response's head the socket leaves the HTTP parser and carries raw FLV,
+// so that all players share one buffer.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Clock } from '../base/clock.ts';
+import type { Reason } from '../base/errors.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import { httpFlv } from '../format/flv.ts';
+import type { OpenStream } from '../media/stream-directory.ts';
+import { isStreamPath, notLive, remoteOf, streamKeyOf, whileOpen } from './flv-request.ts';
+import { SocketSink } from './socket-sink.ts';
+
+export interface FlvPlayNeeds {
+  readonly clock: Clock;
+  readonly openStream: OpenStream;
+  /** Can the stream be played without waiting? */
+  readonly isLive: (key: StreamKey) => boolean;
+}
+
+/** Ranges are not served: a live stream has no beginning to count from. */
+const MEDIA_HEADERS = {
+  'Content-Type': 'video/x-flv',
+  'Cache-Control': 'no-store',
+  'X-Accel-Buffering': 'no',
+  'Accept-Ranges': 'none',
+  Connection: 'close',
+} as const;
+
+const SENT_BYTES: Reason = {
+  code: 'player.sent-bytes',
+  message: 'the player sent something behind its request: HTTP-FLV is the last answer on a connection',
+};
+const LEFT: Reason = { code: 'player.left', message: 'the player closed its connection' };
+
+/** The route that HTTP-FLV players come in by. */
+export class FlvPlayRoute {
+  readonly methods = ['GET', 'HEAD'];
+  readonly matches = isStreamPath;
+  readonly #needs: FlvPlayNeeds;
+
+  constructor(needs: FlvPlayNeeds) {
+    this.#needs = needs;
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    const key = streamKeyOf(url);
+    if (request.method === 'HEAD') {
+      // Health checks and proxies ask with HEAD: it never waits, and never makes this node pull a stream.
+      if (!this.#needs.isLive(key)) throw notLive(key);
+      response.writeHead(200, MEDIA_HEADERS).end();
+      return;
+    }
+    const { socket } = request;
+    const remote = remoteOf(socket);
+    socket.setTimeout(0);
+    const stream = await whileOpen(socket, (signal) =>
+      this.#needs.openStream({ key, query: url.searchParams, protocol: 'http-flv', remote, signal }),
+    );
+    if (socket.destroyed) return;
+    writeHead(response);
+    const sink = new SocketSink(socket, this.#needs.clock, () => socket.end());
+    leaveParser(socket, sink);
+    sink.attach(stream.play(httpFlv, sink, { remote }));
+  }
+}
+
+/** Without a length and without chunks, for HTTP/1.0 and 1.1 alike, the body is what comes until the close. */
+function writeHead(response: ServerResponse): void {
+  response.removeHeader('Transfer-Encoding');
+  response.writeHead(200, MEDIA_HEADERS);
+  response.flushHeaders();
+}
+
+/**
+ * From here on, the socket's bytes don't go to the HTTP parser: any is one too many, and a FIN is a goodbye, though
+ * sockets of the HTTP server may be half open. The response stays unfinished, so that Node leaves the socket alone.
+ */
+function leaveParser(socket: Socket, sink: SocketSink): void {
+  socket.removeAllListeners('data');
+  socket.on('data', () => sink.destroy(SENT_BYTES));
+  socket.on('end', () => sink.destroy(LEFT));
+  socket.resume();
+}

@@ -1,0 +1,114 @@
+// Answers of the HTTP server that are not media: JSON, and refusals that say why. One table turns a reason into a
+// status; a code that is not in it is something this node can't do now.
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Clock } from '../base/clock.ts';
+import { TidewayError, WireError } from '../base/errors.ts';
+
+const STATUS: Readonly<Record<string, number>> = {
+  'http.bad-request': 400,
+  'http.bad-url': 400,
+  'http.not-found': 404,
+  'http.method-not-allowed': 405,
+  'http.headers-too-large': 431,
+  'http.timeout': 408,
+  'http.internal': 500,
+  'stream-key.invalid': 400,
+  'stream-key.reserved': 400,
+  'play.not-found': 404,
+  'publish.denied': 403,
+  'publish.taken': 409,
+  'publish.taken-over': 409,
+  'publish.idle': 408,
+};
+const UNAVAILABLE = 503;
+
+/** How long what a refused client still sends is read and thrown away, so that it gets to read why. */
+const LINGER_MS = 1000;
+
+/** What a refused client is told (RFC 9457, `application/problem+json`). */
+interface Problem {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+}
+
+/** Any error as a refusal. What is no TidewayError is our own fault, and its message stays here. */
+export function asRefusal(error: unknown): TidewayError {
+  if (error instanceof TidewayError) return error;
+  return new TidewayError(
+    'http.internal',
+    'the node failed at this request: see its log',
+    {},
+    { cause: error },
+  );
+}
+
+/** Answers with a JSON document that nobody caches. */
+export function answerJson(response: ServerResponse, status: number, document: unknown): void {
+  const body = `${JSON.stringify(document)}\n`;
+  response.writeHead(status, {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+  });
+  response.end(body);
+}
+
+/** Refuses a request; one whose body still comes is closed within a second, without keeping a byte of it. */
+export function refuse(
+  { request, response }: { request: IncomingMessage; response: ServerResponse },
+  error: TidewayError,
+  clock: Clock,
+): void {
+  if (response.headersSent) {
+    request.socket.destroy();
+    return;
+  }
+  const problem = problemOf(error);
+  const body = problemText(problem);
+  if (!request.complete) response.setHeader('Connection', 'close');
+  response.writeHead(problem.status, {
+    'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+  });
+  if (request.complete) {
+    response.end(body);
+    return;
+  }
+  // Ending the response now would close the socket with bytes unread, and the reset would overtake the reason.
+  response.write(body);
+  request.once('end', () => response.end());
+  request.resume();
+  const { socket } = request;
+  const linger = clock.after(LINGER_MS, () => socket.destroy());
+  socket.once('close', () => linger.cancel());
+}
+
+/** Refuses on a socket that has no response object: an upgrade, or a request that could not be parsed. */
+export function refuseSocket(socket: Socket, error: TidewayError): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problem = problemOf(error);
+  const body = problemText(problem);
+  const head = [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    'Connection: close',
+    'Access-Control-Allow-Origin: *',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+function problemOf(error: TidewayError): Problem {
+  const status = STATUS[error.code] ?? (error instanceof WireError ? 400 : UNAVAILABLE);
+  return { status, code: error.code, detail: error.message };
+}
+
+function problemText(problem: Problem): string {
+  return `${JSON.stringify(problem)}\n`;
+}

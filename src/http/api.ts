@@ -1,0 +1,82 @@
+// What the node tells about itself over HTTP: health, metrics, and what is live. It asks narrow functions and owns
+// no state.
+import type { ServerResponse } from 'node:http';
+import type { Reason } from '../base/errors.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import { answerJson } from './answer.ts';
+import type { Route } from './route.ts';
+
+export interface HealthNeeds {
+  /** Why the node can't take publishers and players now; undefined: it can. */
+  notReady(): Reason | undefined;
+  /** In the text format of Prometheus. */
+  metricsText(): string;
+}
+
+/** One stream that can be played. */
+export interface StreamSummary {
+  readonly key: StreamKey;
+  readonly state: 'live' | 'held';
+  readonly players: number;
+  /** Codec names; undefined without such a track. */
+  readonly video: string | undefined;
+  readonly audio: string | undefined;
+  /** When its publisher came, ms since 1970. */
+  readonly sinceWallMs: number;
+}
+
+export interface WatchNeeds {
+  streams(): readonly StreamSummary[];
+  /** Where publishers go, for the hints; asked each time, as the port may be any free one. */
+  rtmpPort(): number;
+  /** Does a publisher need `?key=`? */
+  readonly guardsPublish: boolean;
+}
+
+/** `/healthz`, `/readyz` and `/metrics`. */
+export function healthRoutes(needs: HealthNeeds): Route[] {
+  return [
+    get('/healthz', (response) => answerJson(response, 200, { status: 'ok' })),
+    get('/readyz', (response) => {
+      const why = needs.notReady();
+      if (why) answerJson(response, 503, { status: 'not ready', code: why.code, detail: why.message });
+      else answerJson(response, 200, { status: 'ready' });
+    }),
+    get('/metrics', (response) => {
+      response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
+      response.end(needs.metricsText());
+    }),
+  ];
+}
+
+/** The list that the watch page shows, and the ways to it. */
+export function watchRoutes(needs: WatchNeeds): Route[] {
+  return [
+    get('/', (response) => redirect(response, '/watch/')),
+    get('/watch', (response) => redirect(response, '/watch/')),
+    get('/watch/streams', (response) => {
+      answerJson(response, 200, {
+        rtmpPort: needs.rtmpPort(),
+        publishKeyNeeded: needs.guardsPublish,
+        streams: needs.streams().map(({ sinceWallMs, ...stream }) => ({
+          ...stream,
+          since: new Date(sinceWallMs).toISOString(),
+          playPath: `/${stream.key}.flv`,
+        })),
+      });
+    }),
+  ];
+}
+
+function get(path: string, answer: (response: ServerResponse) => void): Route {
+  return {
+    methods: ['GET', 'HEAD'],
+    matches: (asked) => asked === path,
+    handle: (_request, response) => answer(response),
+  };
+}
+
+function redirect(response: ServerResponse, location: string): void {
+  response.writeHead(302, { Location: location, 'Content-Length': 0, 'Cache-Control': 'no-store' });
+  response.end();
+}

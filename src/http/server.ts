@@ -1,0 +1,241 @@
+// The HTTP server: listens, finds the route of a request, refuses the rest with a reason. It knows no FLV: what is
+// served comes in as routes.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../base/clock.ts';
+import { TidewayError } from '../base/errors.ts';
+import { listenError } from '../base/listen-error.ts';
+import type { Log } from '../base/log.ts';
+import { asRefusal, refuse, refuseSocket } from './answer.ts';
+import { parseTarget, type Route, type UpgradeRoute } from './route.ts';
+
+export interface HttpServerOptions {
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  /** More are closed on arrival. */
+  readonly maxConnections: number;
+}
+
+export interface HttpServerNeeds {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly routes: readonly Route[];
+  readonly upgrades: readonly UpgradeRoute[];
+}
+
+/** A join storm must find room before the event loop gets to accept it; Node's own default is 511. */
+const BACKLOG = 4096;
+const MAX_HEADER_BYTES = 16 * 1024;
+/** From the connection to the last header. */
+const HEADERS_MS = 10_000;
+/** A socket on which nothing moves for so long is closed; media routes lift this and watch their own. */
+const INACTIVE_MS = 30_000;
+const KEEP_ALIVE_PROBE_MS = 30_000;
+const CHECK_MS = 1000;
+const PREFLIGHT_SECONDS = 86_400;
+
+export class HttpServer {
+  readonly #options: HttpServerOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #routes: readonly Route[];
+  readonly #upgrades: readonly UpgradeRoute[];
+  readonly #server: Server;
+  /** Every open socket, also those that left the HTTP parser. Bounded by maxConnections. */
+  readonly #sockets = new Set<Socket>();
+  #stopping: TidewayError | undefined;
+  #closed: Promise<void> | undefined;
+  /** Requests and upgrades ever taken; refused ones among them; connections over the limit. */
+  requests = 0;
+  refusals = 0;
+  droppedConnections = 0;
+
+  constructor(options: HttpServerOptions, needs: HttpServerNeeds) {
+    this.#options = options;
+    this.#clock = needs.clock;
+    this.#log = needs.log;
+    this.#routes = needs.routes;
+    this.#upgrades = needs.upgrades;
+    this.#server = createServer({
+      headersTimeout: HEADERS_MS,
+      // A live POST lasts for hours, so no request is cut for its age: its route ends one that sends nothing.
+      requestTimeout: 0,
+      connectionsCheckingInterval: CHECK_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+    });
+    this.#server.timeout = INACTIVE_MS;
+    this.#server.maxConnections = options.maxConnections;
+    this.#server.on('connection', (socket) => this.#connected(socket));
+    this.#server.on('drop', () => {
+      this.droppedConnections += 1;
+    });
+    this.#server.on('request', (request, response) => this.#requested(request, response));
+    // With this listener, the route decides whether a publisher that asks first (RFC 9110 §10.1.1) may send.
+    this.#server.on('checkContinue', (request, response) => this.#requested(request, response));
+    this.#server.on('upgrade', (request, socket, head) => this.#upgradeRequested(request, socket, head));
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#broken(error, socket));
+  }
+
+  /** Open connections. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** The port that it listens on; 0 before `start`. */
+  get port(): number {
+    return (this.#server.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  /**
+   * Listens.
+   * @throws TidewayError `listen.busy`, `listen.failed`
+   */
+  start(): Promise<void> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException) =>
+        reject(listenError(error, { host, port, key: 'http.port' }));
+      this.#server.once('error', failed);
+      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
+        this.#server.off('error', failed);
+        this.#server.on('error', (error) => this.#log.error({ err: error }, 'http.server-error'));
+        resolve();
+      });
+    });
+  }
+
+  /** Accepts no more; what is under way goes on. Calm when repeated. */
+  stopAccepting(): void {
+    this.#stopping ??= new TidewayError('node.stopping', 'the node is stopping: try again in a moment');
+    this.#closed ??= new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+
+  /** Stops accepting, closes idle connections; what is still open after `graceMs` is destroyed. */
+  async stop(graceMs: number): Promise<void> {
+    this.stopAccepting();
+    const deadline = this.#clock.after(graceMs, () => {
+      for (const socket of this.#sockets) socket.destroy();
+    });
+    await this.#closed;
+    deadline.cancel();
+  }
+
+  #connected(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+  }
+
+  #requested(request: IncomingMessage, response: ServerResponse): void {
+    this.requests += 1;
+    // A request that is pipelined behind one without an answer has no socket yet; its answer would mix with media.
+    if (response.socket === null) {
+      this.refusals += 1;
+      request.socket.destroy();
+      return;
+    }
+    response.setHeader('Access-Control-Allow-Origin', '*');
+    this.#answer(request, response).catch((error: unknown) => {
+      const refusal = this.#refusal(error);
+      // A client that went away needs no answer: its route was told by the same close.
+      if (request.socket.destroyed) return;
+      this.refusals += 1;
+      refuse({ request, response }, refusal, this.#clock);
+    });
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#stopping) throw this.#stopping;
+    const url = parseTarget(request.url);
+    const { method = '' } = request;
+    const routes = this.#routes.filter((route) => route.matches(url.pathname));
+    const allowed = ['OPTIONS', ...routes.flatMap((route) => route.methods)].join(', ');
+    if (method === 'OPTIONS') {
+      answerPreflight(response, allowed);
+      return;
+    }
+    const route = routes.find((candidate) => candidate.methods.includes(method));
+    if (route) {
+      await route.handle(request, response, url);
+      return;
+    }
+    if (routes.length === 0) throw notFound();
+    response.setHeader('Allow', allowed);
+    throw new TidewayError('http.method-not-allowed', `this path takes ${allowed}`);
+  }
+
+  #upgradeRequested(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.requests += 1;
+    // Node has taken its own listeners off; without one, a reset would end the process.
+    socket.on('error', () => socket.destroy());
+    if (!(socket instanceof Socket)) {
+      socket.destroy();
+      return;
+    }
+    this.#upgrade(request, socket, head).catch((error: unknown) => {
+      const refusal = this.#refusal(error);
+      if (socket.destroyed) return;
+      this.refusals += 1;
+      refuseSocket(socket, refusal);
+    });
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    if (this.#stopping) throw this.#stopping;
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
+      throw new TidewayError('http.bad-request', 'the only upgrade taken here is websocket');
+    }
+    const url = parseTarget(request.url);
+    const route = this.#upgrades.find((candidate) => candidate.matches(url.pathname));
+    if (!route) throw notFound();
+    await route.upgrade(request, socket, head, url);
+  }
+
+  #refusal(error: unknown): TidewayError {
+    const refusal = asRefusal(error);
+    if (refusal.code === 'http.internal') this.#log.error({ err: error }, 'http.request-failed');
+    return refusal;
+  }
+
+  /** What came could not be parsed, was too slow, or the socket failed: only the first two can be told. */
+  #broken(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const refusal = parseRefusal(error.code ?? '');
+    if (!refusal || !(socket instanceof Socket)) {
+      socket.destroy();
+      return;
+    }
+    this.refusals += 1;
+    refuseSocket(socket, refusal);
+  }
+}
+
+function answerPreflight(response: ServerResponse, allowed: string): void {
+  response.writeHead(204, {
+    Allow: allowed,
+    'Access-Control-Allow-Methods': allowed,
+    'Access-Control-Allow-Headers': 'Authorization, Cache-Control, Content-Type, Range',
+    'Access-Control-Max-Age': PREFLIGHT_SECONDS,
+  });
+  response.end();
+}
+
+function notFound(): TidewayError {
+  return new TidewayError(
+    'http.not-found',
+    'nothing is here: streams are at /app/name.flv, the watch page at /watch/',
+  );
+}
+
+function parseRefusal(code: string): TidewayError | undefined {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return new TidewayError('http.headers-too-large', `the headers are over ${MAX_HEADER_BYTES} bytes`);
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return new TidewayError('http.timeout', `the headers were not there within ${HEADERS_MS} ms`);
+  }
+  return code.startsWith('HPE_') ? new TidewayError('http.bad-request', 'this is no valid HTTP') : undefined;
+}

@@ -1,0 +1,70 @@
+// What a node counts, as metric families: read from the plain fields of its parts when somebody asks.
+import type { HttpServer } from '../http/server.ts';
+import type { MemoryBudget } from '../media/memory-budget.ts';
+import type { StreamDirectory } from '../media/stream-directory.ts';
+import { type CodeCounter, type MetricFamily, metricsText } from '../observe/metrics.ts';
+import type { RtmpServer } from '../rtmp/server.ts';
+import type { Publishing } from './publishing.ts';
+
+export interface MetricSources {
+  readonly version: string;
+  readonly rtmp: Pick<RtmpServer, 'connections' | 'turnedAway' | 'bytesIn' | 'bytesOut'>;
+  readonly http: Pick<HttpServer, 'connections' | 'droppedConnections' | 'requests' | 'refusals'> | undefined;
+  readonly directory: Pick<StreamDirectory, 'streams' | 'waitingKeyCount'>;
+  readonly publishing: Pick<Publishing, 'opened'>;
+  readonly budget: Pick<MemoryBudget, 'usedBytes' | 'limitBytes'>;
+  /** RTMP publishers and players told no, by code. */
+  readonly refusals: CodeCounter;
+  /** Connections that broke a wire format, by code. */
+  readonly wireErrors: CodeCounter;
+}
+
+/** The text that `/metrics` answers. */
+export function nodeMetrics(sources: MetricSources): string {
+  const { rtmp, http, directory, publishing, budget, refusals, wireErrors } = sources;
+  const streams = [...directory.streams];
+  const byState = (at: string) => streams.filter(({ state }) => state.at === at).length;
+  const players = streams.reduce((sum, stream) => sum + stream.playerCount, 0);
+  const byDoor = (ofRtmp: number, ofHttp = 0) => [
+    { labels: { door: 'rtmp' }, value: ofRtmp },
+    { labels: { door: 'http' }, value: ofHttp },
+  ];
+  return metricsText([
+    gauge('tideway_info', 'The version of this node.', [{ labels: { version: sources.version }, value: 1 }]),
+    gauge('tideway_connections', 'Open connections.', byDoor(rtmp.connections, http?.connections)),
+    counter(
+      'tideway_connections_dropped_total',
+      'Connections closed on arrival, over a limit.',
+      byDoor(rtmp.turnedAway, http?.droppedConnections),
+    ),
+    counter('tideway_rtmp_received_bytes_total', 'Bytes received by RTMP.', [{ value: rtmp.bytesIn }]),
+    counter('tideway_rtmp_sent_bytes_total', 'Bytes sent by RTMP.', [{ value: rtmp.bytesOut }]),
+    counter('tideway_http_requests_total', 'Requests taken.', [{ value: http?.requests ?? 0 }]),
+    counter('tideway_http_refusals_total', 'Requests refused.', [{ value: http?.refusals ?? 0 }]),
+    gauge('tideway_streams', 'Streams by state.', [
+      { labels: { state: 'live' }, value: byState('live') },
+      { labels: { state: 'held' }, value: byState('held') },
+    ]),
+    gauge('tideway_players', 'Players of all streams.', [{ value: players }]),
+    gauge('tideway_waiting_keys', 'Unknown streams that players wait for.', [
+      { value: directory.waitingKeyCount },
+    ]),
+    gauge('tideway_log_bytes', 'Memory that frame logs take.', [{ value: budget.usedBytes }]),
+    gauge('tideway_log_limit_bytes', 'Memory that frame logs may take.', [{ value: budget.limitBytes }]),
+    counter('tideway_publications_total', 'Publications opened.', [{ value: publishing.opened }]),
+    counter('tideway_rtmp_refusals_total', 'RTMP peers told no, by reason.', refusals.samples()),
+    counter(
+      'tideway_wire_errors_total',
+      'Connections that broke a wire format, by rule.',
+      wireErrors.samples(),
+    ),
+  ]);
+}
+
+function gauge(name: string, help: string, samples: MetricFamily['samples']): MetricFamily {
+  return { name, type: 'gauge', help, samples };
+}
+
+function counter(name: string, help: string, samples: MetricFamily['samples']): MetricFamily {
+  return { name, type: 'counter', help, samples };
+}

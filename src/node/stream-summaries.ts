@@ -1,0 +1,21 @@
+// What the node tells about its streams: rows for lists, read from the streams when asked.
+import type { Clock } from '../base/clock.ts';
+import type { StreamSummary } from '../http/api.ts';
+import type { Stream } from '../media/stream.ts';
+
+/** The streams that can be played, in order of their keys. */
+export function streamSummaries(streams: Iterable<Stream>, clock: Clock): StreamSummary[] {
+  const rows: StreamSummary[] = [];
+  for (const stream of streams) {
+    const { state } = stream;
+    if (state.at !== 'live' && state.at !== 'held') continue;
+    rows.push({
+      key: stream.key,
+      state: state.at,
+      players: stream.playerCount,
+      ...stream.codecs,
+      sinceWallMs: clock.wallMs() - (clock.now() - state.sinceMs),
+    });
+  }
+  return rows.sort((a, b) => a.key.localeCompare(b.key));
+}

@@ -1,0 +1,210 @@
+// One RTMP socket: bytes in -> messages, messages -> bytes out. It shakes hands, acknowledges and answers pings by
+// itself; what the other messages mean is its owner's matter. Nothing is thrown out of a socket's callback.
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { type Reason, TidewayError, WireError } from '../base/errors.ts';
+import { ChunkReader, DEFAULT_CHUNK_BYTES } from '../format/rtmp/chunk-reader.ts';
+import { writeMessage } from '../format/rtmp/chunk-writer.ts';
+import { ServerHandshake } from '../format/rtmp/handshake.ts';
+import {
+  acknowledgement,
+  MessageType,
+  parseControl,
+  parseUserControl,
+  type RtmpMessage,
+  UserControl,
+  userControl,
+} from '../format/rtmp/message.ts';
+import { ACK_WINDOW_BYTES } from './replies.ts';
+
+/** Whom a connection serves. */
+export interface ConnectionOwner {
+  handshaken(): void;
+  /** A message other than protocol control. What it throws closes the connection. */
+  message(message: RtmpMessage): void;
+  /** What was written has gone to the kernel. */
+  drained(): void;
+  /** Called once: the socket is destroyed. */
+  closed(why: Reason): void;
+}
+
+const PEER_GONE: Reason = { code: 'rtmp.peer-gone', message: 'the peer closed the connection' };
+
+const KEEP_ALIVE_MS = 30_000;
+/** Answers wait behind media; a peer that asks and asks and reads nothing doesn't get more than this to read. */
+const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
+/** Unfinished messages of a peer that may not send media; one who may gets MAX_MEDIA_UNFINISHED_BYTES. */
+const MAX_UNFINISHED_BYTES = 128 * 1024;
+const MAX_MEDIA_UNFINISHED_BYTES = 16 * 1024 * 1024;
+
+/** `open` delivers; `held` keeps what was received already and reads no more; `shut` drops all that comes. */
+type Gate = 'open' | 'held' | 'shut';
+
+export class RtmpConnection {
+  /** "address:port" of the peer. */
+  readonly remote: string;
+  /** Bytes received, the handshake included. */
+  bytesIn = 0;
+  readonly #socket: Socket;
+  readonly #owner: ConnectionOwner;
+  readonly #reader = new ChunkReader(MAX_UNFINISHED_BYTES);
+  #handshake: ServerHandshake | undefined = new ServerHandshake(randomBytes);
+  #gate: Gate = 'open';
+  /** Messages that came in one read with the one that shut the gate: at most a read buffer full. */
+  #waiting: readonly RtmpMessage[] = [];
+  #outChunkBytes = DEFAULT_CHUNK_BYTES;
+  #ackWindowBytes = ACK_WINDOW_BYTES;
+  #ackedBytes = 0;
+  #isClosed = false;
+
+  constructor(socket: Socket, owner: ConnectionOwner) {
+    this.#socket = socket;
+    this.#owner = owner;
+    this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.on('data', (bytes: Buffer) => this.#received(bytes));
+    socket.on('drain', () => this.#owner.drained());
+    socket.on('end', () => this.destroy(PEER_GONE));
+    socket.on('error', (error) => this.destroy({ code: 'rtmp.socket-error', message: error.message }));
+    socket.on('close', () => this.destroy(PEER_GONE));
+  }
+
+  /** Bytes written that the kernel has not taken. */
+  get backlogBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  get bytesOut(): number {
+    return this.#socket.bytesWritten;
+  }
+
+  /** Writes whole messages that are chunked already; the buffer is shared. */
+  write(bytes: Buffer): void {
+    this.#socket.write(bytes);
+  }
+
+  send(...messages: readonly RtmpMessage[]): void {
+    for (const message of messages) {
+      if (this.#socket.writableLength > MAX_UNREAD_BYTES) {
+        this.destroy(new WireError('rtmp.unread', 'the peer asks and does not read the answers'));
+        return;
+      }
+      this.#socket.write(writeMessage(message, this.#outChunkBytes));
+      if (message.type === MessageType.setChunkSize) this.#outChunkBytes = parseControl(message);
+    }
+  }
+
+  /** From now on the peer may send messages as big as media. */
+  allowMedia(allowed: boolean): void {
+    this.#reader.maxUnfinishedBytes = allowed ? MAX_MEDIA_UNFINISHED_BYTES : MAX_UNFINISHED_BYTES;
+  }
+
+  /** Delivers nothing until `release`; the peer's further bytes stay in the kernel. */
+  hold(): void {
+    if (this.#gate !== 'open') return;
+    this.#gate = 'held';
+    this.#socket.pause();
+  }
+
+  release(): void {
+    if (this.#gate !== 'held') return;
+    this.#gate = 'open';
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    try {
+      this.#deliver(waiting);
+    } catch (error) {
+      this.fail(error);
+    }
+    if (this.#gate === 'open') this.#socket.resume();
+  }
+
+  /** Reads nothing more; the owner closes it soon. */
+  shut(): void {
+    this.#gate = 'shut';
+    this.#waiting = [];
+    this.#socket.pause();
+  }
+
+  /** Closes our side behind what was written; what still comes is dropped, until the peer closes, too. */
+  end(): void {
+    this.shut();
+    this.#socket.end();
+    this.#socket.resume();
+  }
+
+  /** Calm when repeated. */
+  destroy(why: Reason): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.shut();
+    this.#socket.destroy();
+    this.#owner.closed(why);
+  }
+
+  /** Closes it for what was thrown: a WireError is the peer's, anything else is ours. */
+  fail(error: unknown): void {
+    const why =
+      error instanceof WireError
+        ? error
+        : new TidewayError('rtmp.internal', 'an error in the node itself', {}, { cause: error });
+    this.destroy(why);
+  }
+
+  #received(bytes: Buffer): void {
+    this.bytesIn += bytes.length;
+    if (this.#gate === 'shut') return;
+    try {
+      const chunks = this.#handshake ? this.#shakeHands(this.#handshake, bytes) : bytes;
+      if (chunks) this.#deliver(this.#reader.push(chunks));
+      if (this.bytesIn - this.#ackedBytes >= this.#ackWindowBytes) this.#acknowledge();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Returns the first chunk bytes, once the handshake is done. */
+  #shakeHands(handshake: ServerHandshake, bytes: Buffer): Buffer | undefined {
+    const { reply, rest } = handshake.push(bytes);
+    if (reply.length > 0) this.#socket.write(reply);
+    if (rest) {
+      this.#handshake = undefined;
+      this.#owner.handshaken();
+    }
+    return rest;
+  }
+
+  #deliver(messages: readonly RtmpMessage[]): void {
+    let next = 0;
+    for (const message of messages) {
+      if (this.#gate !== 'open') break;
+      next += 1;
+      switch (message.type) {
+        case MessageType.acknowledgement:
+        case MessageType.setPeerBandwidth:
+          parseControl(message);
+          break;
+        case MessageType.windowAckSize:
+          this.#ackWindowBytes = parseControl(message);
+          break;
+        case MessageType.userControl:
+          this.#userControl(message);
+          break;
+        default:
+          this.#owner.message(message);
+      }
+    }
+    if (this.#gate === 'held' && next < messages.length) this.#waiting = messages.slice(next);
+  }
+
+  #userControl(message: RtmpMessage): void {
+    const { event, value } = parseUserControl(message);
+    if (event === UserControl.pingRequest) this.send(userControl(UserControl.pingResponse, value));
+  }
+
+  #acknowledge(): void {
+    this.#ackedBytes = this.bytesIn;
+    this.send(acknowledgement(this.bytesIn));
+  }
+}

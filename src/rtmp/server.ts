@@ -1,0 +1,172 @@
+// The RTMP door: listens, accepts within its limits, and keeps time for its sessions.
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { every, type Timer } from '../base/clock.ts';
+import type { Reason } from '../base/errors.ts';
+import { listenError } from '../base/listen-error.ts';
+import { RtmpSession, type SessionNeeds, type SessionOptions } from './session.ts';
+
+export interface RtmpServerOptions extends SessionOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly maxConnections: number;
+  /** Connections at once from one address; none by default. */
+  readonly maxConnectionsPerAddress?: number;
+}
+
+/** Node asks for 511 unless told: too few when thousands of players come back at once. */
+const BACKLOG = 4096;
+const CHECK_MS = 250;
+const STOP_GRACE_MS = 5_000;
+
+export class RtmpServer {
+  readonly #options: RtmpServerOptions;
+  readonly #needs: SessionNeeds;
+  readonly #server: Server;
+  readonly #sessions = new Set<RtmpSession>();
+  /** Connections of each address that has any. */
+  readonly #perAddress = new Map<string, number>();
+  #timer: Timer | undefined;
+  #stopped: Promise<void> | undefined;
+  /** Called when the last session has gone. */
+  #emptied: () => void = () => {};
+  /** Connections ever accepted. */
+  accepted = 0;
+  /** Connections closed on arrival, by the limits. */
+  turnedAway = 0;
+  #closedBytesIn = 0;
+  #closedBytesOut = 0;
+
+  constructor(options: RtmpServerOptions, needs: SessionNeeds) {
+    this.#options = options;
+    this.#needs = needs;
+    this.#server = createServer({ allowHalfOpen: false }, (socket) => this.#accept(socket));
+  }
+
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  get publishers(): number {
+    return this.#countAt('publishing');
+  }
+
+  get players(): number {
+    return this.#countAt('playing');
+  }
+
+  /** Bytes received from all peers ever, those that are gone included. */
+  get bytesIn(): number {
+    let sum = this.#closedBytesIn;
+    for (const session of this.#sessions) sum += session.bytesIn;
+    return sum;
+  }
+
+  /** Bytes written to all peers ever. */
+  get bytesOut(): number {
+    let sum = this.#closedBytesOut;
+    for (const session of this.#sessions) sum += session.bytesOut;
+    return sum;
+  }
+
+  /** The port that it listens on; 0 before `start`. */
+  get port(): number {
+    return (this.#server.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  /**
+   * Listens.
+   * @throws TidewayError `listen.busy`, `listen.failed`
+   */
+  start(): Promise<void> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException) =>
+        reject(listenError(error, { host, port, key: 'rtmp.port' }));
+      this.#server.once('error', failed);
+      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
+        this.#server.off('error', failed);
+        // A socket that could not be accepted (EMFILE) is that peer's loss alone.
+        this.#server.on('error', (error) =>
+          this.#needs.log.warn({ reason: error.message }, 'rtmp.accept-failed'),
+        );
+        this.#timer = every(this.#needs.clock, CHECK_MS, () => this.#check());
+        resolve();
+      });
+    });
+  }
+
+  /** Accepts no more; sessions go on. Calm when repeated. */
+  stopAccepting(): void {
+    this.#server.close();
+  }
+
+  /**
+   * Ends every session, cleanly where it publishes or plays; those that have not gone after `graceMs` are destroyed.
+   * Resolves when all are gone. Calm when repeated.
+   */
+  stop(why: Reason, graceMs: number = STOP_GRACE_MS): Promise<void> {
+    this.#stopped ??= this.#stopAll(why, graceMs);
+    return this.#stopped;
+  }
+
+  async #stopAll(why: Reason, graceMs: number): Promise<void> {
+    this.stopAccepting();
+    const emptied = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+    });
+    for (const session of [...this.#sessions]) session.stop(why);
+    const patience = this.#needs.clock.after(graceMs, () => {
+      for (const session of [...this.#sessions]) session.destroy(why);
+    });
+    if (this.#sessions.size > 0) await emptied;
+    patience.cancel();
+    this.#timer?.cancel();
+  }
+
+  #accept(socket: Socket): void {
+    const address = socket.remoteAddress;
+    if (address === undefined || !this.#hasRoom(address)) {
+      this.turnedAway += 1;
+      socket.destroy();
+      return;
+    }
+    this.accepted += 1;
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    const session = new RtmpSession(socket, this.#options, this.#needs);
+    this.#sessions.add(session);
+    socket.on('close', () => this.#forget(session, address));
+  }
+
+  #hasRoom(address: string): boolean {
+    const { maxConnections, maxConnectionsPerAddress = Number.POSITIVE_INFINITY } = this.#options;
+    const here = this.#perAddress.get(address) ?? 0;
+    const isFull = this.#sessions.size >= maxConnections;
+    if (!isFull && here < maxConnectionsPerAddress) return true;
+    const code = isFull ? 'rtmp.too-many-connections' : 'rtmp.too-many-from-address';
+    this.#needs.counters.refused(code);
+    this.#needs.log.debug({ remote: address, code }, 'rtmp.refused');
+    return false;
+  }
+
+  #forget(session: RtmpSession, address: string): void {
+    this.#sessions.delete(session);
+    this.#closedBytesIn += session.bytesIn;
+    this.#closedBytesOut += session.bytesOut;
+    const left = (this.#perAddress.get(address) ?? 1) - 1;
+    if (left > 0) this.#perAddress.set(address, left);
+    else this.#perAddress.delete(address);
+    if (this.#sessions.size === 0) this.#emptied();
+  }
+
+  #check(): void {
+    const nowMs = this.#needs.clock.now();
+    for (const session of this.#sessions) session.check(nowMs);
+  }
+
+  #countAt(at: RtmpSession['at']): number {
+    let count = 0;
+    for (const session of this.#sessions) if (session.at === at) count += 1;
+    return count;
+  }
+}

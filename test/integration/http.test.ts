@@ -1,0 +1,262 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { type Reason, TidewayError } from '../../src/base/errors.ts';
+import type { Log } from '../../src/base/log.ts';
+import { parseStreamKey } from '../../src/base/stream-key.ts';
+import { healthRoutes, watchRoutes } from '../../src/http/api.ts';
+import { loadAssets } from '../../src/http/assets.ts';
+import type { Route } from '../../src/http/route.ts';
+import { HttpServer } from '../../src/http/server.ts';
+
+const logged: string[] = [];
+const note = (fields: object, event: string) => {
+  logged.push(`${event} ${JSON.stringify(fields)}`);
+};
+const log: Log = { debug: note, info: note, warn: note, error: note };
+
+let notReady: Reason | undefined;
+let server: HttpServer;
+let base: string;
+
+function route(path: string, handle: Route['handle'], methods = ['GET', 'HEAD']): Route {
+  return { methods, matches: (asked) => asked === path, handle };
+}
+
+const routes: Route[] = [
+  ...healthRoutes({ notReady: () => notReady, metricsText: () => 'tideway_up 1\n' }),
+  ...watchRoutes({
+    streams: () => [
+      {
+        key: parseStreamKey('live', 'demo'),
+        state: 'live',
+        players: 2,
+        video: 'avc',
+        audio: undefined,
+        sinceWallMs: 0,
+      },
+    ],
+    rtmpPort: () => 1935,
+    guardsPublish: false,
+  }),
+  route('/fails', () => {
+    throw new Error('a secret of the node');
+  }),
+  route('/never', () => undefined),
+  route('/refuses', async () => {
+    throw new TidewayError('publish.denied', 'the publish secret is wrong');
+  }, ['POST']),
+];
+
+beforeEach(async () => {
+  notReady = undefined;
+  logged.length = 0;
+  server = new HttpServer(
+    { host: '127.0.0.1', port: 0, maxConnections: 50 },
+    { clock: systemClock, log, routes, upgrades: [] },
+  );
+  await server.start();
+  base = `http://127.0.0.1:${server.port}`;
+});
+
+afterEach(() => server.stop(100));
+
+function open(): Socket {
+  return connect(server.port, '127.0.0.1');
+}
+
+/** Sends text on a connection of its own; returns everything that comes until it is closed. */
+function exchange(text: string, socket = open()): Promise<string> {
+  return new Promise((resolve) => {
+    let received = '';
+    socket.setEncoding('latin1');
+    socket.on('data', (more: string) => {
+      received += more;
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve(received));
+    socket.write(text, 'latin1');
+  });
+}
+
+describe('the node about itself', () => {
+  test('is healthy, and ready unless there is a reason why not', async () => {
+    expect((await fetch(`${base}/healthz`)).status).toBe(200);
+    expect((await fetch(`${base}/readyz`)).status).toBe(200);
+    notReady = { code: 'node.draining', message: 'the node is draining' };
+    const answer = await fetch(`${base}/readyz`);
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ code: 'node.draining' });
+  });
+
+  test('gives its metrics as text', async () => {
+    const answer = await fetch(`${base}/metrics`);
+    expect(answer.headers.get('content-type')).toContain('version=0.0.4');
+    expect(await answer.text()).toBe('tideway_up 1\n');
+  });
+
+  test('lists what is live, for anyone who asks from anywhere', async () => {
+    const answer = await fetch(`${base}/watch/streams`);
+    expect(answer.headers.get('access-control-allow-origin')).toBe('*');
+    expect(await answer.json()).toEqual({
+      rtmpPort: 1935,
+      publishKeyNeeded: false,
+      streams: [
+        {
+          key: 'live/demo',
+          state: 'live',
+          players: 2,
+          video: 'avc',
+          since: '1970-01-01T00:00:00.000Z',
+          playPath: '/live/demo.flv',
+        },
+      ],
+    });
+  });
+
+  test.each(['/', '/watch'])('%s leads to the watch page', async (path) => {
+    const answer = await fetch(base + path, { redirect: 'manual' });
+    expect([answer.status, answer.headers.get('location')]).toEqual([302, '/watch/']);
+  });
+});
+
+describe('refusals say why', () => {
+  test('an unknown path is 404, an unknown method 405 with what is allowed', async () => {
+    expect(await (await fetch(`${base}/nothing`)).json()).toMatchObject({
+      status: 404,
+      code: 'http.not-found',
+    });
+    const answer = await fetch(`${base}/healthz`, { method: 'DELETE' });
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'OPTIONS, GET, HEAD']);
+  });
+
+  test.each(['//', '//evil/healthz', '/%zz', '/a%00b', 'http://else/healthz', '*', '/%c3%28'])(
+    'the target %s is 400',
+    async (target) => {
+      const text = await exchange(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      expect(text).toMatch(/^HTTP\/1\.1 400 /);
+      expect(text).toContain('http.bad-url');
+    },
+  );
+
+  test('what is no HTTP is 400, headers beyond the bound are 431', async () => {
+    expect(await exchange('\x16\x03\x01\x00\xa5 hello\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /);
+    const long = `GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`;
+    expect(await exchange(long)).toMatch(/^HTTP\/1\.1 431 /);
+  });
+
+  test('a failing route is 500, told to the log and not to the client', async () => {
+    const answer = await fetch(`${base}/fails?key=hidden`);
+    expect(answer.status).toBe(500);
+    expect(await answer.text()).not.toContain('secret');
+    expect(logged.join()).toContain('http.request-failed');
+    expect(logged.join()).not.toContain('hidden');
+  });
+
+  test('a refused body is told why, and is not read for longer than a second', async () => {
+    const startedMs = performance.now();
+    const socket = open();
+    const flood = setInterval(() => socket.write('5\r\nhello\r\n'), 20);
+    const text = await exchange(
+      'POST /refuses HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n',
+      socket,
+    );
+    clearInterval(flood);
+    expect(text).toMatch(/^HTTP\/1\.1 403 /);
+    expect(text).toContain('the publish secret is wrong');
+    expect(performance.now() - startedMs).toBeLessThan(2500);
+  });
+
+  test('a refused body that ends is closed at once', async () => {
+    const answer = await fetch(`${base}/refuses`, { method: 'POST', body: 'x'.repeat(100_000) });
+    expect(answer.status).toBe(403);
+  });
+
+  test('an upgrade that nobody takes is 404, one that is no WebSocket 400', async () => {
+    const head = 'GET /live/x.flv HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade:';
+    expect(await exchange(`${head} websocket\r\n\r\n`)).toMatch(/^HTTP\/1\.1 404 /);
+    expect(await exchange(`${head} h2c\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400 /);
+  });
+});
+
+test('a preflight tells what a path takes', async () => {
+  const answer = await fetch(`${base}/refuses`, { method: 'OPTIONS' });
+  expect(answer.status).toBe(204);
+  expect(answer.headers.get('access-control-allow-methods')).toBe('OPTIONS, POST');
+  expect(answer.headers.get('access-control-allow-origin')).toBe('*');
+  expect(Number(answer.headers.get('access-control-max-age'))).toBeGreaterThan(0);
+});
+
+test('a request pipelined behind an unanswered one closes the connection', async () => {
+  const one = 'GET /never HTTP/1.1\r\nHost: x\r\n\r\n';
+  expect(await exchange(one + one)).toBe('');
+});
+
+test('connections beyond the limit are closed and counted', async () => {
+  const sockets = Array.from({ length: 60 }, open);
+  const closed = sockets.map((socket) => new Promise<void>((resolve) => socket.on('close', () => resolve())));
+  for (const socket of sockets) socket.on('error', () => undefined);
+  await Promise.race(closed);
+  while (server.droppedConnections < 10) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(server.connections).toBe(50);
+  for (const socket of sockets) socket.destroy();
+});
+
+test('a busy port is an error with a code', async () => {
+  const second = new HttpServer(
+    { host: '127.0.0.1', port: server.port, maxConnections: 1 },
+    { clock: systemClock, log, routes: [], upgrades: [] },
+  );
+  await expect(second.start()).rejects.toMatchObject({ code: 'listen.busy' });
+});
+
+test('a stop closes idle connections at once and hanging ones when its grace is over', async () => {
+  await fetch(`${base}/healthz`);
+  const hanging = exchange('GET /never HTTP/1.1\r\nHost: x\r\n\r\n');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const startedMs = performance.now();
+  await server.stop(200);
+  expect(await hanging).toBe('');
+  expect(performance.now() - startedMs).toBeLessThan(1000);
+  await expect(fetch(`${base}/healthz`)).rejects.toThrow();
+});
+
+describe('the watch page', () => {
+  test('is served from memory, with a strict policy and an ETag', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tideway-watch-'));
+    for (const name of [
+      'index.html',
+      'watch.css',
+      'watch.js',
+      'live-player.js',
+      'mpegts.js',
+      'mpegts.js.LICENSE.txt',
+    ]) {
+      await writeFile(join(folder, name), `it is ${name}`);
+    }
+    const assets = await loadAssets(pathToFileURL(`${folder}/`));
+    const pages = new HttpServer(
+      { host: '127.0.0.1', port: 0, maxConnections: 10 },
+      { clock: systemClock, log, routes: [assets], upgrades: [] },
+    );
+    await pages.start();
+    const root = `http://127.0.0.1:${pages.port}/watch/`;
+    const page = await fetch(root);
+    expect(await page.text()).toBe('it is index.html');
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(page.headers.get('x-content-type-options')).toBe('nosniff');
+    const etag = page.headers.get('etag') ?? '';
+    expect((await fetch(root, { headers: { 'If-None-Match': etag } })).status).toBe(304);
+    expect((await fetch(`${root}watch.js`)).headers.get('content-type')).toContain('text/javascript');
+    expect((await fetch(`${root}..%2f..%2fetc/passwd`)).status).toBe(404);
+    await pages.stop(100);
+  });
+
+  test('that was never built says so at start', async () => {
+    await expect(loadAssets(new URL('file:///nowhere/'))).rejects.toMatchObject({ code: 'assets.missing' });
+  });
+});

@@ -1,0 +1,55 @@
+// A real node in this process, on free ports, with its log lines at hand.
+import { Writable } from 'node:stream';
+import { systemClock } from '../../src/base/clock.ts';
+import { createLog } from '../../src/base/log.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { RelayNode } from '../../src/node/relay-node.ts';
+
+/** One log line, parsed. */
+export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
+
+export interface RunningNode {
+  readonly node: RelayNode;
+  readonly rtmpPort: number;
+  readonly httpPort: number;
+  /** `rtmp://127.0.0.1:…/live/show` */
+  rtmpUrl(key: string): string;
+  /** `http://127.0.0.1:…/live/show.flv` */
+  flvUrl(key: string): string;
+  /** `ws://127.0.0.1:…/live/show.flv` */
+  wsUrl(key: string): string;
+  /** All lines logged so far. */
+  readonly lines: readonly LogLine[];
+  stop(): Promise<void>;
+}
+
+/** Starts a node; `settings` are flags by key path. */
+export async function runNode(settings: Readonly<Record<string, string>> = {}): Promise<RunningNode> {
+  const config = loadConfig({
+    flags: { host: '127.0.0.1', 'rtmp.port': '0', 'http.port': '0', 'node.id': 'test', ...settings },
+  });
+  const lines: LogLine[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(JSON.parse(chunk.toString()));
+      done();
+    },
+  });
+  const node = new RelayNode({
+    config,
+    log: createLog({ level: 'debug', node: config.node.id }, sink),
+    clock: systemClock,
+  });
+  await node.start();
+  const { rtmpPort, httpPort } = node.addresses;
+  return {
+    node,
+    rtmpPort,
+    httpPort,
+    rtmpUrl: (key) => `rtmp://127.0.0.1:${rtmpPort}/${key}`,
+    flvUrl: (key) => `http://127.0.0.1:${httpPort}/${key}.flv`,
+    wsUrl: (key) => `ws://127.0.0.1:${httpPort}/${key}.flv`,
+    lines,
+    stop: () => node.stop({ code: 'test.over', message: 'the test is over' }),
+  };
+}

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { banner } from '../../../src/cli/banner.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+
+function shown(flags: Record<string, string> = {}, lanAddress?: string): string {
+  const config = loadConfig({ flags, newNodeId: () => 'node-1' });
+  return banner({ config, version: '1.2.3', rtmpPort: 1935, httpPort: 8080, lanAddress });
+}
+
+test('it has what OBS, ffmpeg and a player need, to paste as it is', () => {
+  const text = shown();
+  expect(text).toMatch(/OBS, server +rtmp:\/\/127\.0\.0\.1\/live$/m);
+  expect(text).toMatch(/OBS, stream key +demo$/m);
+  expect(text).toMatch(/^ +ffmpeg +ffmpeg -re .* -f flv "rtmp:\/\/127\.0\.0\.1\/live\/demo"$/m);
+  expect(text).toMatch(/URL +http:\/\/127\.0\.0\.1:8080\/live\/demo\.flv$/m);
+  expect(text).toMatch(/in a browser +http:\/\/127\.0\.0\.1:8080\/watch\/$/m);
+});
+
+test('it names the ports that the node got', () => {
+  const config = loadConfig({ newNodeId: () => 'node-1' });
+  const text = banner({ config, version: '1.2.3', rtmpPort: 40001, httpPort: 40002, lanAddress: undefined });
+  expect(text).toContain('rtmp://127.0.0.1:40001/live');
+  expect(text).toContain('http://127.0.0.1:40002/live/demo.flv');
+});
+
+test('it never has the publish secret, but the place where it goes', () => {
+  const text = shown({ 'publish.secret': 'correct-horse' });
+  expect(text).not.toContain('correct-horse');
+  expect(text).toMatch(/OBS, stream key +demo\?key=YOUR-PUBLISH-SECRET$/m);
+});
+
+test('it tells the address for other machines only if they can reach the node', () => {
+  expect(shown({}, '192.0.2.7')).toContain('From another machine: 192.0.2.7 in place of 127.0.0.1.');
+  expect(shown({ host: '127.0.0.1' }, '192.0.2.7')).not.toContain('192.0.2.7');
+});
+
+test('an IPv6 address is put in brackets', () => {
+  expect(shown({ host: '::1' })).toContain('http://[::1]:8080/live/demo.flv');
+});
+
+test('without a watch page it names none', () => {
+  expect(shown({ 'watch.enabled': 'false' })).not.toContain('/watch/');
+});
