@@ -45,7 +45,8 @@ export class FlvReader {
   #payload: Buffer = Buffer.alloc(0);
 
   /**
-   * Feeds bytes; returns the tags that they complete. The bytes may be reused after the call.
+   * Feeds bytes; returns the tags that they complete, none of them if a broken one follows in the same bytes.
+   * The bytes may be reused after the call.
    * @throws WireError `flv.*`; the reader is dead afterwards
    */
   push(bytes: Buffer): readonly FlvTag[] {

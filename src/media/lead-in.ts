@@ -46,7 +46,8 @@ export class LeadIn {
     this.#bytes += frame.payload.length;
     if (frame.role === 'key') return this.#start(frame.dts ?? 0);
     if (frame.kind === FrameKind.audio && frame.dts !== undefined) {
-      this.#firstAudioDts ??= frame.dts;
+      // A clock that steps back in these moments is waited for from there.
+      this.#firstAudioDts = Math.min(this.#firstAudioDts ?? frame.dts, frame.dts);
       const heldMs = frame.dts - this.#firstAudioDts;
       if (heldMs >= (this.#sawVideo ? KEY_WAIT_MS : AUDIO_ONLY_MS)) return this.#start(frame.dts);
     }

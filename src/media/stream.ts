@@ -141,7 +141,10 @@ export class Stream implements PlayerOwner {
 
   /** Appends a frame of the attached source; it is flushed within `maxDelayMs`. */
   append(frame: Frame): void {
-    const time = this.#timeline.place(frame.kind, frame.dts, this.#clock.now());
+    const follows = frame.role === 'header' || frame.kind === FrameKind.data;
+    const time = follows
+      ? this.#timeline.follow(frame.kind, frame.dts)
+      : this.#timeline.place(frame.kind, frame.dts, this.#clock.now());
     this.#followCodec(frame);
     this.#log.append(frame, time, this.#epoch);
     this.#unflushedBytes += frame.payload.length;

@@ -51,14 +51,18 @@ export class Timeline {
     this.#lastData = start;
   }
 
-  /** The time at which players show a frame. Data follows the tracks and never moves them. */
+  /** The time of what follows the tracks and never moves them: decoder set-up, data. */
+  follow(kind: FrameKind, dts: number): number {
+    const newest = this.#newest?.time ?? this.#floor;
+    const time = Math.max(this.#lastOf(kind), Math.min(dts + this.#offset, newest));
+    if (kind === FrameKind.data) this.#lastData = time;
+    return time;
+  }
+
+  /** The time at which players show a frame of audio or video. */
   place(kind: FrameKind, dts: number, nowMs: number): number {
     const newest = this.#newest?.time ?? this.#floor;
-    if (kind === FrameKind.data) {
-      this.#lastData = Math.max(this.#lastData, Math.min(dts + this.#offset, newest));
-      return this.#lastData;
-    }
-    const last = kind === FrameKind.audio ? this.#lastAudio : this.#lastVideo;
+    const last = this.#lastOf(kind);
     let time = dts + this.#offset;
     if (time < last - BACKSTEP_MS || time > newest + MAX_LEAP_MS) {
       time = newest + this.#elapsed(nowMs);
@@ -69,6 +73,11 @@ export class Timeline {
     else this.#lastVideo = time;
     if (time >= newest) this.#newest = { time, atMs: nowMs };
     return time;
+  }
+
+  #lastOf(kind: FrameKind): number {
+    if (kind === FrameKind.data) return this.#lastData;
+    return kind === FrameKind.audio ? this.#lastAudio : this.#lastVideo;
   }
 
   #elapsed(nowMs: number): number {

@@ -85,17 +85,20 @@ export class RtmpConnection {
   }
 
   send(...messages: readonly RtmpMessage[]): void {
+    if (messages.length === 0) return;
+    if (this.#socket.writableLength > MAX_UNREAD_BYTES) {
+      this.destroy(new WireError('rtmp.unread', 'the peer asks and does not read the answers'));
+      return;
+    }
+    const chunked: Buffer[] = [];
     for (const message of messages) {
-      if (this.#socket.writableLength > MAX_UNREAD_BYTES) {
-        this.destroy(new WireError('rtmp.unread', 'the peer asks and does not read the answers'));
-        return;
-      }
-      this.#socket.write(writeMessage(message, this.#outChunkBytes));
+      chunked.push(writeMessage(message, this.#outChunkBytes));
       if (message.type === MessageType.setChunkSize) this.#outChunkBytes = parseControl(message);
     }
+    this.#socket.write(Buffer.concat(chunked));
   }
 
-  /** From now on the peer may send messages as big as media. */
+  /** May the peer send messages as big as media, and several at once? */
   allowMedia(allowed: boolean): void {
     this.#reader.maxUnfinishedBytes = allowed ? MAX_MEDIA_UNFINISHED_BYTES : MAX_UNFINISHED_BYTES;
   }

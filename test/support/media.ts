@@ -13,6 +13,7 @@ import {
 import type { LogLimits } from '../../src/media/frame-log.ts';
 import { MemoryBudget } from '../../src/media/memory-budget.ts';
 import type { Player, Sink } from '../../src/media/player.ts';
+import { type HoldTimes, Publication } from '../../src/media/publication.ts';
 import { Stream, type StreamOptions, type StreamSource } from '../../src/media/stream.ts';
 import { FakeClock } from './fake-clock.ts';
 
@@ -324,5 +325,31 @@ export class StreamBench {
   play(sink = new FakeSink(), encoder: FrameEncoder = new TestEncoder()): FakeSink {
     sink.player = this.stream.play(encoder, sink, { remote: '203.0.113.1:50000' });
     return sink;
+  }
+}
+
+/** A publisher of a stream: what it sends goes the whole way of a publication. */
+export class FakePublisher {
+  readonly publication: Publication;
+  /** Codes of the reasons with which the node ended it. */
+  readonly endedBy: string[] = [];
+
+  constructor(bench: StreamBench, holds: HoldTimes = { holdMs: 30_000, holdAfterStopMs: 30_000 }) {
+    const { stream, clock, log } = bench;
+    const request = {
+      key: KEY,
+      query: new URLSearchParams(),
+      protocol: 'rtmp' as const,
+      remote: '203.0.113.2:40000',
+      ended: (why: Reason) => void this.endedBy.push(why.code),
+    };
+    this.publication = new Publication(request, { epoch: stream.epoch + 1, stream, holds }, { clock, log });
+    stream.attach(this.publication, NEWER);
+  }
+
+  /** @param timestamp wire time; taken modulo 2^32 */
+  send(name: PayloadName, timestamp: number, id: number, size = 0): void {
+    const wire = ((timestamp % 2 ** 32) + 2 ** 32) % 2 ** 32;
+    this.publication.append(kindOf(name), wire, payloadOf(name, id, size));
   }
 }

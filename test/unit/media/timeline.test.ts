@@ -126,11 +126,24 @@ describe('a timeline', () => {
     const timeline = new Timeline();
     timeline.splice(0, 0);
     timeline.place(video, 100, 0);
-    expect(timeline.place(data, 90, 0)).toBe(90);
-    expect(timeline.place(data, 50, 0)).toBe(90);
-    expect(timeline.place(data, 1e9, 0)).toBe(100);
+    expect(timeline.follow(data, 90)).toBe(90);
+    expect(timeline.follow(data, 50)).toBe(90);
+    expect(timeline.follow(data, 1e9)).toBe(100);
     expect(timeline.place(video, 140, 0)).toBe(140);
     expect(timeline.newestTime).toBe(140);
+  });
+
+  test('lets decoder set-up take the time of its track, however old its dts is, and moves nothing', () => {
+    const timeline = new Timeline();
+    timeline.splice(0, 0);
+    timeline.place(video, 1000, 0);
+    timeline.splice(50_000, 100);
+    expect(timeline.follow(video, 40)).toBe(1100);
+    expect(timeline.place(audio, 50_000, 100)).toBe(1100);
+    expect(timeline.place(video, 50_040, 140)).toBe(1140);
+    expect(timeline.follow(audio, 0)).toBe(1100);
+    expect(timeline.follow(audio, 1e9)).toBe(1140);
+    expect(timeline.place(audio, 50_023, 140)).toBe(1123);
   });
 
   test('never lets a track fall, and never leaps by more than 3 s, whatever comes', () => {
@@ -173,7 +186,7 @@ describe('a timeline', () => {
             timeline.splice(step.dts, nowMs, step.dts + step.ahead);
           }
           const { kind, dts } = step.do === 'splice' ? { kind: audio, dts: step.dts + step.ahead } : step;
-          const time = timeline.place(kind, dts, nowMs);
+          const time = kind === data ? timeline.follow(kind, dts) : timeline.place(kind, dts, nowMs);
           expect(Number.isInteger(time)).toBe(true);
           expect(time).toBeGreaterThanOrEqual(Math.max(0, last.get(kind) ?? 0));
           last.set(kind, time);
@@ -184,7 +197,7 @@ describe('a timeline', () => {
         expect(timeline.newestTime).toBe(newest);
         expect(lowest).toBeGreaterThanOrEqual(0);
       }),
-      { numRuns: 2000 },
+      { numRuns: 800 },
     );
   });
 });

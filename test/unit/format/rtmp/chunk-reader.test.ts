@@ -307,6 +307,26 @@ describe('a chunk reader', () => {
     expect(reader.push(chunked([message()]))).toEqual([message()]);
   });
 
+  test('lets unfinished messages hold no more than it was allowed, wherever the bytes are cut', () => {
+    const unfinished = (chunkStreamId: number) => chunked([message({ chunkStreamId })]).subarray(0, 12 + 128);
+    const bytes = Buffer.concat([unfinished(4), unfinished(5)]);
+    expect(codeOf(() => new ChunkReader(256).push(bytes))).toBeUndefined();
+    const reader = new ChunkReader(255);
+    expect(codeOf(() => reader.push(bytes.subarray(0, bytes.length - 1)))).toBeUndefined();
+    expect(codeOf(() => reader.push(bytes.subarray(bytes.length - 1)))).toBe('rtmp.unfinished');
+    expect(codeOf(() => new ChunkReader(255).push(bytes))).toBe('rtmp.unfinished');
+  });
+
+  test('gives back what finished and aborted messages held', () => {
+    const reader = new ChunkReader(400);
+    for (let round = 0; round < 10; round += 1) {
+      reader.push(chunked([message()]));
+      reader.push(chunked([message({ chunkStreamId: 5 })]).subarray(0, 12 + 128));
+      reader.push(chunked([abort(5)]));
+    }
+    expect(reader.heldBytes).toBe(0);
+  });
+
   test('is dead after a violation', () => {
     const reader = new ChunkReader();
     expect(codeOf(() => reader.push(announced(0)))).toBe('rtmp.chunk-size');
