@@ -75,8 +75,10 @@ export class Stream implements PlayerOwner {
   readonly #window: FlushWindow;
   #state: StreamState = { at: 'idle' };
   #epoch = 0;
+  /** Of each track's newest frame, whatever its epoch. */
   #codecs: Codecs = { video: undefined, audio: undefined };
-  #epochHasAudio = false;
+  /** The tracks that the current epoch has had. */
+  #tracks: Tracks = { audio: false, video: false };
   /** Open fan-outs; a closed one is only known to the players that still read it out. */
   #fanOuts: FanOut[] = [];
   /** All players; without a fan-out one has not started yet. Bounded by the doors' connection limits. */
@@ -105,8 +107,12 @@ export class Stream implements PlayerOwner {
     return this.#epoch;
   }
 
+  /** Of the tracks that the current epoch has. */
   get codecs(): Codecs {
-    return this.#codecs;
+    return {
+      video: this.#tracks.video ? this.#codecs.video : undefined,
+      audio: this.#tracks.audio ? this.#codecs.audio : undefined,
+    };
   }
 
   get playerCount(): number {
@@ -136,7 +142,7 @@ export class Stream implements PlayerOwner {
   begin(firstDts: number, newestDts = firstDts): void {
     this.#timeline.splice(firstDts, this.#clock.now(), newestDts);
     this.#log.beginEpoch();
-    this.#epochHasAudio = false;
+    this.#tracks = { audio: false, video: false };
   }
 
   /** Appends a frame of the attached source; it is flushed within `maxDelayMs`. */
@@ -218,7 +224,7 @@ export class Stream implements PlayerOwner {
   #followCodec(frame: Frame): void {
     if (frame.kind === FrameKind.data) return;
     const track = frame.kind === FrameKind.video ? 'video' : 'audio';
-    if (track === 'audio') this.#epochHasAudio = true;
+    if (!this.#tracks[track]) this.#tracks = { ...this.#tracks, [track]: true };
     const codec = codecName(frame.kind, frame.payload);
     const before = this.#codecs[track];
     if (codec === undefined || codec === before) return;
@@ -268,7 +274,7 @@ export class Stream implements PlayerOwner {
   #join(player: Player, startTime: number): void {
     const fanOut = this.#fanOutFor(player.encoder, eraBase(startTime));
     this.#players.set(player, fanOut);
-    fanOut.join(player, this.#tracks());
+    fanOut.join(player, { audio: this.#tracks.audio, video: this.#log.hasVideo });
   }
 
   #waitIfIdle(player: Player): void {
@@ -281,10 +287,6 @@ export class Stream implements PlayerOwner {
     const fanOut = new FanOut(encoder, this.#log, base);
     this.#fanOuts.push(fanOut);
     return fanOut;
-  }
-
-  #tracks(): Tracks {
-    return { audio: this.#epochHasAudio, video: this.#log.hasVideo };
   }
 
   /** Once a second: players that are too far behind, or take nothing, are closed with the reason. */

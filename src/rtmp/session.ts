@@ -70,7 +70,7 @@ const CONNECT_TIMEOUT: Reason = {
   code: 'rtmp.connect-timeout',
   message: 'the peer neither published nor played in time',
 };
-const SILENT: Reason = { code: 'publish.silent', message: 'the publisher sent nothing for too long' };
+const SILENT: Reason = { code: 'publish.idle', message: 'the publisher sent nothing for too long' };
 const ENDED: Reason = { code: 'rtmp.ended', message: 'the session was over' };
 const PLAYER_STOPPED: Reason = { code: 'play.stopped', message: 'the player said that it is done' };
 

@@ -342,7 +342,7 @@ describe('a publisher', () => {
     }
     expect(client.isClosed).toBe(false);
     await client.closed();
-    expect(door.publication.ended?.code).toBe('publish.silent');
+    expect(door.publication.ended?.code).toBe('publish.idle');
   });
 
   test('gets acknowledgements as often as it asked for', async () => {

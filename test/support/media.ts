@@ -111,6 +111,8 @@ export class TestEncoder implements FrameEncoder {
   readonly format: string;
   /** What it encoded, call by call. */
   readonly batches: TimedFrame[][] = [];
+  /** With which base, call by call. */
+  readonly bases: number[] = [];
 
   constructor(format = 'test') {
     this.format = format;
@@ -122,6 +124,7 @@ export class TestEncoder implements FrameEncoder {
 
   encode(batch: readonly TimedFrame[], base: number): Buffer {
     this.batches.push([...batch]);
+    this.bases.push(base);
     if (batch.length === 0) throw new Error('an empty batch was encoded');
     return Buffer.concat(
       batch.flatMap(({ frame, time }) => {

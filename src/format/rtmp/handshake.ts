@@ -2,7 +2,6 @@
 // ffmpeg, librtmp and OBS may ask for. Random bytes come in by hand.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { WireError } from '../../base/errors.ts';
-import { ByteQueue } from '../byte-queue.ts';
 
 export const RTMP_VERSION = 3;
 
@@ -40,7 +39,8 @@ const WAITING: HandshakeProgress = { reply: EMPTY, rest: undefined };
 /** The server's side: C0 and C1 in, S0, S1 and S2 out, C2 in. C2 is not compared: peers send what they like. */
 export class ServerHandshake {
   readonly #random: RandomBytes;
-  readonly #received = new ByteQueue();
+  /** What came and is not used yet: less than two parts. */
+  #received = EMPTY;
   #replied = false;
 
   constructor(random: RandomBytes) {
@@ -49,18 +49,18 @@ export class ServerHandshake {
 
   /** @throws WireError `rtmp.handshake-version` */
   push(bytes: Buffer): HandshakeProgress {
-    this.#received.push(bytes);
+    let received = Buffer.concat([this.#received, bytes]);
+    this.#received = received;
     let reply = EMPTY;
     if (!this.#replied) {
-      if (this.#received.length > 0) checkVersion(this.#received.peek(0));
-      if (this.#received.length < 1 + PART_BYTES) return WAITING;
-      this.#received.skip(1);
-      reply = this.#answer(this.#received.take(PART_BYTES));
+      checkVersion(received);
+      if (received.length < 1 + PART_BYTES) return WAITING;
+      reply = this.#answer(received.subarray(1, 1 + PART_BYTES));
+      received = received.subarray(1 + PART_BYTES);
+      this.#received = received;
       this.#replied = true;
     }
-    if (this.#received.length < PART_BYTES) return { reply, rest: undefined };
-    this.#received.skip(PART_BYTES);
-    return { reply, rest: this.#received.take(this.#received.length) };
+    return { reply, rest: received.length < PART_BYTES ? undefined : received.subarray(PART_BYTES) };
   }
 
   #answer(c1: Buffer): Buffer {
@@ -78,7 +78,7 @@ export class ServerHandshake {
 export class ClientHandshake {
   readonly #random: RandomBytes;
   readonly #form: 'simple' | 'digest';
-  readonly #received = new ByteQueue();
+  #received = EMPTY;
 
   constructor(random: RandomBytes, form: 'simple' | 'digest') {
     this.#random = random;
@@ -94,19 +94,20 @@ export class ClientHandshake {
 
   /** @throws WireError `rtmp.handshake-version` */
   push(bytes: Buffer): HandshakeProgress {
-    this.#received.push(bytes);
-    if (this.#received.length > 0) checkVersion(this.#received.peek(0));
-    if (this.#received.length < 1 + 2 * PART_BYTES) return WAITING;
-    this.#received.skip(1);
-    const s1 = this.#received.take(PART_BYTES);
-    this.#received.skip(PART_BYTES);
+    const received = Buffer.concat([this.#received, bytes]);
+    this.#received = received;
+    checkVersion(received);
+    if (received.length < 1 + 2 * PART_BYTES) return WAITING;
+    const s1 = received.subarray(1, 1 + PART_BYTES);
     const found = this.#form === 'digest' ? findDigest(s1, SERVER_TEXT) : undefined;
     const c2 = found ? digestReply(this.#random, found.digest, CLIENT_KEY) : s1;
-    return { reply: c2, rest: this.#received.take(this.#received.length) };
+    return { reply: c2, rest: received.subarray(1 + 2 * PART_BYTES) };
   }
 }
 
-function checkVersion(version: number): void {
+/** Looks at the first byte, once it is there. */
+function checkVersion(received: Buffer): void {
+  const version = received[0] ?? RTMP_VERSION;
   if (version === RTMP_VERSION) return;
   const text = `RTMP version ${version} is not spoken here, only ${RTMP_VERSION}`;
   throw new WireError('rtmp.handshake-version', text, { version });

@@ -1,5 +1,5 @@
 // Who was opened last is closed first, once, each told why.
-import type { Reason } from './errors.ts';
+import type { Reason } from '../base/errors.ts';
 
 /** Something that can be closed; closing twice is calm. */
 export type Close = (why: Reason) => void | Promise<void>;

@@ -1,0 +1,167 @@
+// Players read FLV time as signed 31 bits (design §4, "Time out"): every 2^30 ms new players get a new base.
+import { beforeEach, describe, expect, test } from 'vitest';
+import { rtmpEncoder } from '../../../src/format/rtmp/chunk-writer.ts';
+import { FakeSink, frameOf, StreamBench, TestEncoder } from '../../support/media.ts';
+
+const ERA_MS = 2 ** 30;
+const LIMIT_MS = 2 ** 31;
+const STEP_MS = 3000;
+
+let bench: StreamBench;
+let encoder: TestEncoder;
+let dts: number;
+
+beforeEach(() => {
+  bench = new StreamBench({
+    options: { log: { logMs: 10_000, gopMs: 30_000, logBytes: 2 ** 20, logFrames: 64 } },
+  });
+  encoder = new TestEncoder();
+});
+
+function begin(firstDts: number): void {
+  dts = firstDts;
+  bench.start(firstDts);
+  key();
+}
+
+function key(): void {
+  bench.append(frameOf('avc key', 1, dts));
+  bench.clock.turn();
+}
+
+/** A key frame every 3 s, up to a time. */
+function runUntil(time: number): void {
+  while (dts + STEP_MS <= time) {
+    dts += STEP_MS;
+    bench.append(frameOf('avc key', 1, dts));
+    bench.clock.turn();
+    encoder.batches.length = 0;
+    for (const sink of sinks) if (sink.frames.length > 100) sink.frames.splice(0, 90);
+  }
+}
+
+const sinks: FakeSink[] = [];
+function play(): FakeSink {
+  const sink = bench.play(new FakeSink(), encoder);
+  sinks.push(sink);
+  return sink;
+}
+
+describe('the change of eras', () => {
+  test('new players start with small times, old ones end cleanly before 2^31, and two eras are the most there are', () => {
+    sinks.length = 0;
+    begin(ERA_MS - 6000);
+    const first = play();
+    expect(first.times).toEqual([ERA_MS - 6000]);
+
+    runUntil(ERA_MS);
+    const stillFirst = play();
+    expect(stillFirst.times).toEqual([ERA_MS]);
+
+    runUntil(ERA_MS + 3000);
+    const second = play();
+    expect(second.times).toEqual([3000]);
+    expect(first.times.at(-1)).toBe(ERA_MS + 3000);
+    expect(first.ends).toEqual([]);
+
+    encoder.bases.length = 0;
+    runUntil(ERA_MS + 9000);
+    expect(encoder.bases).toEqual([0, ERA_MS, 0, ERA_MS]);
+    expect([first, stillFirst, second].map(({ times }) => times.at(-1))).toEqual([
+      ERA_MS + 9000,
+      ERA_MS + 9000,
+      9000,
+    ]);
+
+    encoder.bases.length = 0;
+    runUntil(LIMIT_MS - 20_000);
+    expect(first.ends).toEqual([]);
+    runUntil(LIMIT_MS + 3000);
+    expect(new Set(encoder.bases)).toEqual(new Set([0, ERA_MS]));
+    for (const old of [first, stillFirst]) {
+      expect(old.ends).toEqual([{ how: 'end', code: 'stream.era-over' }]);
+      expect(old.times.at(-1)).toBeGreaterThan(LIMIT_MS - 20_000);
+      expect(old.times.at(-1)).toBeLessThan(LIMIT_MS);
+    }
+    expect(second.ends).toEqual([]);
+
+    const third = play();
+    expect(third.times).toEqual([dts % ERA_MS]);
+    encoder.bases.length = 0;
+    runUntil(LIMIT_MS + 9000);
+    expect(new Set(encoder.bases)).toEqual(new Set([ERA_MS, LIMIT_MS]));
+    expect(second.times.at(-1)).toBe(dts - ERA_MS);
+    expect(second.ends).toEqual([]);
+    expect(bench.stream.playerCount).toBe(2);
+  });
+
+  test('a slow player of the old era reads on to where the others ended', () => {
+    sinks.length = 0;
+    begin(ERA_MS - 6000);
+    const fast = play();
+    runUntil(LIMIT_MS - 19_000);
+    const slow = new FakeSink('by-hand', { weight: 64 * 1024 });
+    // The base of a player is that of the others only if it joined in their era; so this one is moved there by hand.
+    bench.play(slow, encoder);
+    runUntil(LIMIT_MS - 1000);
+    expect(fast.ends).toEqual([{ how: 'end', code: 'stream.era-over' }]);
+    expect(slow.ends).toEqual([]);
+    slow.drainAll();
+    expect(slow.ends).toEqual([]);
+  });
+
+  test('audio that lags far behind the key frame of a new player is never given a negative time', () => {
+    sinks.length = 0;
+    begin(ERA_MS - 1000);
+    bench.append(frameOf('aac sample', 2, dts));
+    runUntil(ERA_MS + 5000);
+    const sink = play();
+    const rtmp: Buffer[] = [];
+    bench.stream.play(
+      rtmpEncoder,
+      { backlogBytes: 0, write: (bytes) => void rtmp.push(bytes), end() {}, destroy() {} },
+      { remote: 'a' },
+    );
+    bench.append(frameOf('aac sample', 3, ERA_MS - 900));
+    bench.append(frameOf('aac header', 4, ERA_MS - 900));
+    bench.append(frameOf('aac sample', 5, ERA_MS + 2), frameOf('avc delta', 6, dts + 40));
+    bench.clock.turn();
+    expect(sink.times).toEqual([dts - ERA_MS, 0, 0, 2, dts + 40 - ERA_MS]);
+    expect(sink.ids).toEqual([1, 3, 4, 5, 6]);
+    expect(rtmp).toHaveLength(2);
+  });
+
+  test('a burst of frames that leap over the end of an era at once is cut where the era ends', () => {
+    sinks.length = 0;
+    begin(ERA_MS - 6000);
+    const sink = play();
+    const slow = bench.play(new FakeSink('by-hand', { weight: 1e6 }), encoder);
+    runUntil(LIMIT_MS - 30_000);
+    for (let burst = 0; burst < 20; burst += 1) {
+      dts += STEP_MS;
+      bench.append(frameOf('avc delta', 100 + burst, dts));
+    }
+    bench.append(frameOf('aac sample', 200, dts - 40_000));
+    bench.clock.turn();
+    expect(sink.ends).toEqual([{ how: 'end', code: 'stream.era-over' }]);
+    expect(sink.times.at(-1)).toBeLessThan(LIMIT_MS - 10_000);
+    expect(sink.times.at(-1)).toBeGreaterThan(LIMIT_MS - 14_000);
+    expect(slow.ends).toEqual([]);
+    slow.drainAll();
+    expect(slow.ends).toEqual([{ how: 'end', code: 'stream.era-over' }]);
+    expect(slow.times.at(-1)).toBe(sink.times.at(-1));
+  });
+
+  test('audio that lags behind hides no end of an era', () => {
+    sinks.length = 0;
+    begin(ERA_MS - 6000);
+    const sink = play();
+    runUntil(LIMIT_MS - 20_000);
+    for (let step = 0; step < 10; step += 1) {
+      dts += STEP_MS;
+      bench.append(frameOf('avc key', 300, dts), frameOf('aac sample', 301, dts - 60_000));
+      bench.clock.turn();
+    }
+    expect(sink.ends).toEqual([{ how: 'end', code: 'stream.era-over' }]);
+  });
+});
