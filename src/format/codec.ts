@@ -19,7 +19,13 @@ const VideoPacket = {
 } as const;
 
 /** Enhanced RTMP v2, AudioPacketType. */
-const AudioPacket = { sequenceStart: 0, codedFrames: 1, multitrack: 5, modEx: 7 } as const;
+const AudioPacket = {
+  sequenceStart: 0,
+  codedFrames: 1,
+  multichannelConfig: 4,
+  multitrack: 5,
+  modEx: 7,
+} as const;
 
 /** AVCPacketType of codecs 7 and 12, AACPacketType: 0 opens the decoder. */
 const LEGACY_HEADER = 0;
@@ -100,6 +106,25 @@ export function codecName(kind: FrameKind, payload: Buffer): string | undefined 
   return isExHeader(first) ? enhancedCodec(readVideoHead(payload)) : VIDEO_CODECS[first & 0x0f];
 }
 
+/**
+ * Which decoder set-up a header is; the newest of each is kept for joiners. `video` and `audio` are the SequenceStart of
+ * the default track; others are those of further tracks (`video 1`), colour (`video 0 4`), channel order (`audio 0 4`).
+ */
+export function headerSlot(kind: FrameKind, payload: Buffer): string {
+  const track = kind === FrameKind.video ? 'video' : 'audio';
+  const head = enhancedHeadOf(kind, payload);
+  if (!head) return track;
+  // Numbered alike for both kinds: VideoPacketType.Metadata and AudioPacketType.MultichannelConfig.
+  if (head.packetType === VideoPacket.metadata) return `${track} ${head.track} ${head.packetType}`;
+  return head.track === 0 ? track : `${track} ${head.track}`;
+}
+
+function enhancedHeadOf(kind: FrameKind, payload: Buffer): EnhancedHead | undefined {
+  const first = payload[0] ?? 0;
+  if (kind === FrameKind.video) return isExHeader(first) ? readVideoHead(payload) : undefined;
+  return first >> 4 === SOUND_EX_HEADER ? readAudioHead(payload) : undefined;
+}
+
 function videoRole(payload: Buffer): FrameRole {
   const first = payload[0];
   if (first === undefined || frameType(first) === FrameType.command) return 'disposable';
@@ -115,16 +140,13 @@ function enhancedVideoRole(type: number, head: EnhancedHead | undefined, length:
   switch (head.packetType) {
     case VideoPacket.sequenceStart:
     case VideoPacket.mpeg2TsSequenceStart:
-      // One decoder set-up is kept for joiners, the default track's; those of other tracks pass in their order.
-      if (!head.isDefaultTrack) return 'delta';
+    case VideoPacket.metadata: // colorInfo: its frame type says nothing
       return length > head.bodyStart ? 'header' : 'disposable';
     case VideoPacket.codedFrames:
     case VideoPacket.codedFramesX: {
       const role = codedRole(type);
-      return role === 'key' && !head.isDefaultTrack ? 'delta' : role;
+      return role === 'key' && head.track !== 0 ? 'delta' : role;
     }
-    case VideoPacket.metadata:
-      return 'delta';
     default:
       return 'disposable';
   }
@@ -137,9 +159,9 @@ function audioRole(payload: Buffer): FrameRole {
     return payload[1] === LEGACY_HEADER && payload.length > 2 ? 'header' : 'sample';
   }
   if (first >> 4 !== SOUND_EX_HEADER) return 'sample';
-  // A MultichannelConfig is no header: it would replace the SequenceStart that joiners need more.
   const head = readAudioHead(payload);
-  const opens = head?.packetType === AudioPacket.sequenceStart && head.isDefaultTrack;
+  const opens =
+    head?.packetType === AudioPacket.sequenceStart || head?.packetType === AudioPacket.multichannelConfig;
   return opens && payload.length > head.bodyStart ? 'header' : 'sample';
 }
 
@@ -157,7 +179,7 @@ function frameType(first: number): number {
 }
 
 function enhancedCodec(head: EnhancedHead | undefined): string | undefined {
-  if (!head?.isDefaultTrack) return undefined;
+  if (head?.track !== 0) return undefined;
   return FOUR_CC_CODECS[head.fourCc] ?? (/^[\x21-\x7e]{4}$/.test(head.fourCc) ? head.fourCc : undefined);
 }
 
@@ -165,8 +187,8 @@ function enhancedCodec(head: EnhancedHead | undefined): string | undefined {
 interface EnhancedHead {
   readonly packetType: number;
   readonly fourCc: string;
-  /** Is the track 0, the one that players without multitrack show, in it? */
-  readonly isDefaultTrack: boolean;
+  /** 0, the one that players without multitrack show, if it is in it; else the first. */
+  readonly track: number;
   /** Where a SequenceStart's record begins. */
   readonly bodyStart: number;
 }
@@ -196,7 +218,7 @@ function readEnhancedHead(payload: Buffer, multitrack: number, modEx: number): E
   }
   if (packetType !== multitrack) {
     if (payload.length < at + 4) return undefined;
-    return { packetType, fourCc: fourCcAt(payload, at), isDefaultTrack: true, bodyStart: at + 4 };
+    return { packetType, fourCc: fourCcAt(payload, at), track: 0, bodyStart: at + 4 };
   }
   const wrapped = payload[at];
   if (wrapped === undefined) return undefined;
@@ -211,17 +233,17 @@ function readMultitrack(
 ): EnhancedHead | undefined {
   if (payload.length < start + 5) return undefined;
   const first = { packetType, fourCc: fourCcAt(payload, start), bodyStart: start + 5 };
-  if (type === MULTITRACK_ONE) return { ...first, isDefaultTrack: payload[start + 4] === 0 };
+  if (type === MULTITRACK_ONE) return { ...first, track: payload.readUInt8(start + 4) };
   // Many tracks: each has its id (UI8) and size (UI24), and before them its own FourCC if there are many codecs.
   const codecBytes = type === MULTITRACK_MANY_CODECS ? 4 : 0;
   let at = type === MULTITRACK_MANY_CODECS ? start : start + 4;
   for (let track = 0; track < 256 && at + codecBytes + 4 <= payload.length; track += 1) {
     const idAt = at + codecBytes;
     const fourCc = codecBytes > 0 ? fourCcAt(payload, at) : first.fourCc;
-    if (payload[idAt] === 0) return { packetType, fourCc, isDefaultTrack: true, bodyStart: idAt + 4 };
+    if (payload[idAt] === 0) return { packetType, fourCc, track: 0, bodyStart: idAt + 4 };
     at = idAt + 4 + payload.readUIntBE(idAt + 1, 3);
   }
-  return { ...first, isDefaultTrack: false };
+  return { ...first, track: payload[start + 4] || 1 };
 }
 
 function fourCcAt(payload: Buffer, at: number): string {

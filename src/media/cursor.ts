@@ -29,11 +29,13 @@ export class Cursor {
       metadata: entry.headers.metadata ?? this.#given.metadata,
       video: entry.headers.video ?? this.#given.video,
       audio: entry.headers.audio ?? this.#given.audio,
+      others: entry.headers.others ?? this.#given.others,
     };
   }
 
   /**
-   * The next frames for this reader, in order, up to and with the position `mark`, until `maxBytes` are reached.
+   * The next frames for this reader, in order, up to and with the position `mark`, until `maxBytes` are reached; none
+   * only where it stands behind the mark, or waits.
    * A reader that waits, or that the log has overtaken, starts at the log's newest start, with the decoder set-up
    * that it lacks; if there is none it waits, and the answer is empty.
    */
@@ -43,9 +45,11 @@ export class Cursor {
     if (this.#position === undefined) return frames;
     let bytes = 0;
     for (let entry = log.at(this.#position); entry && entry.position <= mark; ) {
-      if (!entry.repeated) frames.push(entry);
+      if (!entry.repeated) {
+        frames.push(entry);
+        bytes += entry.frame.payload.length;
+      }
       this.follow(entry);
-      bytes += entry.frame.payload.length;
       if (bytes >= maxBytes) break;
       entry = log.at(entry.position + 1);
     }
@@ -69,7 +73,8 @@ function lacking(has: TrackHeaders, needs: TrackHeaders): Frame[] {
     [has.video, needs.video],
     [has.audio, needs.audio],
   ] as const;
-  return pairs.flatMap(([old, current]) =>
+  const others = [...(needs.others ?? [])].map(([slot, frame]) => [has.others?.get(slot), frame] as const);
+  return [...pairs, ...others].flatMap(([old, current]) =>
     current && !old?.payload.equals(current.payload) ? [current] : [],
   );
 }

@@ -2,7 +2,7 @@
 // every live player gets in one write; the others are pumped alone from the log until they stand at the flush mark.
 import type { Reason } from '../base/errors.ts';
 import type { FrameEncoder, TimedFrame, Tracks } from '../format/frame.ts';
-import type { FrameLog, Position } from './frame-log.ts';
+import type { FrameLog, LogEntry, Position } from './frame-log.ts';
 import type { Player } from './player.ts';
 import { ERA_LIMIT_MS } from './timeline.ts';
 
@@ -59,34 +59,27 @@ export class FanOut {
     while (!player.isFull) {
       const frames = player.cursor.read(this.#log, this.#mark, PUMP_BYTES);
       if (frames.length === 0) break;
-      player.take(this.encoder.encode(frames, this.#base));
+      player.take(this.#encode(frames));
     }
     const atMark = player.cursor.position === this.#mark + 1;
     if (this.#closed && (atMark || player.cursor.position === undefined)) player.end(this.#closed);
     else if (atMark) this.#promote(player);
-    else if (player.cursor.position === undefined) player.state = 'waiting';
+    else if (player.cursor.position === undefined && !player.isFull) player.state = 'waiting';
   }
 
-  /** Sends what was appended since the last flush to all live players, encoded once. */
+  /** Sends what was appended since the last flush to all live players, encoded once; closes where the era ends. */
   flush(): void {
-    const head = this.#log.head;
-    if (this.#closed || !head || head.position <= this.#mark) return;
-    const batch = this.#live.length > 0 ? this.#since(this.#mark) : [];
-    this.#mark = head.position;
-    if (batch.length > 0) {
-      const bytes = this.encoder.encode(batch, this.#base);
-      // From the last to the first: a player that is demoted gives its place to one that was served already.
-      for (let index = this.#live.length - 1; index >= 0; index -= 1) {
-        const player = this.#live[index];
-        if (!player) continue;
-        player.take(bytes);
-        if (player.isOverfull) {
-          this.#demote(player);
-          player.cursor.follow(head);
-        }
-      }
+    if (this.#closed) return;
+    const batch: TimedFrame[] = [];
+    let newest: LogEntry | undefined;
+    let entry = this.#log.at(this.#mark + 1);
+    while (entry && entry.time - this.#base < ERA_LIMIT_MS) {
+      if (!entry.repeated) batch.push(entry);
+      newest = entry;
+      entry = this.#log.at(entry.position + 1);
     }
-    if (head.time - this.#base >= ERA_LIMIT_MS) this.close(ERA_OVER);
+    if (newest) this.#send(batch, newest);
+    if (entry) this.close(ERA_OVER);
   }
 
   /** Nothing more will come: live players end now, the others when they have read up to the flush mark. */
@@ -100,20 +93,38 @@ export class FanOut {
     if (player.liveIndex >= 0) this.#demote(player);
   }
 
-  /** Media bytes and stream ms between a pumped player and the flush mark. */
+  /** Media bytes and stream ms between a pumped player and the flush mark; what the log has evicted is not counted. */
   lag(player: Player): { bytes: number; ms: number } {
+    const position = player.cursor.position;
     const mark = this.#log.at(this.#mark);
-    const next = player.cursor.position === undefined ? undefined : this.#log.at(player.cursor.position);
+    const next = position === undefined ? undefined : this.#log.at(Math.max(position, this.#log.oldest));
     if (!mark || !next) return { bytes: 0, ms: 0 };
     return { bytes: mark.totalBytes - next.totalBytes, ms: mark.time - next.time };
   }
 
-  #since(mark: Position): TimedFrame[] {
-    const batch: TimedFrame[] = [];
-    for (let entry = this.#log.at(mark + 1); entry; entry = this.#log.at(entry.position + 1)) {
-      if (!entry.repeated) batch.push(entry);
+  /** Moves the flush mark up to `newest`, and gives the live players what is new. */
+  #send(batch: readonly TimedFrame[], newest: LogEntry): void {
+    this.#mark = newest.position;
+    if (batch.length === 0 || this.#live.length === 0) return;
+    const bytes = this.#encode(batch);
+    // From the last to the first: a player that is demoted gives its place to one that was served already.
+    for (let index = this.#live.length - 1; index >= 0; index -= 1) {
+      const player = this.#live[index];
+      if (!player) continue;
+      player.take(bytes);
+      if (player.isOverfull) {
+        this.#demote(player);
+        player.cursor.follow(newest);
+      }
     }
-    return batch;
+  }
+
+  /** A track that lags behind the start of an era is shown at its start: no format has times below 0. */
+  #encode(batch: readonly TimedFrame[]): Buffer {
+    const base = this.#base;
+    const lags = batch.some(({ time }) => time < base);
+    const shown = lags ? batch.map(({ frame, time }) => ({ frame, time: Math.max(time, base) })) : batch;
+    return this.encoder.encode(shown, base);
   }
 
   #promote(player: Player): void {

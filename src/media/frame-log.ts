@@ -1,5 +1,6 @@
 // The frame log: the bounded recent past of one stream, as a ring of entries. It owns what is kept and for how
 // long, and where a reader may start; it never knows who reads.
+import { headerSlot } from '../format/codec.ts';
 import { type Frame, FrameKind, type TimedFrame } from '../format/frame.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 
@@ -17,9 +18,19 @@ export interface TrackHeaders {
   readonly metadata: Frame | undefined;
   readonly video: Frame | undefined;
   readonly audio: Frame | undefined;
+  /** Those of further tracks and the like, by their slot (format/codec.ts); at most MAX_OTHER_HEADERS. */
+  readonly others: ReadonlyMap<string, Frame> | undefined;
 }
 
-export const NO_HEADERS: TrackHeaders = { metadata: undefined, video: undefined, audio: undefined };
+export const NO_HEADERS: TrackHeaders = {
+  metadata: undefined,
+  video: undefined,
+  audio: undefined,
+  others: undefined,
+};
+
+/** Further set-up passes to those who play by then, and is not kept. */
+const MAX_OTHER_HEADERS = 32;
 
 /** One frame in the log. Immutable. */
 export interface LogEntry extends TimedFrame {
@@ -27,7 +38,7 @@ export interface LogEntry extends TimedFrame {
   readonly epoch: number;
   /** In effect once this entry was read. */
   readonly headers: TrackHeaders;
-  /** A sequence header equal to the one that this epoch or the one before had: players have it (design §6, splice). */
+  /** A sequence header that every reader has, since it is equal to the one in effect (design §6, splice). */
   readonly repeated: boolean;
   /** Payload bytes ever logged, this entry included: two entries' difference is the bytes between them. */
   readonly totalBytes: number;
@@ -58,7 +69,7 @@ export class FrameLog {
   #bytes = 0;
   #totalBytes = 0;
   #headers = NO_HEADERS;
-  /** Of the epoch before. */
+  /** Of the epoch before: known to all readers, until one may have started in this epoch. */
   #earlierHeaders = NO_HEADERS;
   /** Readers may not start before it: an epoch's first entry, or the first after a broken timeline. */
   #startFloor: Position = 0;
@@ -100,9 +111,11 @@ export class FrameLog {
   append(frame: Frame, time: number, epoch: number): LogEntry {
     const position = this.#next;
     this.#totalBytes += frame.payload.length;
-    const known = headerOf(this.#headers, frame) ?? headerOf(this.#earlierHeaders, frame);
-    const repeated = frame.role === 'header' && known?.payload.equals(frame.payload) === true;
-    this.#headers = withHeader(this.#headers, repeated ? known : frame);
+    const slot = frame.role === 'header' ? headerSlot(frame.kind, frame.payload) : undefined;
+    const known = slot && (headerIn(this.#headers, slot) ?? headerIn(this.#earlierHeaders, slot));
+    const repeated = known ? known.payload.equals(frame.payload) : false;
+    if (slot) this.#headers = withHeader(this.#headers, slot, known && repeated ? known : frame);
+    else if (frame.role === 'metadata') this.#headers = { ...this.#headers, metadata: frame };
     const entry: LogEntry = {
       frame,
       time,
@@ -120,6 +133,8 @@ export class FrameLog {
     this.#budget.take(cost);
     if (frame.kind === FrameKind.video && frame.role !== 'header') this.#newestVideoTime = time;
     if (frame.role === 'key') this.#newestKey = position;
+    const isStart = frame.role === 'key' || (frame.kind === FrameKind.audio && frame.role === 'sample');
+    if (isStart) this.#earlierHeaders = NO_HEADERS;
     return entry;
   }
 
@@ -136,10 +151,11 @@ export class FrameLog {
     const { logMs, gopMs, logBytes, logFrames } = this.#limits;
     const frames = this.#next - this.#oldest;
     if (frames === 1) return false;
-    const inNewestGop = this.#newestKey >= 0 && oldest.position >= this.#newestKey;
-    if (headTime - oldest.time > (inNewestGop ? gopMs : logMs)) return true;
+    const ageMs = headTime - oldest.time;
+    const inNewestGop = this.#newestKey >= 0 ? oldest.position >= this.#newestKey : ageMs <= AUDIO_GOP_MS;
+    if (ageMs > (inNewestGop ? gopMs : logMs)) return true;
     if (this.#bytes > logBytes || frames > logFrames) return true;
-    return this.#budget.isOver && !inNewestGop;
+    return this.#budget.isExhausted || (this.#budget.isOver && !inNewestGop);
   }
 
   /** From here on nobody starts at what is already logged: an epoch begins, or the timeline broke. */
@@ -212,13 +228,14 @@ export class FrameLog {
   }
 }
 
-/** The header in effect of the frame's track. */
-function headerOf(headers: TrackHeaders, frame: Frame): Frame | undefined {
-  return frame.kind === FrameKind.video ? headers.video : headers.audio;
+/** The header in effect of a slot. */
+function headerIn(headers: TrackHeaders, slot: string): Frame | undefined {
+  return slot === 'video' || slot === 'audio' ? headers[slot] : headers.others?.get(slot);
 }
 
-function withHeader(before: TrackHeaders, frame: Frame): TrackHeaders {
-  if (frame.role === 'metadata') return { ...before, metadata: frame };
-  if (frame.role !== 'header') return before;
-  return frame.kind === FrameKind.video ? { ...before, video: frame } : { ...before, audio: frame };
+function withHeader(before: TrackHeaders, slot: string, frame: Frame): TrackHeaders {
+  if (slot === 'video' || slot === 'audio') return { ...before, [slot]: frame };
+  const isNew = before.others?.has(slot) !== true;
+  if (isNew && before.others?.size === MAX_OTHER_HEADERS) return before;
+  return { ...before, others: new Map([...(before.others ?? []), [slot, frame]]) };
 }

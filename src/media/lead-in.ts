@@ -34,6 +34,8 @@ export class LeadIn {
   #dropped = 0;
   #sawVideo = false;
   #firstAudioDts: number | undefined;
+  /** Whatever is held before this place is set-up. */
+  #setUpEnd = 0;
 
   /** Takes the next frame; answers the start of the epoch once it is known, and is done then. */
   push(frame: LeadInFrame): EpochStart | undefined {
@@ -69,12 +71,24 @@ export class LeadIn {
 
   #bound(): void {
     while (this.#frames.length > MAX_FRAMES || this.#bytes > MAX_BYTES) {
-      const oldest = this.#frames.findIndex(isMedia);
-      const [gone] = this.#frames.splice(Math.max(oldest, 0), 1);
+      const [gone] = this.#frames.splice(this.#oldestToDrop(), 1);
       this.#bytes -= gone?.payload.length ?? 0;
       this.#dropped += 1;
     }
   }
+
+  /** The place of the oldest frame that is no set-up; of the oldest of all if there is none. */
+  #oldestToDrop(): number {
+    while (isSetUp(this.#frames[this.#setUpEnd])) this.#setUpEnd += 1;
+    if (this.#setUpEnd < this.#frames.length) return this.#setUpEnd;
+    this.#setUpEnd -= 1;
+    return 0;
+  }
+}
+
+/** What a decoder, or a player, is opened with. */
+function isSetUp(frame: LeadInFrame | undefined): boolean {
+  return frame?.role === 'header' || frame?.role === 'metadata';
 }
 
 /** Audio or video that is shown: neither set-up nor data. */

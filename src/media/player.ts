@@ -108,7 +108,8 @@ export class Player {
   stalledMs(nowMs: number): number {
     const backlog = this.#sink.backlogBytes;
     const gone = this.bytesTaken - backlog;
-    if (gone !== this.#bytesGone || backlog === 0) {
+    // Answers to the player's pings are backlog, too: less gone than before is no progress.
+    if (gone > this.#bytesGone || backlog === 0) {
       this.#bytesGone = gone;
       this.#progressMs = nowMs;
     }

@@ -50,8 +50,9 @@ export interface Codecs {
   readonly audio: string | undefined;
 }
 
-/** What was appended is flushed at once when it reaches this. */
+/** What was appended is flushed, and the log trimmed, at once when it reaches one of these. */
 const FLUSH_BYTES = 1024 * 1024;
+const FLUSH_FRAMES = 1024;
 const SWEEP_MS = 1000;
 
 const CODEC_CHANGED: Reason = {
@@ -85,6 +86,7 @@ export class Stream implements PlayerOwner {
   readonly #players = new Map<Player, FanOut | undefined>();
   readonly #waiting = new Set<Player>();
   #unflushedBytes = 0;
+  #unflushedFrames = 0;
   #flushTimer: Timer | undefined;
   #sweepTimer: Timer | undefined;
 
@@ -154,7 +156,8 @@ export class Stream implements PlayerOwner {
     this.#followCodec(frame);
     this.#log.append(frame, time, this.#epoch);
     this.#unflushedBytes += frame.payload.length;
-    if (this.#unflushedBytes >= FLUSH_BYTES) this.#flush();
+    this.#unflushedFrames += 1;
+    if (this.#unflushedBytes >= FLUSH_BYTES || this.#unflushedFrames >= FLUSH_FRAMES) this.#flush();
     else this.#flushTimer ??= this.#scheduleFlush();
   }
 
@@ -163,6 +166,10 @@ export class Stream implements PlayerOwner {
     if (this.#state.at !== 'live' || this.#state.source !== source) return;
     this.#flush();
     this.#log.closeToJoiners();
+    if (this.#log.next === 0 && this.#players.size === 0) {
+      this.end(why); // There was nothing to see, and nobody to see it: a hold would keep nothing but the key.
+      return;
+    }
     const timer = this.#clock.after(holdMs, () => this.end(HOLD_OVER));
     this.#state = { at: 'held', why, sinceMs: this.#clock.now(), timer };
   }
@@ -245,8 +252,9 @@ export class Stream implements PlayerOwner {
   readonly #flush = (): void => {
     this.#flushTimer?.cancel();
     this.#flushTimer = undefined;
-    if (this.#unflushedBytes === 0) return;
+    if (this.#unflushedFrames === 0) return;
     this.#unflushedBytes = 0;
+    this.#unflushedFrames = 0;
     const startedMs = this.#clock.now();
     for (const fanOut of this.#fanOuts) fanOut.flush();
     this.#fanOuts = this.#fanOuts.filter((fanOut) => !fanOut.isClosed);

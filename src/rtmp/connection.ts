@@ -37,6 +37,14 @@ const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 const MAX_UNFINISHED_BYTES = 128 * 1024;
 const MAX_MEDIA_UNFINISHED_BYTES = 16 * 1024 * 1024;
 
+/**
+ * What a peer may ask of the event loop for long, in messages a second; the rest stays in the kernel for later. The
+ * busiest encoders send some hundreds, a file that is pushed at full speed some thousands.
+ */
+const MESSAGES_PER_SECOND = 20_000;
+/** A command counts as so many messages. */
+const COMMAND_COST = 50;
+
 /** `open` delivers; `held` keeps what was received already and reads no more; `shut` drops all that comes. */
 type Gate = 'open' | 'held' | 'shut';
 
@@ -56,6 +64,9 @@ export class RtmpConnection {
   #ackWindowBytes = ACK_WINDOW_BYTES;
   #ackedBytes = 0;
   #isClosed = false;
+  /** Messages that the peer may still send now. Below 0, nothing more is read until `replenish` has made it up. */
+  #credit = MESSAGES_PER_SECOND;
+  #replenishedMs: number | undefined;
 
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.#socket = socket;
@@ -120,7 +131,17 @@ export class RtmpConnection {
     } catch (error) {
       this.fail(error);
     }
-    if (this.#gate === 'open') this.#socket.resume();
+    this.#resume();
+  }
+
+  /** Called a few times a second: a peer that sent more messages than it may for long gets read again in its turn. */
+  replenish(nowMs: number): void {
+    const elapsedMs = nowMs - (this.#replenishedMs ?? nowMs);
+    this.#replenishedMs = nowMs;
+    const wasSpent = this.#credit < 0;
+    const earned = (elapsedMs * MESSAGES_PER_SECOND) / 1000;
+    this.#credit = Math.min(MESSAGES_PER_SECOND, this.#credit + earned);
+    if (wasSpent) this.#resume();
   }
 
   /** Reads nothing more; the owner closes it soon. */
@@ -160,11 +181,23 @@ export class RtmpConnection {
     if (this.#gate === 'shut') return;
     try {
       const chunks = this.#handshake ? this.#shakeHands(this.#handshake, bytes) : bytes;
-      if (chunks) this.#deliver(this.#reader.push(chunks));
+      if (chunks) this.#read(chunks);
       if (this.bytesIn - this.#ackedBytes >= this.#ackWindowBytes) this.#acknowledge();
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  #read(chunks: Buffer): void {
+    const before = this.#reader.completed;
+    const messages = this.#reader.push(chunks);
+    this.#credit -= this.#reader.completed - before;
+    this.#deliver(messages);
+    if (this.#credit < 0 && this.#gate === 'open') this.#socket.pause();
+  }
+
+  #resume(): void {
+    if (this.#gate === 'open' && this.#credit >= 0) this.#socket.resume();
   }
 
   /** Returns the first chunk bytes, once the handshake is done. */
@@ -193,6 +226,11 @@ export class RtmpConnection {
           break;
         case MessageType.userControl:
           this.#userControl(message);
+          break;
+        case MessageType.command:
+        case MessageType.amf3Command:
+          this.#credit -= COMMAND_COST;
+          this.#owner.message(message);
           break;
         default:
           this.#owner.message(message);

@@ -103,8 +103,9 @@ export class RtmpSession implements ConnectionOwner {
     return this.#connection.bytesOut;
   }
 
-  /** Called a few times a second: closes what is overdue. */
+  /** Called a few times a second: closes what is overdue, and lets the peer send on. */
   check(nowMs: number): void {
+    this.#connection.replenish(nowMs);
     switch (this.#state.at) {
       case 'publishing':
         this.#checkSilence(nowMs);
@@ -201,7 +202,7 @@ export class RtmpSession implements ConnectionOwner {
   #command(message: RtmpMessage): void {
     const command = parseCommand(message);
     const { remote } = this.#connection;
-    this.#needs.log.debug({ remote, command: command.name.slice(0, 32) }, 'rtmp.command');
+    this.#needs.log.debug({ remote, command: loggable(command.name) }, 'rtmp.command');
     if (command.name === 'connect') {
       this.#connect(command);
       return;
@@ -365,6 +366,11 @@ function checkStreamId(streamId: number): void {
   if (streamId === MEDIA_STREAM_ID) return;
   const message = `message stream ${streamId} was not created: createStream answers ${MEDIA_STREAM_ID}`;
   throw new TidewayError('rtmp.stream-id', message, { streamId });
+}
+
+/** A command's name is the peer's own text: what looks like none, or like a stream name with its query, is cut off. */
+function loggable(name: string): string {
+  return /^\w{0,32}/.exec(name)?.[0] ?? '';
 }
 
 function objectOf(value: Amf0Value): Amf0Object {

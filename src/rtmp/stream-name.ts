@@ -44,7 +44,9 @@ export function streamTarget(target: ConnectTarget, name: Amf0Value): StreamTarg
   const [app = '', stream = '', ...more] = path.split('/').filter((part) => part !== '');
   const key = parseStreamKey(app, [stream, ...more].join('/'));
   const query = new URLSearchParams(asked.query);
-  for (const [field, value] of target.query) if (!query.has(field)) query.append(field, value);
+  // URLSearchParams looks through all its fields for each name, and a peer may send tens of thousands.
+  const named = new Set(query.keys());
+  for (const [field, value] of target.query) if (!named.has(field)) query.append(field, value);
   return { key, query };
 }
 

@@ -26,7 +26,14 @@ export interface RunningNode {
 /** Starts a node; `settings` are flags by key path. */
 export async function runNode(settings: Readonly<Record<string, string>> = {}): Promise<RunningNode> {
   const config = loadConfig({
-    flags: { host: '127.0.0.1', 'rtmp.port': '0', 'http.port': '0', 'node.id': 'test', ...settings },
+    flags: {
+      host: '127.0.0.1',
+      'rtmp.port': '0',
+      'http.port': '0',
+      'node.id': 'test',
+      'log.level': 'debug',
+      ...settings,
+    },
   });
   const lines: LogLine[] = [];
   const sink = new Writable({
@@ -37,7 +44,7 @@ export async function runNode(settings: Readonly<Record<string, string>> = {}): 
   });
   const node = new RelayNode({
     config,
-    log: createLog({ level: 'debug', node: config.node.id }, sink),
+    log: createLog({ level: config.log.level, node: config.node.id }, sink),
     clock: systemClock,
   });
   await node.start();

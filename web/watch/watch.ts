@@ -1,5 +1,5 @@
 // The watch page: what is live, the stream that was chosen by `#app/name`, and how to publish when nothing is live.
-import { LivePlayer, type PlayState } from './live-player.ts';
+import { LivePlayer } from './live-player.ts';
 
 /** `GET /watch/streams` (src/http/api.ts). */
 interface StreamList {
@@ -18,22 +18,40 @@ interface LiveStream {
   readonly playPath: string;
 }
 
+interface Chosen {
+  readonly key: string;
+  readonly player: LivePlayer;
+  /** Its codecs as last listed; undefined: it was not. */
+  codecs: string | undefined;
+}
+
 const POLL_MS = 2000;
-const MAX_POLL_MS = 15_000;
+const MAX_POLL_MS = 5000;
+const POLL_PATIENCE_MS = 15_000;
+const COPIED_MS = 2000;
 const STREAM_KEY = /^[A-Za-z0-9_.-]{1,64}\/[A-Za-z0-9_.-]{1,64}$/;
-const STATE_TEXT: Readonly<Record<PlayState, string>> = {
-  connecting: 'Connecting',
-  playing: '',
-  away: 'The stream is away: trying again',
-  unsupported: 'This browser cannot play live streams here (no Media Source Extensions)',
+/** As people know them; others are shown by their FourCC or short name. */
+const CODEC_NAMES: Readonly<Record<string, string>> = {
+  avc: 'H.264',
+  hevc: 'HEVC',
+  av1: 'AV1',
+  vp8: 'VP8',
+  vp9: 'VP9',
+  h263: 'H.263',
+  aac: 'AAC',
+  mp3: 'MP3',
+  opus: 'Opus',
+  flac: 'FLAC',
 };
 
 const video = element('video', HTMLVideoElement);
 const unmute = element('unmute', HTMLButtonElement);
+const resume = element('resume', HTMLButtonElement);
 const cards = new Map<string, HTMLLIElement>();
-let chosen: { key: string; player: LivePlayer } | undefined;
+let chosen: Chosen | undefined;
 let list: StreamList | undefined;
 let pollMs = POLL_MS;
+let pollTimer = 0;
 
 function element<T extends HTMLElement>(id: string, type: new () => T): T {
   const found = document.getElementById(id);
@@ -41,6 +59,7 @@ function element<T extends HTMLElement>(id: string, type: new () => T): T {
   throw new Error(`the page lacks #${id}`);
 }
 
+/** Leaves an unchanged text alone, so that screen readers say each once. */
 function setText(id: string, text: string): void {
   const target = element(id, HTMLElement);
   if (target.textContent !== text) target.textContent = text;
@@ -64,18 +83,31 @@ function choose(key: string | undefined): void {
   document.title = key === undefined ? 'Tideway: watch' : `${key}: Tideway`;
   if (key !== undefined) {
     setText('stage-title', key);
-    const player = new LivePlayer(video, `/${key}.flv`, (state) => {
-      setText('screen-state', STATE_TEXT[state]);
-      unmute.hidden = state !== 'playing' || !video.muted;
+    const player = new LivePlayer(video, `/${key}.flv`, () => {
+      // What the list said is out of date by now.
+      schedulePoll(0);
+      drawScreen();
     });
-    chosen = { key, player };
+    chosen = { key, player, codecs: codecsOf(listed(key)) };
   }
-  drawList();
+  draw();
+}
+
+function listed(key: string | undefined): LiveStream | undefined {
+  return list?.streams.find((stream) => stream.key === key);
+}
+
+function schedulePoll(ms: number): void {
+  window.clearTimeout(pollTimer);
+  pollTimer = window.setTimeout(poll, ms);
 }
 
 async function poll(): Promise<void> {
   try {
-    const answer = await fetch('streams', { cache: 'no-store', signal: AbortSignal.timeout(MAX_POLL_MS) });
+    const answer = await fetch('streams', {
+      cache: 'no-store',
+      signal: AbortSignal.timeout(POLL_PATIENCE_MS),
+    });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     list = await answer.json();
     pollMs = POLL_MS;
@@ -83,21 +115,39 @@ async function poll(): Promise<void> {
     list = undefined;
     pollMs = Math.min(pollMs * 1.5, MAX_POLL_MS);
   }
-  drawList();
-  drawHints();
+  followChosen();
+  draw();
   // With nothing chosen and one stream to choose, there is nothing to ask.
   const only = list?.streams.length === 1 ? list.streams[0] : undefined;
   if (only && askedKey() === undefined && location.hash === '') location.replace(`#${only.key}`);
-  window.setTimeout(poll, pollMs);
+  schedulePoll(pollMs);
+}
+
+/** Tells the player what the list says of its stream. */
+function followChosen(): void {
+  if (!chosen) return;
+  const stream = listed(chosen.key);
+  chosen.player.isHeld = stream?.state === 'held';
+  const codecs = codecsOf(stream);
+  if (codecs !== undefined && codecs !== chosen.codecs) chosen.player.hurry();
+  chosen.codecs = codecs;
+}
+
+function draw(): void {
+  drawList();
+  drawScreen();
+  drawHints();
 }
 
 function drawList(): void {
+  element('live', HTMLElement).classList.toggle('stale', !list);
   if (!list) {
-    setText('node-state', 'The node is away: trying again');
+    setText('node-state', pollMs === POLL_MS ? 'Looking for streams' : 'The node is away: trying again');
+    setText('stage-facts', '');
     return;
   }
   const { streams } = list;
-  setText('node-state', `${streams.length} live`);
+  setText('node-state', streams.length === 0 ? 'Nothing is live' : `${streams.length} live`);
   show('live', streams.length > 0);
   const keys = new Set(streams.map(({ key }) => key));
   for (const [key, card] of cards) {
@@ -106,7 +156,7 @@ function drawList(): void {
     cards.delete(key);
   }
   for (const stream of streams) drawCard(stream);
-  const shown = streams.find(({ key }) => key === chosen?.key);
+  const shown = listed(chosen?.key);
   setText('stage-facts', shown ? facts(shown) : 'Not live now');
 }
 
@@ -130,27 +180,103 @@ function drawCard(stream: LiveStream): void {
   if (details && details.textContent !== facts(stream)) details.textContent = facts(stream);
 }
 
-function facts({ state, players, video: picture, audio, since }: LiveStream): string {
-  const codecs = [picture, audio].filter((codec) => codec !== undefined).join(' + ');
+function codecsOf(stream: LiveStream | undefined): string | undefined {
+  if (!stream) return undefined;
+  return [stream.video, stream.audio]
+    .flatMap((codec) => (codec ? (CODEC_NAMES[codec] ?? codec) : []))
+    .join(' + ');
+}
+
+function facts(stream: LiveStream): string {
+  const { state, players, since } = stream;
   const minutes = Math.floor((Date.now() - Date.parse(since)) / 60_000);
   const parts = [
     state === 'held' ? 'waits for its publisher' : minutes < 1 ? 'just started' : `for ${minutes} min`,
-    codecs,
+    codecsOf(stream),
     players === 1 ? '1 player' : `${players} players`,
   ];
   return parts.filter((part) => part !== '').join(' · ');
 }
 
+function drawScreen(): void {
+  const stream = listed(chosen?.key);
+  const state = chosen?.player.state;
+  // Without media, the browser's own controls are grey and its spinner turns under our text.
+  video.controls = state === 'playing';
+  if (resume.hidden === (state === 'paused')) {
+    resume.hidden = state !== 'paused';
+    // Who paused with the keyboard goes on with it.
+    if (!resume.hidden && document.activeElement === video) resume.focus();
+  }
+  const hasSound = stream ? stream.audio !== undefined : true;
+  unmute.hidden = state !== 'playing' || !video.muted || !hasSound;
+  const text = chosen ? screenText(chosen.player, stream) : '';
+  setText('screen-state', text);
+  element('screen-state', HTMLElement).classList.toggle('busy', state === 'connecting');
+}
+
+function screenText({ state, hasPlayed }: LivePlayer, stream: LiveStream | undefined): string {
+  switch (state) {
+    case 'connecting':
+      return 'Connecting';
+    case 'playing':
+      return stream && stream.video === undefined ? 'Sound only' : '';
+    case 'waiting':
+      return stream?.state === 'held'
+        ? 'The publisher is away: the stream goes on here by itself'
+        : 'Waiting for the stream';
+    case 'paused':
+      return '';
+    case 'unplayable':
+      return `This browser can't play this stream (${codecsOf(stream) || 'unknown codecs'})`;
+    case 'unsupported':
+      return "This browser can't play live streams here (no Media Source Extensions)";
+    case 'away':
+      if (!list) return 'The node is away: trying again';
+      if (stream) return 'The connection was lost: trying again';
+      return hasPlayed
+        ? 'The stream has ended: when it is back, it plays here by itself'
+        : 'Not live yet: when it starts, it plays here by itself';
+  }
+}
+
 function drawHints(): void {
-  show('hints', list?.streams.length === 0 && chosen === undefined);
+  show('hints', list?.streams.length === 0 && !chosen?.player.hasPlayed);
   if (!list) return;
   const port = list.rtmpPort === 1935 ? '' : `:${list.rtmpPort}`;
-  const server = `rtmp://${location.hostname}${port}/live`;
-  const key = list.publishKeyNeeded ? 'demo?key=YOUR-PUBLISH-SECRET' : 'demo';
+  const [app, name] = (chosen?.key ?? 'live/demo').split('/');
+  const server = `rtmp://${location.hostname}${port}/${app}`;
+  const key = list.publishKeyNeeded ? `${name}?key=YOUR-PUBLISH-SECRET` : `${name}`;
   setText('obs-server', server);
   setText('obs-key', key);
-  setText('ffmpeg-line', `ffmpeg -re -i FILE -c:v libx264 -g 60 -c:a aac -f flv "${server}/${key}"`);
+  setText('ffmpeg-line', ffmpegLine(`${server}/${key}`));
   show('key-note', list.publishKeyNeeded);
+}
+
+/** A test picture with a tone, so that the line works without a file. */
+function ffmpegLine(url: string): string {
+  const inputs = '-f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440';
+  const picture = '-c:v libx264 -preset veryfast -tune zerolatency -pix_fmt yuv420p -g 60';
+  return `ffmpeg -re ${inputs} ${picture} -c:a aac -f flv "${url}"`;
+}
+
+/** Only a secure page (https, or this machine) may copy; elsewhere a click selects the whole text. */
+function offerCopies(): void {
+  if (!navigator.clipboard) return;
+  for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-copies]')) {
+    button.hidden = false;
+    button.addEventListener('click', async () => {
+      const text = element(button.dataset.copies ?? '', HTMLElement).textContent ?? '';
+      const isCopied = await navigator.clipboard.writeText(text).then(
+        () => true,
+        () => false,
+      );
+      button.textContent = isCopied ? 'Copied' : 'Not allowed';
+      window.setTimeout(() => {
+        button.textContent = 'Copy';
+      }, COPIED_MS);
+    });
+  }
 }
 
 unmute.addEventListener('click', () => {
@@ -158,13 +284,13 @@ unmute.addEventListener('click', () => {
   unmute.hidden = true;
   video.focus();
 });
-video.addEventListener('volumechange', () => {
-  if (!video.muted) unmute.hidden = true;
+resume.addEventListener('click', () => {
+  chosen?.player.resume();
+  video.focus();
 });
-window.addEventListener('hashchange', () => {
-  choose(askedKey());
-  drawHints();
-});
+video.addEventListener('volumechange', drawScreen);
+window.addEventListener('hashchange', () => choose(askedKey()));
 
+offerCopies();
 choose(askedKey());
 void poll();

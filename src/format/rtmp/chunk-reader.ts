@@ -26,6 +26,8 @@ const NO_MESSAGES: readonly RtmpMessage[] = [];
 export class ChunkReader {
   /** Bytes of unfinished messages, all together, that the peer may make us hold; whoever knows it moves it. */
   maxUnfinishedBytes: number;
+  /** Messages completed, those included that are not handed out. */
+  completed = 0;
   #unfinishedBytes = 0;
   /** Bounded by MAX_CHUNK_STREAMS. */
   readonly #streams = new Map<number, ChunkStream>();
@@ -174,6 +176,7 @@ export class ChunkReader {
 
   #finish(stream: ChunkStream): RtmpMessage | undefined {
     this.#current = undefined;
+    this.completed += 1;
     this.#unfinishedBytes -= stream.received;
     const { id: chunkStreamId, type, timestamp, streamId } = stream;
     const message = { chunkStreamId, type, timestamp, streamId, payload: stream.finish() };

@@ -183,7 +183,7 @@ export function splitAggregate(aggregate: RtmpMessage): RtmpMessage[] {
       throw brokenAggregate(`a part of type ${type} promises ${size} bytes`);
     }
     offset ??= timestamp - time;
-    const body = Buffer.allocUnsafe(size);
+    const body = Buffer.allocUnsafeSlow(size);
     payload.copy(body, 0, start, start + size);
     parts.push({ chunkStreamId, type, timestamp: (time + offset) >>> 0, streamId, payload: body });
     // Some encoders leave the back pointer of the last part out.

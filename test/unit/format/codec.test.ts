@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { classify, codecName } from '../../../src/format/codec.ts';
+import { classify, codecName, headerSlot } from '../../../src/format/codec.ts';
 import { FrameKind } from '../../../src/format/frame.ts';
 
 const { audio, video, data } = FrameKind;
@@ -44,7 +44,7 @@ describe('enhanced video', () => {
       'avc',
     ],
     ['a SequenceEnd is no key', bytes(0x92, 'hvc1'), 'disposable', 'hevc'],
-    ['Metadata is no key, whatever its frame type', bytes(0x94, 'hvc1', 2), 'delta', 'hevc'],
+    ['Metadata is set-up, whatever its frame type', bytes(0x94, 'hvc1', 2), 'header', 'hevc'],
     ['an MPEG2TSSequenceStart is a header', bytes(0x95, 'av01', 1), 'header', 'av1'],
     ['a command is disposable', bytes(0xd0, 'hvc1', 1), 'disposable', undefined],
     ['a ModEx is looked through', bytes(0x97, 2, 1, 2, 3, 0x01, 'hvc1', 0, 0, 0, 1), 'key', 'hevc'],
@@ -57,7 +57,7 @@ describe('enhanced video', () => {
       'delta',
       undefined,
     ],
-    ['one track, another one: its set-up is not kept', bytes(0x96, 0x00, 'hvc1', 1, 0), 'delta', undefined],
+    ['one track, another one: its set-up', bytes(0x96, 0x00, 'hvc1', 1, 0), 'header', undefined],
     ['many tracks with the default', bytes(0x96, 0x13, 'av01', 1, 0, 0, 1, 9, 0, 0, 0, 1, 9), 'key', 'av1'],
     ['many tracks without the default', bytes(0x96, 0x13, 'av01', 1, 0, 0, 1, 9), 'delta', undefined],
     [
@@ -86,13 +86,32 @@ describe('audio', () => {
     ['a FLAC SequenceStart is a header', bytes(0x90, 'fLaC', 1), 'header', 'flac'],
     ['an AC-3 frame is a sample', bytes(0x91, 'ac-3', 1), 'sample', 'ac3'],
     ['an mp4a SequenceStart is a header', bytes(0x90, 'mp4a', 1), 'header', 'aac'],
-    ['a MultichannelConfig is a sample', bytes(0x94, 'Opus', 1), 'sample', 'opus'],
+    ['a MultichannelConfig is set-up', bytes(0x94, 'Opus', 1), 'header', 'opus'],
     ['a multitrack SequenceStart of the default track', bytes(0x95, 0x00, 'Opus', 0, 1), 'header', 'opus'],
-    ['a multitrack SequenceStart of another track', bytes(0x95, 0x00, 'Opus', 1, 1), 'sample', undefined],
+    ['a multitrack SequenceStart of another track', bytes(0x95, 0x00, 'Opus', 1, 1), 'header', undefined],
     ['a ModEx is looked through', bytes(0x97, 0, 0, 0x00, 'Opus', 1), 'header', 'opus'],
   ])('%s', (_, payload, role, codec) => {
     expect(classify(audio, payload)).toBe(role);
     expect(codecName(audio, payload)).toBe(codec);
+  });
+});
+
+describe('the slot of a header', () => {
+  test.each([
+    ['AVC', video, bytes(0x17, 0, 0, 0, 0, 1), 'video'],
+    ['AAC', audio, bytes(0xaf, 0, 0x12, 0x10), 'audio'],
+    ['HEVC', video, bytes(0x90, 'hvc1', 1), 'video'],
+    ['HEVC in an MPEG2TSSequenceStart', video, bytes(0x95, 'hvc1', 1), 'video'],
+    ['track 0 of a multitrack', video, bytes(0x96, 0x00, 'hvc1', 0, 1), 'video'],
+    ['track 2 of a multitrack', video, bytes(0x96, 0x00, 'hvc1', 2, 1), 'video 2'],
+    ['many tracks without the default', video, bytes(0x96, 0x10, 'av01', 1, 0, 0, 1, 9), 'video 1'],
+    ['colour', video, bytes(0x94, 'hvc1', 2), 'video 0 4'],
+    ['Opus', audio, bytes(0x90, 'Opus', 1), 'audio'],
+    ['an audio track 3', audio, bytes(0x95, 0x00, 'Opus', 3, 1), 'audio 3'],
+    ['channel order', audio, bytes(0x94, 'Opus', 1), 'audio 0 4'],
+  ])('%s', (_, kind, payload, slot) => {
+    expect(classify(kind, payload)).toBe('header');
+    expect(headerSlot(kind, payload)).toBe(slot);
   });
 });
 

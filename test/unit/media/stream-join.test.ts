@@ -163,6 +163,8 @@ class Model {
     const known = track && (this.#headers[track] ?? this.#earlier[track]);
     const repeated = track !== undefined && track !== 'metadata' && known === id;
     if (track) this.#headers = { ...this.#headers, [track]: id };
+    // From now on there may be players that know nothing of the epoch before.
+    if (name === 'avc key' || name === 'aac sample') this.#earlier = {};
     this.entries.push({ name, id, dts, payload, headers: this.#headers, repeated });
     const start = this.start();
     if (start === undefined) return;
@@ -225,6 +227,11 @@ function readRuns(frames: readonly Received[], model: Model): { starts: number[]
       if (!frame.payload.equals(due.payload)) throw new Error(`the payload of frame ${due.id} changed`);
       const track = trackOf(due.name);
       if (track) has = { ...has, [track]: due.id };
+      for (const name of TRACKS) {
+        const needs = due.headers[name];
+        if (needs !== undefined && has[name] !== needs)
+          throw new Error(`frame ${due.id} came without ${name} set-up`);
+      }
       next = model.next(next) + 1;
       at += 1;
       continue;

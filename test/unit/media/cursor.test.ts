@@ -1,0 +1,147 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { Cursor } from '../../../src/media/cursor.ts';
+import { FrameLog } from '../../../src/media/frame-log.ts';
+import { MemoryBudget } from '../../../src/media/memory-budget.ts';
+import { frameOf, type PayloadName, WIDE_LOG } from '../../support/media.ts';
+
+const ALL = 1e9;
+
+let log: FrameLog;
+let cursor: Cursor;
+
+beforeEach(() => {
+  log = new FrameLog({ ...WIDE_LOG, logFrames: 4 }, new MemoryBudget(2 ** 40));
+  cursor = new Cursor();
+});
+
+/** Appends a frame whose id, dts and time are one number. */
+function append(name: PayloadName, id: number, size = 0): void {
+  log.append(frameOf(name, id, id, size), id, 1);
+}
+
+function read(mark = log.next - 1, maxBytes = ALL): number[] {
+  return cursor.read(log, mark, maxBytes).map(({ frame }) => frame.seq);
+}
+
+describe('a cursor', () => {
+  test('waits in an empty log, and while there is no start', () => {
+    expect(read()).toEqual([]);
+    append('avc delta', 1);
+    expect(read()).toEqual([]);
+    expect(cursor.position).toBe(undefined);
+    expect(cursor.skips).toBe(0);
+  });
+
+  test('starts with metadata, video and audio set-up, at the time of its start', () => {
+    append('aac header', 1);
+    append('avc header', 2);
+    append('metadata', 3);
+    append('avc key', 10);
+    append('aac sample', 11);
+    expect(cursor.read(log, log.next - 1, ALL).map(({ frame, time }) => [frame.seq, time])).toEqual([
+      [3, 10],
+      [2, 10],
+      [1, 10],
+      [10, 10],
+      [11, 11],
+    ]);
+    expect(cursor.position).toBe(5);
+    expect(read()).toEqual([]);
+  });
+
+  test('reads up to the mark and not beyond', () => {
+    for (let id = 0; id < 4; id += 1) append(id === 0 ? 'avc key' : 'avc delta', id);
+    expect(read(1)).toEqual([0, 1]);
+    expect(read(1)).toEqual([]);
+    expect(read(2)).toEqual([2]);
+    expect(cursor.position).toBe(3);
+  });
+
+  test('waits for a start beyond the mark', () => {
+    append('aac sample', 0);
+    append('avc key', 1);
+    expect(read(0)).toEqual([]);
+    expect(cursor.position).toBe(undefined);
+    expect(read(1)).toEqual([1]);
+  });
+
+  test('stops once it has read as many bytes as asked, and always moves', () => {
+    append('avc key', 0, 100);
+    append('avc delta', 1, 100);
+    append('avc delta', 2, 100);
+    expect(read(2, 101)).toEqual([0, 1]);
+    expect(read(2, 1)).toEqual([2]);
+  });
+
+  test('leaves out equal set-up, and counts it as read', () => {
+    append('avc header', 7);
+    append('avc key', 8);
+    read();
+    log.append(frameOf('avc header', 7, 9), 9, 1);
+    expect(read()).toEqual([]);
+    expect(cursor.position).toBe(3);
+    append('avc delta', 10);
+    expect(read()).toEqual([10]);
+  });
+
+  test('that the log has overtaken skips to the newest key frame, once, with the set-up that changed meanwhile', () => {
+    append('avc header', 1);
+    append('aac header', 2);
+    append('avc key', 3);
+    expect(read()).toEqual([1, 2, 3]);
+    append('avc header', 4);
+    for (let id = 5; id < 12; id += 1) append(id === 9 ? 'avc key' : 'avc delta', id);
+    log.trim();
+    expect(read()).toEqual([4, 9, 10, 11]);
+    expect(cursor.skips).toBe(1);
+    append('avc delta', 12);
+    expect(read()).toEqual([12]);
+    expect(cursor.skips).toBe(1);
+  });
+
+  test('that was overtaken with no start left waits, and has skipped once', () => {
+    append('avc key', 0);
+    read();
+    for (let id = 1; id < 9; id += 1) append('avc delta', id);
+    log.trim();
+    expect([read(), read()]).toEqual([[], []]);
+    expect(cursor.position).toBe(undefined);
+    expect(cursor.skips).toBe(1);
+    append('avc key', 9);
+    expect(read()).toEqual([9]);
+    expect(cursor.skips).toBe(1);
+  });
+
+  test('goes on behind an entry that others gave its reader, set-up included', () => {
+    append('avc header', 1);
+    append('avc key', 2);
+    append('avc delta', 3);
+    cursor.follow(log.head ?? failed());
+    expect(read()).toEqual([]);
+    for (let id = 4; id < 9; id += 1) append('avc key', id);
+    log.trim();
+    cursor.follow(log.at(log.oldest) ?? failed());
+    expect(read()).toEqual([6, 7, 8]);
+    for (let id = 9; id < 20; id += 1) append('avc key', id);
+    log.trim();
+    expect(read()).toEqual([19]);
+  });
+
+  test('remembers what set-up its reader has over an epoch that has none', () => {
+    append('avc header', 1);
+    append('avc key', 2);
+    expect(read()).toEqual([1, 2]);
+    log.beginEpoch();
+    append('aac sample', 3);
+    expect(read()).toEqual([3]);
+    log.append(frameOf('avc header', 1, 4), 4, 2);
+    for (let id = 5; id < 10; id += 1) append('avc key', id);
+    log.trim();
+    expect(read()).toEqual([9]);
+    expect(cursor.skips).toBe(1);
+  });
+});
+
+function failed(): never {
+  throw new Error('there is no entry');
+}

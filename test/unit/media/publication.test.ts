@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { FrameKind } from '../../../src/format/frame.ts';
+import { FakePublisher, GONE, payloadOf, StreamBench } from '../../support/media.ts';
+
+describe('a publication', () => {
+  test('numbers its frames from 1, each once, decoder set-up and data alike', () => {
+    const bench = new StreamBench();
+    const encoded: number[] = [];
+    const sink = bench.play();
+    const publisher = new FakePublisher(bench);
+    publisher.send('avc delta', 0, 1);
+    publisher.send('metadata', 0, 2);
+    publisher.send('avc header', 0, 3);
+    publisher.send('avc key', 40, 4);
+    publisher.send('data', 41, 5);
+    publisher.send('aac sample', 42, 6);
+    const spy = {
+      format: 'spy',
+      open: () => Buffer.alloc(0),
+      encode: (batch: readonly { frame: { seq: number } }[]) => {
+        encoded.push(...batch.map(({ frame }) => frame.seq));
+        return Buffer.alloc(1);
+      },
+    };
+    bench.stream.play(spy, { backlogBytes: 0, write() {}, end() {}, destroy() {} }, { remote: 'test' });
+    bench.clock.turn();
+    expect(encoded).toEqual([1, 2, 3, 4, 5]);
+    expect(sink.ids).toEqual([2, 3, 4, 5, 6]);
+  });
+
+  test('counts what came and what nobody could decode, and says so in one line at its end', () => {
+    const bench = new StreamBench();
+    const publisher = new FakePublisher(bench);
+    const { publication } = publisher;
+    publisher.send('avc delta', 0, 1, 100);
+    publisher.send('avc key', 40, 2, 100);
+    publication.append(FrameKind.video, 80, Buffer.alloc(0));
+    bench.clock.advance(1234.4);
+    publication.end(GONE);
+    publication.end({ code: 'test.again', message: '' });
+    publisher.send('avc key', 80, 3, 100);
+    expect([publication.frames, publication.bytes, publication.dropped]).toEqual([2, 200, 1]);
+    const who = { stream: 'live/test', epoch: 1, protocol: 'rtmp', remote: '203.0.113.2:40000' };
+    expect(bench.log.of('publish.start')).toEqual([who]);
+    expect(bench.log.of('publish.end')).toEqual([
+      { ...who, reason: 'test.gone', durationMs: 1234, bytes: 200, frames: 2, dropped: 1 },
+    ]);
+    expect(publisher.endedBy).toEqual([]);
+  });
+
+  test('tells its publisher once if the node ends it, never after its own end', () => {
+    const bench = new StreamBench();
+    const displaced = new FakePublisher(bench);
+    const gone = new FakePublisher(bench);
+    expect(displaced.endedBy).toEqual(['test.newer']);
+    gone.publication.end(GONE);
+    bench.stream.end(GONE);
+    gone.publication.displace(GONE);
+    displaced.publication.displace(GONE);
+    expect(displaced.endedBy).toEqual(['test.newer']);
+    expect(gone.endedBy).toEqual([]);
+  });
+
+  test('knows for how long it was silent', () => {
+    const bench = new StreamBench();
+    const publisher = new FakePublisher(bench);
+    bench.clock.advance(500);
+    expect(publisher.publication.silentMs(bench.clock.now())).toBe(500);
+    publisher.send('aac sample', 0, 1);
+    bench.clock.advance(70);
+    expect(publisher.publication.silentMs(bench.clock.now())).toBe(70);
+  });
+
+  test('that starts with audio drops video until its first key frame', () => {
+    const bench = new StreamBench();
+    const sink = bench.play();
+    const publisher = new FakePublisher(bench);
+    for (let ms = 0; ms <= 1000; ms += 500) publisher.send('aac sample', ms, ms);
+    publisher.send('avc header', 0, 7);
+    publisher.send('avc delta', 1100, 1100);
+    publisher.send('aac sample', 1110, 1110);
+    publisher.send('avc key', 1120, 1120);
+    publisher.send('avc delta', 1140, 1140);
+    bench.clock.turn();
+    expect(sink.ids).toEqual([7, 1120, 1140]);
+    const early = bench.stream.playerCount;
+    expect(early).toBe(1);
+    expect(publisher.publication.dropped).toBe(1);
+  });
+
+  test('owns no stream once another took it: what it still sends goes nowhere', () => {
+    const bench = new StreamBench();
+    const sink = bench.play();
+    const old = new FakePublisher(bench);
+    const newer = new FakePublisher(bench);
+    old.publication.append(FrameKind.video, 0, payloadOf('avc key', 1));
+    newer.send('avc key', 0, 2);
+    bench.clock.turn();
+    expect(sink.ids).toEqual([2]);
+    expect(bench.stream.epoch).toBe(newer.publication.epoch);
+  });
+});

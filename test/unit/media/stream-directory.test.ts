@@ -1,0 +1,201 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { TidewayError } from '../../../src/base/errors.ts';
+import { parseStreamKey, type StreamKey } from '../../../src/base/stream-key.ts';
+import { MemoryBudget } from '../../../src/media/memory-budget.ts';
+import type { Stream } from '../../../src/media/stream.ts';
+import { type DirectoryLimits, StreamDirectory } from '../../../src/media/stream-directory.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import {
+  FakeLog,
+  FakeSink,
+  FakeSource,
+  frameOf,
+  GONE,
+  KEY,
+  STREAM_OPTIONS,
+  TestEncoder,
+} from '../../support/media.ts';
+
+const LIMITS: DirectoryLimits = { maxStreams: 3, waitMs: 2000, maxWaitingKeys: 2 };
+const STOPPING = { code: 'node.stopping', message: 'the node stops' };
+
+let clock: FakeClock;
+let budget: MemoryBudget;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  budget = new MemoryBudget(2 ** 40);
+});
+
+function directoryOf(limits: Partial<DirectoryLimits> = {}): StreamDirectory {
+  return new StreamDirectory({ ...LIMITS, ...limits }, STREAM_OPTIONS, { clock, log: new FakeLog(), budget });
+}
+
+function open(
+  directory: StreamDirectory,
+  key: StreamKey,
+  signal = new AbortController().signal,
+): Promise<Stream> {
+  return directory.open({ key, query: new URLSearchParams(), protocol: 'http-flv', remote: 'test', signal });
+}
+
+/** The code of the error that the promise ends with; undefined if it does not fail. */
+function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
+  return promise.then(
+    () => undefined,
+    (error: unknown) => {
+      if (error instanceof TidewayError) return error.code;
+      throw error;
+    },
+  );
+}
+
+function codeThrown(act: () => unknown): string | undefined {
+  try {
+    act();
+    return undefined;
+  } catch (error) {
+    if (error instanceof TidewayError) return error.code;
+    throw error;
+  }
+}
+
+const other = parseStreamKey('live', 'other');
+const third = parseStreamKey('live', 'third');
+
+/** Nothing waits, and no timer would ever fire. */
+function expectNothingLeft(directory: StreamDirectory): void {
+  expect([directory.waitingKeyCount, directory.streamCount, clock.timerCount, clock.soonCount]).toEqual([
+    0, 0, 0, 0,
+  ]);
+}
+
+describe('a stream directory', () => {
+  test('opens a stream that is there at once', async () => {
+    const directory = directoryOf();
+    const stream = directory.feed(KEY);
+    expect(await open(directory, KEY)).toBe(stream);
+    expect(directory.feed(KEY)).toBe(stream);
+    expect(directory.has(KEY)).toBe(true);
+    expect(directory.has(other)).toBe(false);
+    expect([...directory.streams]).toEqual([stream]);
+    expect(clock.timerCount).toBe(0);
+  });
+
+  test('answers all who wait for a stream when it comes, and leaves no timer', async () => {
+    const directory = directoryOf();
+    const opened = [open(directory, KEY), open(directory, KEY), open(directory, KEY)];
+    expect(directory.waitingKeyCount).toBe(1);
+    clock.advance(1999);
+    const stream = directory.feed(KEY);
+    expect(await Promise.all(opened)).toEqual([stream, stream, stream]);
+    expect([directory.waitingKeyCount, clock.timerCount]).toEqual([0, 0]);
+  });
+
+  test('says after waitMs that a stream is not there, each time from when it was asked', async () => {
+    const directory = directoryOf();
+    const settled: string[] = [];
+    const first = codeOf(open(directory, KEY)).then((code) => settled.push(`first ${code}`));
+    clock.advance(1500);
+    const second = codeOf(open(directory, KEY)).then((code) => settled.push(`second ${code}`));
+    clock.advance(499);
+    expect(directory.waitingKeyCount).toBe(1);
+    clock.advance(1);
+    await first;
+    expect(settled).toEqual(['first play.not-found']);
+    expect(directory.waitingKeyCount).toBe(1);
+    clock.advance(1500);
+    await second;
+    expect(settled).toEqual(['first play.not-found', 'second play.not-found']);
+    expectNothingLeft(directory);
+  });
+
+  test('lets so many keys be waited for and no more; more players for one of them are welcome', async () => {
+    const directory = directoryOf();
+    const waiting = [open(directory, KEY), open(directory, other), open(directory, other)].map(codeOf);
+    expect(await codeOf(open(directory, third))).toBe('play.too-many-waiting');
+    expect(directory.waitingKeyCount).toBe(2);
+    clock.advance(2000);
+    expect(await Promise.all(waiting)).toEqual(['play.not-found', 'play.not-found', 'play.not-found']);
+    expectNothingLeft(directory);
+  });
+
+  test('forgets a player that goes while it waits, and one that was gone before', async () => {
+    const directory = directoryOf();
+    const leaver = new AbortController();
+    const left = codeOf(open(directory, KEY, leaver.signal));
+    const stays = codeOf(open(directory, KEY));
+    leaver.abort();
+    expect(await left).toBe('play.gone');
+    expect([directory.waitingKeyCount, clock.timerCount]).toEqual([1, 1]);
+    expect(await codeOf(open(directory, other, AbortSignal.abort()))).toBe('play.gone');
+    expect([directory.waitingKeyCount, clock.timerCount]).toEqual([1, 1]);
+    directory.feed(KEY);
+    expect(await stays).toBe(undefined);
+    leaver.abort();
+  });
+
+  test('keeps nothing of 100,000 unknown keys, whether they time out or go', async () => {
+    const directory = directoryOf({ maxWaitingKeys: 1000 });
+    const codes = new Map<string, number>();
+    for (let round = 0; round < 50; round += 1) {
+      const leaver = new AbortController();
+      const answers = Array.from({ length: 2000 }, (_, index) =>
+        codeOf(open(directory, parseStreamKey('live', `unknown-${round}-${index}`), leaver.signal)),
+      );
+      expect(directory.waitingKeyCount).toBe(1000);
+      expect(clock.timerCount).toBe(1000);
+      if (round % 2 === 0) clock.advance(2000);
+      else leaver.abort();
+      for (const code of await Promise.all(answers))
+        codes.set(String(code), (codes.get(String(code)) ?? 0) + 1);
+      expectNothingLeft(directory);
+    }
+    expect(Object.fromEntries(codes)).toEqual({
+      'play.not-found': 25_000,
+      'play.gone': 25_000,
+      'play.too-many-waiting': 50_000,
+    });
+  });
+
+  test('refuses more streams than it may have, until one ends', () => {
+    const directory = directoryOf();
+    const [first] = [KEY, other, third].map((key) => directory.feed(key));
+    const fourth = parseStreamKey('live', 'fourth');
+    expect(codeThrown(() => directory.feed(fourth))).toBe('publish.too-many-streams');
+    first?.end(GONE);
+    expect(directory.streamCount).toBe(2);
+    directory.feed(fourth);
+    expect(directory.has(KEY)).toBe(false);
+  });
+
+  test('forgets a stream whose hold is over, and its players and memory with it', () => {
+    const directory = directoryOf();
+    const stream = directory.feed(KEY);
+    const source = new FakeSource(1);
+    stream.attach(source, GONE);
+    stream.begin(0);
+    stream.append(frameOf('avc key', 1, 0));
+    const sink = new FakeSink();
+    stream.play(new TestEncoder(), sink, { remote: 'test' });
+    stream.detach(source, GONE, 5000);
+    clock.advance(5000);
+    expect(sink.ends).toEqual([{ how: 'end', code: 'stream.hold-over' }]);
+    expect(budget.usedBytes).toBe(0);
+    expectNothingLeft(directory);
+  });
+
+  test('that stops ends its streams and all waits, and opens nothing from then on', async () => {
+    const directory = directoryOf();
+    const stream = directory.feed(KEY);
+    const waiting = [open(directory, other), open(directory, third)].map(codeOf);
+    directory.stop(STOPPING);
+    expect(await Promise.all(waiting)).toEqual(['node.stopping', 'node.stopping']);
+    expect(stream.state).toMatchObject({ at: 'ended', why: STOPPING });
+    expectNothingLeft(directory);
+    expect(await codeOf(open(directory, KEY))).toBe('node.stopping');
+    expect(codeThrown(() => directory.feed(KEY))).toBe('node.stopping');
+    directory.stop(STOPPING);
+    expectNothingLeft(directory);
+  });
+});

@@ -1,0 +1,197 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { Authorizer } from '../../../src/auth/authorizer.ts';
+import { TidewayError } from '../../../src/base/errors.ts';
+import { parseStreamKey } from '../../../src/base/stream-key.ts';
+import { FrameKind } from '../../../src/format/frame.ts';
+import { MemoryBudget } from '../../../src/media/memory-budget.ts';
+import type { Publication } from '../../../src/media/publication.ts';
+import { StreamDirectory } from '../../../src/media/stream-directory.ts';
+import { Publishing, type PublishingOptions } from '../../../src/node/publishing.ts';
+import { isPlausibleEpoch } from '../../../src/registry/epoch.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeLog, FakeSink, GONE, KEY, payloadOf, STREAM_OPTIONS, TestEncoder } from '../../support/media.ts';
+
+const HOLDS = { holdMs: 30_000, holdAfterStopMs: 30_000 };
+const BUDGET_BYTES = 100_000;
+
+let clock: FakeClock;
+let log: FakeLog;
+let budget: MemoryBudget;
+let directory: StreamDirectory;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  log = new FakeLog();
+  budget = new MemoryBudget(BUDGET_BYTES);
+  directory = new StreamDirectory({ maxStreams: 2, waitMs: 2000, maxWaitingKeys: 10 }, STREAM_OPTIONS, {
+    clock,
+    log,
+    budget,
+  });
+});
+
+function publishingOf({
+  policy = 'takeover',
+  publishSecret,
+}: {
+  policy?: PublishingOptions['policy'];
+  publishSecret?: string;
+} = {}): Publishing {
+  return new Publishing(
+    { policy, holds: HOLDS },
+    { clock, log, authorizer: new Authorizer({ publishSecret }), budget, directory },
+  );
+}
+
+interface Opened {
+  readonly publication: Publication;
+  readonly endedBy: string[];
+}
+
+async function open(publishing: Publishing, { name = 'test', query = '' } = {}): Promise<Opened> {
+  const endedBy: string[] = [];
+  const publication = await publishing.open({
+    key: parseStreamKey('live', name),
+    query: new URLSearchParams(query),
+    protocol: 'rtmp',
+    remote: '203.0.113.2:40000',
+    ended: (why) => void endedBy.push(why.code),
+  });
+  return { publication, endedBy };
+}
+
+async function codeOf(opening: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await opening;
+    return undefined;
+  } catch (error) {
+    if (error instanceof TidewayError) return error.code;
+    throw error;
+  }
+}
+
+describe('a publish', () => {
+  test('makes its stream, with an epoch that is plausible and grows over all streams', async () => {
+    const publishing = publishingOf();
+    const epochs: number[] = [];
+    for (let turn = 0; turn < 6; turn += 1) {
+      const { publication } = await open(publishing, { name: turn % 2 === 0 ? 'a' : 'b' });
+      epochs.push(publication.epoch);
+      publication.end(GONE);
+    }
+    expect(epochs).toEqual([...new Set(epochs)].sort((a, b) => a - b));
+    expect(epochs.every((epoch) => isPlausibleEpoch(epoch, clock.wallMs()))).toBe(true);
+    expect(directory.streamCount).toBe(2);
+    expect(publishing.opened).toBe(6);
+  });
+
+  test('answers the players that wait for it', async () => {
+    const publishing = publishingOf();
+    const waiting = directory.open({
+      key: KEY,
+      query: new URLSearchParams(),
+      protocol: 'rtmp',
+      remote: 'a',
+      signal: new AbortController().signal,
+    });
+    const { publication } = await open(publishing);
+    const stream = await waiting;
+    expect(stream.state).toMatchObject({ at: 'live', source: publication });
+    const sink = new FakeSink();
+    stream.play(new TestEncoder(), sink, { remote: 'a' });
+    publication.append(FrameKind.video, 0, payloadOf('avc key', 1));
+    clock.turn();
+    expect(sink.ids).toEqual([1]);
+  });
+
+  test('of a stream that is live takes it over, and tells the publisher before it', async () => {
+    const publishing = publishingOf();
+    const first = await open(publishing);
+    const second = await open(publishing);
+    expect(first.endedBy).toEqual(['publish.taken-over']);
+    expect(second.endedBy).toEqual([]);
+    expect(directory.feed(KEY).state).toMatchObject({ at: 'live', source: second.publication });
+    expect(second.publication.epoch).toBeGreaterThan(first.publication.epoch);
+  });
+
+  test('is refused where the policy says so, unless the stream is in hold', async () => {
+    const publishing = publishingOf({ policy: 'reject' });
+    const first = await open(publishing);
+    clock.advance(10_000);
+    expect(await codeOf(open(publishing))).toBe('publish.taken');
+    expect(first.endedBy).toEqual([]);
+    first.publication.end(GONE);
+    expect(await codeOf(open(publishing))).toBe(undefined);
+  });
+
+  test('may take a busy publisher over 3 times a minute; the fourth is refused and changes nothing', async () => {
+    const publishing = publishingOf();
+    let newest = await open(publishing);
+    for (let takeovers = 0; takeovers < 3; takeovers += 1) newest = await open(publishing);
+    expect(await codeOf(open(publishing))).toBe('publish.taken');
+    expect(newest.endedBy).toEqual([]);
+    for (let ms = 0; ms < 60_000; ms += 1000) {
+      newest.publication.append(FrameKind.audio, ms, payloadOf('aac sample', ms));
+      clock.pass(1000);
+    }
+    newest.publication.append(FrameKind.audio, 60_000, payloadOf('aac sample', 1));
+    expect(await codeOf(open(publishing))).toBe(undefined);
+    expect(newest.endedBy).toEqual(['publish.taken-over']);
+  });
+
+  test('may always take a silent ghost over', async () => {
+    const publishing = publishingOf();
+    for (let ghosts = 0; ghosts < 20; ghosts += 1) {
+      await open(publishing);
+      clock.advance(2000);
+    }
+    expect(publishing.opened).toBe(20);
+  });
+
+  test('of another stream is not limited by it', async () => {
+    const publishing = publishingOf();
+    for (let takeovers = 0; takeovers < 4; takeovers += 1) await open(publishing, { name: 'a' });
+    expect(await codeOf(open(publishing, { name: 'a' }))).toBe('publish.taken');
+    expect(await codeOf(open(publishing, { name: 'b' }))).toBe(undefined);
+  });
+
+  test('needs the secret, if there is one; a refused one leaves no stream and disturbs none', async () => {
+    const publishing = publishingOf({ publishSecret: 'open sesame' });
+    expect(await codeOf(open(publishing))).toBe('publish.denied');
+    expect(await codeOf(open(publishing, { query: 'key=open%20barley' }))).toBe('publish.denied');
+    expect(directory.streamCount).toBe(0);
+    const first = await open(publishing, { query: 'key=open%20sesame' });
+    expect(await codeOf(open(publishing, { query: 'key=' }))).toBe('publish.denied');
+    expect(first.endedBy).toEqual([]);
+    expect(publishing.opened).toBe(1);
+    expect(JSON.stringify(log.lines)).not.toContain('sesame');
+  });
+
+  test('is refused while the streams use all their memory', async () => {
+    const publishing = publishingOf();
+    budget.take(BUDGET_BYTES + 1);
+    expect(await codeOf(open(publishing))).toBe('publish.no-memory');
+    expect(directory.streamCount).toBe(0);
+    budget.give(1);
+    expect(await codeOf(open(publishing))).toBe(undefined);
+  });
+
+  test('is refused beyond the streams that a node may have, and on a node that stops', async () => {
+    const publishing = publishingOf();
+    await open(publishing, { name: 'a' });
+    await open(publishing, { name: 'b' });
+    expect(await codeOf(open(publishing, { name: 'c' }))).toBe('publish.too-many-streams');
+    directory.stop({ code: 'node.stopping', message: '' });
+    expect(await codeOf(open(publishing, { name: 'a' }))).toBe('node.stopping');
+    expect(directory.streamCount).toBe(0);
+  });
+
+  test('keeps epochs growing although the wall clock fell back', async () => {
+    const publishing = publishingOf();
+    const first = await open(publishing, { name: 'a' });
+    const wallMs = clock.wallMs.bind(clock);
+    clock.wallMs = () => wallMs() - 3_600_000;
+    const second = await open(publishing, { name: 'a' });
+    expect(second.publication.epoch).toBeGreaterThan(first.publication.epoch);
+  });
+});
