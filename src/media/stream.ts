@@ -166,10 +166,6 @@ export class Stream implements PlayerOwner {
     if (this.#state.at !== 'live' || this.#state.source !== source) return;
     this.#flush();
     this.#log.closeToJoiners();
-    if (this.#log.next === 0 && this.#players.size === 0) {
-      this.end(why); // There was nothing to see, and nobody to see it: a hold would keep nothing but the key.
-      return;
-    }
     const timer = this.#clock.after(holdMs, () => this.end(HOLD_OVER));
     this.#state = { at: 'held', why, sinceMs: this.#clock.now(), timer };
   }

@@ -179,8 +179,9 @@ export class RtmpSession implements ConnectionOwner {
     if (this.#state.at !== 'publishing') {
       throw new WireError('rtmp.media-unexpected', `media came from a peer that is ${this.#state.at}`);
     }
-    if (message.streamId !== MEDIA_STREAM_ID) {
-      const { streamId } = message;
+    const { streamId } = message;
+    // node-media-server 4.4.3 publishes on stream 1 and sends the media on 0; a session has one publication at most.
+    if (streamId !== MEDIA_STREAM_ID && streamId !== 0) {
       throw new WireError('rtmp.media-stream', `media came on message stream ${streamId}`, { streamId });
     }
     this.#state.publisher.message(message);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Format, captureAll } from '../support/captures.ts';
+import { captureAll, type Format } from '../support/captures.ts';
 import { type CapturedPlay, framesOf, type SeenFrame } from '../support/frames.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { Program, run } from '../support/programs.ts';
@@ -60,7 +60,12 @@ describe.each(['rtmpsink', 'rtmp2sink'])('gstreamer publishes through %s', (elem
 test("node-media-server's RTMP client publishes: every frame arrives unharmed at every kind of player", async () => {
   const key = 'live/nms';
   const [port] = await freePorts(1);
-  const nms = new Program(process.execPath, [NMS_PUSH, `${port}`, node.rtmpUrl(key), join(sources.folder, 'nms')]);
+  const nms = new Program(process.execPath, [
+    NMS_PUSH,
+    `${port}`,
+    node.rtmpUrl(key),
+    join(sources.folder, 'nms'),
+  ]);
   await using _nms = nms;
   await until('node-media-server listens', () => nms.stderr.includes('ready'));
   const plays = captureAll(node, key);
@@ -78,31 +83,26 @@ test("node-media-server's RTMP client publishes: every frame arrives unharmed at
   await expectAllSame(await plays, source.frames);
 });
 
-test.each(['rtmp2src', 'rtmpsrc'])('gstreamer plays through %s what ffmpeg publishes', async (element) => {
-  const key = `live/${element}`;
-  const path = join(sources.folder, `${element}.flv`);
-  const location = element === 'rtmpsrc' ? `${node.rtmpUrl(key)} live=1` : node.rtmpUrl(key);
+test('gstreamer plays through rtmp2src what ffmpeg publishes', async () => {
+  const key = 'live/rtmp2src';
+  const path = join(sources.folder, 'rtmp2src.flv');
   await using player = new Program('gst-launch-1.0', [
-    ...['-q', '-e', element, `location=${location}`, '!', 'filesink', `location=${path}`, 'buffer-mode=unbuffered'],
+    ...['-q', '-e', 'rtmp2src', `location=${node.rtmpUrl(key)}`, '!', 'filesink', `location=${path}`],
   ]);
-  await run('ffmpeg', ['-v', 'error', '-re', '-i', source.path, '-c', 'copy', '-f', 'flv', node.rtmpUrl(key)]);
+  await run('ffmpeg', [
+    '-v',
+    'error',
+    '-re',
+    '-i',
+    source.path,
+    '-c',
+    'copy',
+    '-f',
+    'flv',
+    node.rtmpUrl(key),
+  ]);
   const { stderr } = await player.done;
   expect(stderr).toBe('');
-  const count = expectSuffix(element, framesOf(readFileSync(path)), source.frames);
+  const count = expectSuffix('rtmp2src', framesOf(readFileSync(path)), source.frames);
   expect(count).toBeGreaterThan(source.frames.length / 2);
-});
-
-test('VLC plays RTMP and HTTP-FLV', async () => {
-  const key = 'live/vlc';
-  await using _publisher = new Program('ffmpeg', [
-    ...['-v', 'error', '-re', '-stream_loop', '-1', '-i', source.path, '-c', 'copy', '-f', 'flv', node.rtmpUrl(key)],
-  ]);
-  for (const url of [node.flvUrl(key), node.rtmpUrl(key)]) {
-    const path = join(sources.folder, 'vlc.flv');
-    await run('cvlc', [
-      ...['-q', '--no-interact', '--run-time=2', url, 'vlc://quit'],
-      `--sout=#std{access=file,mux=ffmpeg{mux=flv},dst=${path}}`,
-    ]);
-    expect(mediaOf(framesOf(readFileSync(path))).length).toBeGreaterThan(20);
-  }
 });

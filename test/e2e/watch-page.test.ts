@@ -13,6 +13,7 @@ import { until } from '../support/until.ts';
 import { DESKTOP, WatchBrowser } from '../support/watch-browser.ts';
 
 const TIDEWAY = fileURLToPath(new URL('../../bin/tideway.js', import.meta.url));
+const PATIENCE_MS = 30_000;
 const PHONE = { width: 360, height: 740 };
 
 let node: RunningNode;
@@ -31,11 +32,28 @@ afterAll(async () => {
   sources[Symbol.dispose]();
 });
 
-/** Publishes a source over and over, at its own pace. */
-async function publish(url: string, name: SourceName = 'audio and video'): Promise<Program> {
+type Ports = Pick<RunningNode, 'rtmpPort' | 'httpPort'>;
+
+/** Publishes a source over and over, at its own pace; resolves when it can be played. */
+async function publish(
+  key: string,
+  name: SourceName = 'audio and video',
+  { rtmpPort, httpPort }: Ports = node,
+): Promise<Program> {
   const { path } = await sources.get(name);
+  const url = `rtmp://127.0.0.1:${rtmpPort}/${key}`;
   const endless = ['-v', 'error', '-re', '-stream_loop', '-1', '-i', path, '-c', 'copy', '-f', 'flv', url];
-  return new Program('ffmpeg', endless);
+  const program = new Program('ffmpeg', endless);
+  await until(
+    `${key} is live`,
+    async () => {
+      const answer = await fetch(`http://127.0.0.1:${httpPort}/watch/streams`);
+      const { streams } = (await answer.json()) as { streams: { key: string; state: string }[] };
+      return streams.some((stream) => stream.key === key && stream.state === 'live');
+    },
+    PATIENCE_MS,
+  );
+  return program;
 }
 
 function pageUrl(key = ''): string {
@@ -48,15 +66,15 @@ function playLines(event: 'play.start' | 'play.end', stream: string) {
 }
 
 test('the page lists what is live and plays it', async () => {
-  await using _publisher = await publish(node.rtmpUrl('live/show'));
+  await using _publisher = await publish('live/show');
   await using watch = await browser.open(pageUrl('live/show'));
   await watch.plays();
-  expect(await watch.said()).toBe('');
+  await watch.says(/^$/);
   const { page } = watch;
   expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe('live/show');
   const card = page.getByRole('navigation', { name: 'Live now' }).getByRole('link', { name: 'live/show' });
   expect(await card.getAttribute('aria-current')).toBe('true');
-  expect(await card.innerText()).toContain('H.264 + AAC');
+  await until('its codecs are listed', async () => (await card.innerText()).includes('H.264 + AAC'));
   expect(
     await watch.evaluate(
       `[document.querySelector('video').videoWidth, document.querySelector('video').videoHeight]`,
@@ -71,12 +89,12 @@ test('the page lists what is live and plays it', async () => {
 
 test('it plays on when the publisher was killed and comes back, on the same connection', async () => {
   const key = 'live/killed';
-  await using first = await publish(node.rtmpUrl(key));
+  await using first = await publish(key);
   await using watch = await browser.open(pageUrl(key));
   await watch.plays();
   await first.kill();
   await watch.says(/The publisher is away/);
-  await using _second = await publish(node.rtmpUrl(key));
+  await using _second = await publish(key);
   await watch.plays();
   await watch.says(/^$/);
   expect(await watch.colours()).toBeGreaterThan(8);
@@ -87,29 +105,34 @@ test('it plays on when the publisher was killed and comes back, on the same conn
 });
 
 test('it plays again by itself when the node was restarted', async () => {
-  const [rtmpPort, httpPort] = await freePorts(2);
+  const ports = await freePorts();
+  const { rtmpPort, httpPort } = ports;
   const start = async () => {
-    const ports = ['--rtmp.port', `${rtmpPort}`, '--http.port', `${httpPort}`, '--mesh.port', '0'];
-    const program = new Program(process.execPath, [TIDEWAY, 'start', '--host', '127.0.0.1', ...ports]);
-    await until('the node is ready', async () => {
-      const answer = await fetch(`http://127.0.0.1:${httpPort}/readyz`).catch(() => undefined);
-      return answer?.ok;
-    });
+    const flags = ['--rtmp.port', `${rtmpPort}`, '--http.port', `${httpPort}`, '--mesh.port', '0'];
+    const program = new Program(process.execPath, [TIDEWAY, 'start', '--host', '127.0.0.1', ...flags]);
+    await until(
+      'the node is ready',
+      async () => {
+        const answer = await fetch(`http://127.0.0.1:${httpPort}/readyz`).catch(() => undefined);
+        return answer?.ok;
+      },
+      PATIENCE_MS,
+    );
     return program;
   };
-  const url = `rtmp://127.0.0.1:${rtmpPort}/live/restarted`;
+  const key = 'live/restarted';
   await using before = await start();
-  await using publisherBefore = await publish(url);
-  await using watch = await browser.open(`http://127.0.0.1:${httpPort}/watch/#live/restarted`);
+  await using publisherBefore = await publish(key, 'audio and video', ports);
+  await using watch = await browser.open(`http://127.0.0.1:${httpPort}/watch/#${key}`);
   await watch.plays();
   expect((await before.interrupt()).code).toBe(0);
   await publisherBefore.kill();
   await watch.says(/The node is away/);
   await using after = await start();
-  await using _publisherAfter = await publish(url);
+  await using _publisherAfter = await publish(key, 'audio and video', ports);
   await watch.plays();
   await watch.says(/^$/);
-  await watch.page.getByRole('link', { name: 'live/restarted' }).waitFor();
+  await watch.page.getByRole('link', { name: key }).waitFor();
   expect(watch.documents).toBe(1);
   await after.interrupt();
 });
@@ -119,19 +142,20 @@ test.each<[SourceName, RegExp, number]>([
   ['video only', /^$/, 320],
 ])('it plays %s', async (name, text, width) => {
   const key = `live/${name.replaceAll(' ', '-')}`;
-  await using _publisher = await publish(node.rtmpUrl(key), name);
+  await using _publisher = await publish(key, name);
   await using watch = await browser.open(pageUrl(key));
   await watch.plays();
   await watch.says(text);
   expect(await watch.evaluate(`document.querySelector('video').videoWidth`)).toBe(width);
   // Only what has sound can have it turned on.
-  expect(await watch.page.getByRole('button', { name: 'Turn sound on' }).isVisible()).toBe(width === 0);
+  const unmute = watch.page.getByRole('button', { name: 'Turn sound on' });
+  await until('the button for sound', async () => (await unmute.isVisible()) === (width === 0));
   expect(watch.errors).toEqual([]);
 });
 
 test('mpegts.js plays WS-FLV on the page, under its content security policy', async () => {
   const key = 'live/ws';
-  await using _publisher = await publish(node.rtmpUrl(key));
+  await using _publisher = await publish(key);
   await using watch = await browser.open(pageUrl('live/nothing-here'));
   await watch.evaluate(`(() => {
     const video = document.createElement('video');
@@ -150,7 +174,7 @@ test('mpegts.js plays WS-FLV on the page, under its content security policy', as
 
 test('a pause stops the load, and play goes on live', async () => {
   const key = 'live/paused';
-  await using _publisher = await publish(node.rtmpUrl(key));
+  await using _publisher = await publish(key);
   await using watch = await browser.open(pageUrl(key));
   await watch.plays();
   await watch.evaluate(`document.querySelector('video').pause()`);
@@ -166,12 +190,12 @@ test('a pause stops the load, and play goes on live', async () => {
 
 test('a stream that ended is told so, and plays again when it is back', async () => {
   const key = 'live/ended';
-  await using first = await publish(node.rtmpUrl(key));
+  await using first = await publish(key);
   await using watch = await browser.open(pageUrl(key));
   await watch.plays();
   await first.interrupt();
   await watch.says(/The stream has ended/);
-  await using _second = await publish(node.rtmpUrl(key));
+  await using _second = await publish(key);
   await watch.plays();
   await watch.says(/^$/);
   expect(watch.documents).toBe(1);
@@ -193,7 +217,7 @@ test('a stream that the browser cannot decode is told so, and the next one that 
   await watch.says(/can't play this stream \(HEVC\)/);
   hevc.destroy();
 
-  await using _playable = await publish(node.rtmpUrl(key));
+  await using _playable = await publish(key);
   await watch.plays();
   await watch.says(/^$/);
 });
@@ -223,11 +247,12 @@ test.each(['dark', 'light'] as const)('in %s, an idle node says how to publish',
 
 test('on a phone everything fits, and the keyboard reaches everything', async () => {
   const long = `live/${'long-stream.name_'.repeat(4).slice(0, 64)}`;
-  await using _long = await publish(node.rtmpUrl(long));
-  await using _other = await publish(node.rtmpUrl('live/other'), 'video only');
+  await using _long = await publish(long);
+  await using _other = await publish('live/other', 'video only');
   await using watch = await browser.open(pageUrl(long), { size: PHONE });
   const { page } = watch;
   await watch.plays(0.1);
+  await page.getByRole('button', { name: 'Turn sound on' }).waitFor();
   await page.getByRole('link', { name: 'live/other' }).waitFor();
   expect(await watch.evaluate(OVERHANG)).toBe(0);
 
@@ -277,19 +302,16 @@ async function hevcPayloads(): Promise<Buffer[]> {
   return [Buffer.concat([head(0x90), record]), Buffer.concat([head(0x93), media])];
 }
 
-/** Ports that are free now. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
+/** Two ports that are free now. */
+async function freePorts(): Promise<Ports> {
+  const servers = [createServer(), createServer()];
+  const [rtmpPort = 0, httpPort = 0] = await Promise.all(
+    servers.map(async (server) => {
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
+      const address = server.address();
+      return typeof address === 'object' && address ? address.port : 0;
     }),
   );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address ? address.port : 0;
-  });
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  return { rtmpPort, httpPort };
 }

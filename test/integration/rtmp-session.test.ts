@@ -203,6 +203,15 @@ describe('a publisher', () => {
     expect(door.server.bytesIn).toBeGreaterThan(55_000);
   });
 
+  test('may send its media on message stream 0, as node-media-server does', async () => {
+    const door = await open();
+    const client = await RtmpClient.publishing(door.port, 'cam');
+    const { kind: type, timestamp, payload } = video(7, 10);
+    client.send({ chunkStreamId: 6, type, timestamp, streamId: 0, payload });
+    await eventually(() => door.publication.frames.length === 1);
+    expect(door.publication.frames).toMatchObject([{ timestamp: 7, payload }]);
+  });
+
   test('may send AMF3 data and aggregates', async () => {
     const door = await open();
     const client = await RtmpClient.publishing(door.port, 'cam');

@@ -3,15 +3,14 @@ import type { Clock, Timer } from '../../src/base/clock.ts';
 
 interface Due {
   readonly atMs: number;
-  readonly order: number;
   readonly fire: () => void;
 }
 
 export class FakeClock implements Clock {
   #nowMs: number;
   readonly #wallOffsetMs: number;
-  #order = 0;
-  readonly #timers = new Set<Due>();
+  /** In the order in which they fire. */
+  readonly #timers: Due[] = [];
   #soon = new Set<Due>();
 
   /**
@@ -33,16 +32,28 @@ export class FakeClock implements Clock {
 
   after(ms: number, fire: () => void): Timer {
     if (!(ms >= 0)) throw new Error(`a timer was set to ${ms} ms`);
-    return this.#set(this.#timers, this.#nowMs + ms, fire);
+    const due = { atMs: this.#nowMs + ms, fire };
+    const after = this.#timers.findLastIndex(({ atMs }) => atMs <= due.atMs);
+    this.#timers.splice(after + 1, 0, due);
+    return {
+      cancel: () => {
+        const at = this.#timers.indexOf(due);
+        if (at >= 0) this.#timers.splice(at, 1);
+      },
+    };
   }
 
   soon(fire: () => void): Timer {
-    return this.#set(this.#soon, this.#nowMs, fire);
+    const row = this.#soon;
+    const due = { atMs: this.#nowMs, fire };
+    row.add(due);
+    // A turn that is going on reads the set as it is now, so what is cancelled during it does not fire.
+    return { cancel: () => row.delete(due) };
   }
 
   /** Timers that are set and have not fired; `soon` is not counted. */
   get timerCount(): number {
-    return this.#timers.size;
+    return this.#timers.length;
   }
 
   /** What the end of this turn will call. */
@@ -58,8 +69,8 @@ export class FakeClock implements Clock {
   /** Lets time pass, and fires the timers that come due, in order, each at its time. The turn does not end. */
   advance(ms: number): void {
     const untilMs = this.#nowMs + ms;
-    for (let due = this.#nextUntil(untilMs); due; due = this.#nextUntil(untilMs)) {
-      this.#timers.delete(due);
+    for (let due = this.#timers[0]; due && due.atMs <= untilMs; due = this.#timers[0]) {
+      this.#timers.shift();
       this.#nowMs = Math.max(this.#nowMs, due.atMs);
       due.fire();
     }
@@ -78,21 +89,5 @@ export class FakeClock implements Clock {
     this.turn();
     this.advance(ms);
     this.turn();
-  }
-
-  #set(row: Set<Due>, atMs: number, fire: () => void): Timer {
-    const due = { atMs, order: this.#order++, fire };
-    row.add(due);
-    // A turn that is going on reads the set as it is now, so what is cancelled during it does not fire.
-    return { cancel: () => row.delete(due) };
-  }
-
-  #nextUntil(untilMs: number): Due | undefined {
-    let next: Due | undefined;
-    for (const due of this.#timers) {
-      if (due.atMs > untilMs) continue;
-      if (!next || due.atMs < next.atMs || (due.atMs === next.atMs && due.order < next.order)) next = due;
-    }
-    return next;
   }
 }

@@ -126,18 +126,21 @@ export class TestEncoder implements FrameEncoder {
     this.batches.push([...batch]);
     this.bases.push(base);
     if (batch.length === 0) throw new Error('an empty batch was encoded');
-    return Buffer.concat(
-      batch.flatMap(({ frame, time }) => {
-        const stamp = time - base;
-        if (!Number.isInteger(stamp) || stamp < 0 || stamp >= 2 ** 31)
-          throw new Error(`a time of ${stamp} was encoded`);
-        const head = Buffer.alloc(RECORD_HEAD_BYTES);
-        head.writeUInt8(frame.kind, 0);
-        head.writeUInt32BE(stamp, 1);
-        head.writeUInt32BE(frame.payload.length, 5);
-        return [head, frame.payload];
-      }),
+    const bytes = Buffer.allocUnsafe(
+      batch.reduce((sum, { frame }) => sum + RECORD_HEAD_BYTES + frame.payload.length, 0),
     );
+    let at = 0;
+    for (const { frame, time } of batch) {
+      const stamp = time - base;
+      if (!Number.isInteger(stamp) || stamp < 0 || stamp >= 2 ** 31) {
+        throw new Error(`a time of ${stamp} was encoded`);
+      }
+      at = bytes.writeUInt8(frame.kind, at);
+      at = bytes.writeUInt32BE(stamp, at);
+      at = bytes.writeUInt32BE(frame.payload.length, at);
+      at += frame.payload.copy(bytes, at);
+    }
+    return bytes;
   }
 }
 

@@ -21,7 +21,11 @@ export function expectNoBackwardTime(player: string, frames: readonly SeenFrame[
  * The media that came out is what went in, from the join point to the end, by payload and by time; it begins at a key
  * frame. Answers how many frames that are.
  */
-export function expectSuffix(player: string, out: readonly SeenFrame[], source: readonly SeenFrame[]): number {
+export function expectSuffix(
+  player: string,
+  out: readonly SeenFrame[],
+  source: readonly SeenFrame[],
+): number {
   const media = mediaOf(out);
   expect(media.length, `${player}: frames`).toBeGreaterThan(0);
   const sent = source.slice(-media.length);

@@ -1,3 +1,4 @@
+import { getEventListeners, setMaxListeners } from 'node:events';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { TidewayError } from '../../../src/base/errors.ts';
 import { parseStreamKey, type StreamKey } from '../../../src/base/stream-key.ts';
@@ -84,11 +85,14 @@ describe('a stream directory', () => {
 
   test('answers all who wait for a stream when it comes, and leaves no timer', async () => {
     const directory = directoryOf();
-    const opened = [open(directory, KEY), open(directory, KEY), open(directory, KEY)];
+    const { signal } = new AbortController();
+    const opened = [open(directory, KEY, signal), open(directory, KEY, signal), open(directory, KEY)];
     expect(directory.waitingKeyCount).toBe(1);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(2);
     clock.advance(1999);
     const stream = directory.feed(KEY);
     expect(await Promise.all(opened)).toEqual([stream, stream, stream]);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
     expect([directory.waitingKeyCount, clock.timerCount]).toEqual([0, 0]);
   });
 
@@ -140,6 +144,7 @@ describe('a stream directory', () => {
     const codes = new Map<string, number>();
     for (let round = 0; round < 50; round += 1) {
       const leaver = new AbortController();
+      setMaxListeners(0, leaver.signal);
       const answers = Array.from({ length: 2000 }, (_, index) =>
         codeOf(open(directory, parseStreamKey('live', `unknown-${round}-${index}`), leaver.signal)),
       );

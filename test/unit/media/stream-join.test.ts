@@ -426,7 +426,7 @@ describe('a player that joins at any instant gets every frame from its start on,
   test('with a log that keeps everything', () => {
     fc.assert(
       fc.property(historiesOf(anyNames, WIDE_LOG, eitherMode), (history) => void play(history)),
-      { numRuns: 1000 },
+      { numRuns: 800 },
     );
   });
 
@@ -436,7 +436,7 @@ describe('a player that joins at any instant gets every frame from its start on,
       fc.property(historiesOf(anyNames, TINY_LOG, eitherMode), (history) => {
         skips += play(history).skips;
       }),
-      { numRuns: 1000 },
+      { numRuns: 800 },
     );
     expect(skips).toBeGreaterThan(100);
   });
@@ -444,7 +444,7 @@ describe('a player that joins at any instant gets every frame from its start on,
   test('with audio alone, where every frame is a start', () => {
     fc.assert(
       fc.property(historiesOf(audioNames, WIDE_LOG, eitherMode), (history) => void play(history)),
-      { numRuns: 500 },
+      { numRuns: 400 },
     );
   });
 });
