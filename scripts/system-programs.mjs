@@ -1,9 +1,13 @@
 // Makes sure of the system programs that the tests run: installs what is missing with apt-get when it may,
-// otherwise stops with one line that says what to install. Nothing is skipped silently.
+// otherwise stops with one line that says what to install. Nothing is skipped silently. With --obs: for `npm run test:obs`.
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+const MACHINE = { x64: 'x86_64', arm64: 'aarch64' }[process.arch] ?? process.arch;
+const SOFTWARE_GL = `/usr/lib/${MACHINE}-linux-gnu/dri/swrast_dri.so`;
 
 /** Each with the Debian package that has it, and how to see whether it is there. */
-const PROGRAMS = [
+const TEST_PROGRAMS = [
   { name: 'ffmpeg', packages: ['ffmpeg'], present: runs('ffmpeg', '-version') },
   { name: 'ffprobe', packages: ['ffmpeg'], present: runs('ffprobe', '-version') },
   { name: 'redis-server', packages: ['redis-server'], present: runs('redis-server', '--version') },
@@ -18,6 +22,15 @@ const PROGRAMS = [
   element('avenc_aac', 'gstreamer1.0-libav'),
 ];
 
+const OBS_PROGRAMS = [
+  { name: 'obs', packages: ['obs-studio'], present: runs('obs', '--version') },
+  { name: 'Xvfb', packages: ['xvfb'], present: exists('Xvfb', '-version') },
+  { name: 'software GL', packages: ['libgl1-mesa-dri'], present: () => existsSync(SOFTWARE_GL) },
+  { name: 'chromium', packages: ['chromium'], present: runs('chromium', '--version') },
+];
+
+const PROGRAMS = process.argv.includes('--obs') ? OBS_PROGRAMS : TEST_PROGRAMS;
+
 function element(name, packageName) {
   return {
     name: `gstreamer's ${name}`,
@@ -30,8 +43,8 @@ function runs(program, ...args) {
   return () => spawnSync(program, args, { stdio: 'ignore' }).status === 0;
 }
 
-function exists(program) {
-  return () => spawnSync(program, [], { stdio: 'ignore' }).error === undefined;
+function exists(program, ...args) {
+  return () => spawnSync(program, args, { stdio: 'ignore' }).error === undefined;
 }
 
 function missingPrograms() {

@@ -17,8 +17,8 @@ beforeAll(async () => {
   node = await runNode({
     'log.level': 'warn',
     'play.waitMs': '1',
-    'rtmp.handshakeMs': '4000',
-    'rtmp.connectMs': '4000',
+    'rtmp.handshakeMs': '8000',
+    'rtmp.connectMs': '8000',
     'stream.logBytes': '1MiB',
   });
   witness = await Witness.start(node);
@@ -61,10 +61,10 @@ test('5,000 idle RTMP connections, and slow or silent HTTP ones, are reaped, and
   const drip = setInterval(() => {
     for (const socket of slow) socket.write('X: y\r\n');
   }, 300);
-  await until('all are in', async () => (await connections('rtmp')) >= before.rtmp + 5000, 4000);
+  await until('all are in', async () => (await connections('rtmp')) >= before.rtmp + 5000, 7500);
   const during = process.memoryUsage();
   await witness.undisturbed();
-  await until('the idle ones are reaped', () => idle.every(({ isClosed }) => isClosed), 12_000);
+  await until('the idle ones are reaped', () => idle.every(({ isClosed }) => isClosed), 25_000);
   expect(await connections('rtmp')).toBe(before.rtmp);
   const codes = await refusals();
   expect(codes.get('code="rtmp.handshake-timeout"')).toBe(3750);
@@ -84,7 +84,7 @@ test('5,000 idle RTMP connections, and slow or silent HTTP ones, are reaped, and
       `+${mebibytes(after)} after; RSS ${mebibytes(during.rss)}; worst stall ${Math.round(witness.takeWorstMs())} ms`,
   );
   expect(after).toBeLessThan(8 * MIB);
-});
+}, 60_000);
 
 /** Asks for one stream after the other on one connection, each under a name of its own. */
 function askInVain(worker: number, count: number): Promise<number> {
@@ -162,20 +162,18 @@ test('100,000 requests for streams that do not exist leave no trace', async () =
       ['state="held"', 0],
     ]),
   );
-}, 60_000);
+}, 180_000);
 
 test('keys beyond the limit of those that are waited for are refused at once', async () => {
-  const patient = await runNode({ 'play.waitMs': '700', 'play.maxWaitingKeys': '100' });
+  const patient = await runNode({ 'play.waitMs': '2500', 'play.maxWaitingKeys': '100' });
   const watch = new Watch(patient);
   const sockets = Array.from({ length: 300 }, (_, at) =>
     new RawSocket(patient.httpPort).write(`GET /nowhere/n${at}.flv HTTP/1.1\r\nHost: x\r\n\r\n`),
   );
   const answered = (code: string) => sockets.filter(({ received }) => received.includes(code)).length;
-  await until(
-    'all are answered',
-    () => answered('play.not-found') + answered('play.too-many-waiting') === 300,
-  );
-  expect(answered('play.not-found')).toBe(100);
+  await until('those beyond it are refused', () => answered('play.too-many-waiting') === 200);
+  expect((await metric(patient, 'tideway_waiting_keys')).get('')).toBe(100);
+  await until('the others have waited', () => answered('play.not-found') === 100);
   expect((await metric(patient, 'tideway_waiting_keys')).get('')).toBe(0);
   expect(watch.of('http.request-failed')).toEqual([]);
   for (const { socket } of sockets) socket.destroy();

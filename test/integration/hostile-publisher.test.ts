@@ -19,7 +19,7 @@ const LOG_BYTES = 8 * MIB;
 /** What the test itself and the sockets of a case may hold beside the log. */
 const SLACK_BYTES = 24 * MIB;
 /** The longest that the node may be deaf to others; attackers and witness take their part of the same event loop. */
-const MAX_STALL_MS = 1500;
+const MAX_STALL_MS = 3000;
 /** The overhead of a log entry makes many small frames a little more. */
 const MAX_LOG_BYTES = LOG_BYTES * 1.3;
 
@@ -317,18 +317,17 @@ describe('names', () => {
   });
 
   test('with tens of thousands of query fields cost no more than reading them', async () => {
-    const fields = (letter: string) =>
-      Array.from({ length: 15_000 }, (_, at) => letter + at.toString(36))
-        .join('&')
-        .slice(0, 60_000);
+    const names = Array.from({ length: 17_000 }, (_, at) => at.toString(36));
+    const lower = names.join('&').slice(0, 62_000);
+    const upper = lower.toUpperCase();
     const client = await RtmpClient.open(node.rtmpPort);
     clients.push(client);
     await client.shakeHands();
-    await client.connect(`a?${fields('x')}`, { tcUrl: '' });
+    await client.connect(`a?${lower}`, { tcUrl: '' });
     await witness.undisturbed();
     witness.takeWorstMs();
-    await client.publish(`b?${fields('y')}`);
-    expect(witness.takeWorstMs()).toBeLessThan(250);
+    await client.publish(`b?${upper}`);
+    expect(witness.takeWorstMs()).toBeLessThan(600);
   });
 
   test('beyond the limit of streams are refused, and none is left', async () => {

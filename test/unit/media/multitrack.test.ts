@@ -92,7 +92,7 @@ describe('set-up of further tracks', () => {
     expect(join().frames).toHaveLength(1 + 32 + 1);
   });
 
-  test('audio of further tracks is no set-up', () => {
+  test('of audio reaches joiners of a stream without video', () => {
     const { send, join } = bench();
     send(audio, 0, audioHeader(1), otherAudioHeader(1, 2));
     for (let at = 0; at <= 1000; at += 20) send(audio, at, sound(at & 0x7f));
