@@ -69,6 +69,7 @@ export const configSchema = z.strictObject({
   rtmp: z.strictObject({
     port: key(port, 1935, 'Port for RTMP publishers and players; 0 takes any free one.'),
     maxConnections: key(count, 10_000, 'RTMP connections at once; more are closed on arrival.'),
+    maxConnectionsPerAddress: key(count, 10_000, 'RTMP connections at once from one address.'),
     handshakeMs: key(ms(1), 5_000, 'A connection whose handshake takes longer is closed.'),
     connectMs: key(ms(1), 10_000, 'A connection that takes longer to publish or play is closed.'),
   }),

@@ -174,8 +174,8 @@ export class FrameLog {
   /** A track goes on with another codec: what was before is no decoder set-up for it. */
   forgetHeader(kind: FrameKind): void {
     const track = kind === FrameKind.video ? 'video' : 'audio';
-    this.#headers = { ...this.#headers, [track]: undefined };
-    this.#earlierHeaders = { ...this.#earlierHeaders, [track]: undefined };
+    this.#headers = withoutTrack(this.#headers, track);
+    this.#earlierHeaders = withoutTrack(this.#earlierHeaders, track);
   }
 
   /** Does video flow? Turns false again when it stops while audio goes on. */
@@ -238,4 +238,10 @@ function withHeader(before: TrackHeaders, slot: string, frame: Frame): TrackHead
   const isNew = before.others?.has(slot) !== true;
   if (isNew && before.others?.size === MAX_OTHER_HEADERS) return before;
   return { ...before, others: new Map([...(before.others ?? []), [slot, frame]]) };
+}
+
+/** Without the set-up of all tracks of a kind. */
+function withoutTrack(headers: TrackHeaders, track: 'video' | 'audio'): TrackHeaders {
+  const others = [...(headers.others ?? [])].filter(([slot]) => !slot.startsWith(track));
+  return { ...headers, [track]: undefined, others: others.length > 0 ? new Map(others) : undefined };
 }

@@ -23,6 +23,8 @@ export interface EpochStart {
 
 /** Audio for this long without a video frame: the stream is audio only. */
 const AUDIO_ONLY_MS = 1000;
+/** Media older than this before a start with video is left out: players would wait through it. */
+const KEPT_MS = 1000;
 /** Audio for this long while video has no key frame: it starts without video. */
 const KEY_WAIT_MS = 10_000;
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -51,15 +53,16 @@ export class LeadIn {
       // A clock that steps back in these moments is waited for from there.
       this.#firstAudioDts = Math.min(this.#firstAudioDts ?? frame.dts, frame.dts);
       const heldMs = frame.dts - this.#firstAudioDts;
-      if (heldMs >= (this.#sawVideo ? KEY_WAIT_MS : AUDIO_ONLY_MS)) return this.#start(frame.dts);
+      if (!this.#sawVideo && heldMs >= AUDIO_ONLY_MS) return this.#start(frame.dts, heldMs);
+      if (heldMs >= KEY_WAIT_MS) return this.#start(frame.dts);
     }
     this.#bound();
     return undefined;
   }
 
-  /** Media older than a second before the start is left out: players would wait through it. */
-  #start(atDts: number): EpochStart {
-    const frames = this.#frames.filter((held) => !isMedia(held) || (held.dts ?? 0) >= atDts - AUDIO_ONLY_MS);
+  /** @param keptMs media older than this before `atDts` is left out */
+  #start(atDts: number, keptMs = KEPT_MS): EpochStart {
+    const frames = this.#frames.filter((held) => !isMedia(held) || (held.dts ?? 0) >= atDts - keptMs);
     const times = frames.flatMap((held) => (isMedia(held) && held.dts !== undefined ? [held.dts] : []));
     return {
       frames,

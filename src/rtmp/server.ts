@@ -10,8 +10,8 @@ export interface RtmpServerOptions extends SessionOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly maxConnections: number;
-  /** Connections at once from one address; none by default. */
-  readonly maxConnectionsPerAddress?: number;
+  /** Connections at once from one address. */
+  readonly maxConnectionsPerAddress: number;
 }
 
 /** Node asks for 511 unless told: too few when thousands of players come back at once. */
@@ -139,7 +139,7 @@ export class RtmpServer {
   }
 
   #hasRoom(address: string): boolean {
-    const { maxConnections, maxConnectionsPerAddress = Number.POSITIVE_INFINITY } = this.#options;
+    const { maxConnections, maxConnectionsPerAddress } = this.#options;
     const here = this.#perAddress.get(address) ?? 0;
     const isFull = this.#sessions.size >= maxConnections;
     if (!isFull && here < maxConnectionsPerAddress) return true;

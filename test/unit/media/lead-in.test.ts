@@ -38,6 +38,12 @@ describe('the lead-in', () => {
     expect(start).toEqual({ frames, firstDts: 990, newestDts: 1000, dropped: 0 });
   });
 
+  test('loses no audio when there is no video, whatever the distance of the frames', () => {
+    const frames = [...audio(0, 2000, 23)];
+    const { pushed, start } = pushAll(new LeadIn(), frames);
+    expect(start).toEqual({ frames: frames.slice(0, pushed), firstDts: 0, newestDts: 1012, dropped: 0 });
+  });
+
   test('drops video that comes before the key frame', () => {
     const key = frame('avc key', 80);
     const { start } = pushAll(new LeadIn(), [frame('avc delta', 0), frame('avc disposable', 40), key]);
