@@ -71,7 +71,7 @@ class Door {
   constructor(options: Partial<RtmpServerOptions> = {}) {
     const line = (fields: object, event: string) => this.logged.push(`${event} ${JSON.stringify(fields)}`);
     const log = { debug: line, info: line, warn: line, error: line };
-    const defaults = { host: '127.0.0.1', port: 0, maxConnections: 100, maxConnectionsPerAddress: 100 };
+    const defaults = { host: '127.0.0.1', port: 0, maxConnections: 100, maxConnectionsPerAddress: 10_000 };
     const times = { handshakeMs: 5_000, connectMs: 10_000, publishIdleMs: 30_000 };
     this.server = new RtmpServer(
       { ...defaults, ...times, ...options },
