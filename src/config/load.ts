@@ -56,14 +56,15 @@ export async function readConfig(
 ): Promise<Config> {
   const { path, ...others } = sources;
   if (path === undefined) return loadConfig(others);
+  return loadConfig({ ...others, file: { name: path, text: await textOf(path) } });
+}
+
+async function textOf(path: string): Promise<string> {
   try {
-    return loadConfig({ ...others, file: { name: path, text: await readFile(path, 'utf8') } });
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    const reason = error instanceof Error && 'code' in error ? error.code : 'unknown error';
-    throw new ConfigError('config.unreadable', [`${path}: this file can't be read (${reason})`], {
-      cause: error,
-    });
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const reason = cause instanceof Error && 'code' in cause ? cause.code : 'unknown error';
+    throw new ConfigError('config.unreadable', [`${path}: this file can't be read (${reason})`], { cause });
   }
 }
 

@@ -30,7 +30,6 @@ const SENT_BYTES: Reason = {
   code: 'player.sent-bytes',
   message: 'the player sent something behind its request: HTTP-FLV is the last answer on a connection',
 };
-const LEFT: Reason = { code: 'player.left', message: 'the player closed its connection' };
 
 /** The route that HTTP-FLV players come in by. */
 export class FlvPlayRoute {
@@ -78,6 +77,6 @@ function writeHead(response: ServerResponse): void {
 function leaveParser(socket: Socket, sink: SocketSink): void {
   socket.removeAllListeners('data');
   socket.on('data', () => sink.destroy(SENT_BYTES));
-  socket.on('end', () => sink.destroy(LEFT));
+  socket.on('end', () => socket.destroy());
   socket.resume();
 }

@@ -122,6 +122,7 @@ export class FanOut {
   /** A track that lags behind the start of an era is shown at its start: no format has times below 0. */
   #encode(batch: readonly TimedFrame[]): Buffer {
     const base = this.#base;
+    if (base === 0) return this.encoder.encode(batch, base);
     const lags = batch.some(({ time }) => time < base);
     const shown = lags ? batch.map(({ frame, time }) => ({ frame, time: Math.max(time, base) })) : batch;
     return this.encoder.encode(shown, base);

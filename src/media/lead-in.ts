@@ -36,12 +36,10 @@ export class LeadIn {
   #dropped = 0;
   #sawVideo = false;
   #firstAudioDts: number | undefined;
-  /** Whatever is held before this place is set-up. */
-  #setUpEnd = 0;
 
   /** Takes the next frame; answers the start of the epoch once it is known, and is done then. */
   push(frame: LeadInFrame): EpochStart | undefined {
-    if (isMedia(frame) && frame.kind === FrameKind.video && frame.role !== 'key') {
+    if (isShown(frame) && frame.kind === FrameKind.video && frame.role !== 'key') {
       this.#sawVideo = true;
       this.#dropped += 1;
       return undefined;
@@ -62,8 +60,8 @@ export class LeadIn {
 
   /** @param keptMs media older than this before `atDts` is left out */
   #start(atDts: number, keptMs = KEPT_MS): EpochStart {
-    const frames = this.#frames.filter((held) => !isMedia(held) || (held.dts ?? 0) >= atDts - keptMs);
-    const times = frames.flatMap((held) => (isMedia(held) && held.dts !== undefined ? [held.dts] : []));
+    const frames = this.#frames.filter((held) => !isShown(held) || (held.dts ?? 0) >= atDts - keptMs);
+    const times = frames.flatMap((held) => (isShown(held) && held.dts !== undefined ? [held.dts] : []));
     return {
       frames,
       firstDts: Math.min(atDts, ...times),
@@ -72,29 +70,25 @@ export class LeadIn {
     };
   }
 
+  /** Drops the oldest media; of all, where set-up is the most. A sixteenth at once: each drop moves all the rest. */
   #bound(): void {
-    while (this.#frames.length > MAX_FRAMES || this.#bytes > MAX_BYTES) {
-      const [gone] = this.#frames.splice(this.#oldestToDrop(), 1);
-      this.#bytes -= gone?.payload.length ?? 0;
-      this.#dropped += 1;
-    }
-  }
-
-  /** The place of the oldest frame that is no set-up; of the oldest of all if there is none. */
-  #oldestToDrop(): number {
-    while (isSetUp(this.#frames[this.#setUpEnd])) this.#setUpEnd += 1;
-    if (this.#setUpEnd < this.#frames.length) return this.#setUpEnd;
-    this.#setUpEnd -= 1;
-    return 0;
+    if (this.#frames.length <= MAX_FRAMES && this.#bytes <= MAX_BYTES) return;
+    const media = this.#frames.filter((held) => !isSetUp(held));
+    const oldest = media.length * 2 >= this.#frames.length ? media : this.#frames;
+    const gone = new Set(oldest.slice(0, Math.ceil(oldest.length / 16)));
+    this.#frames = this.#frames.filter((held) => !gone.has(held));
+    for (const { payload } of gone) this.#bytes -= payload.length;
+    this.#dropped += gone.size;
+    this.#bound();
   }
 }
 
 /** What a decoder, or a player, is opened with. */
-function isSetUp(frame: LeadInFrame | undefined): boolean {
-  return frame?.role === 'header' || frame?.role === 'metadata';
+function isSetUp(frame: LeadInFrame): boolean {
+  return frame.role === 'header' || frame.role === 'metadata';
 }
 
 /** Audio or video that is shown: neither set-up nor data. */
-function isMedia(frame: LeadInFrame): boolean {
+function isShown(frame: LeadInFrame): boolean {
   return frame.kind !== FrameKind.data && frame.role !== 'header';
 }

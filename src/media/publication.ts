@@ -57,7 +57,7 @@ export class Publication implements StreamSource {
   #newestDts: number | undefined;
   #lastAudioDts: number | undefined;
   #lastVideoDts: number | undefined;
-  /** Counters that lists and metrics read. */
+  /** Taken from the publisher so far. */
   bytes = 0;
   frames = 0;
   /** Frames that no decoder could use: video before the first key frame, or more than the lead-in holds. */

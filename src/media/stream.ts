@@ -60,7 +60,7 @@ const CODEC_CHANGED: Reason = {
   message: 'the publisher came back with another codec: connect again',
 };
 const HOLD_OVER: Reason = { code: 'stream.hold-over', message: 'the publisher did not come back' };
-const BACKLOG: Reason = { code: 'player.backlog', message: 'the player is too far behind the stream' };
+const TOO_FAR_BEHIND: Reason = { code: 'player.backlog', message: 'the player is too far behind the stream' };
 const STALLED: Reason = { code: 'player.stalled', message: 'the player took no byte for too long' };
 
 export class Stream implements PlayerOwner {
@@ -252,8 +252,12 @@ export class Stream implements PlayerOwner {
     this.#unflushedBytes = 0;
     this.#unflushedFrames = 0;
     const startedMs = this.#clock.now();
-    for (const fanOut of this.#fanOuts) fanOut.flush();
-    this.#fanOuts = this.#fanOuts.filter((fanOut) => !fanOut.isClosed);
+    let isAnyClosed = false;
+    for (const fanOut of this.#fanOuts) {
+      fanOut.flush();
+      if (fanOut.isClosed) isAnyClosed = true;
+    }
+    if (isAnyClosed) this.#fanOuts = this.#fanOuts.filter((fanOut) => !fanOut.isClosed);
     this.#startWaiting();
     this.#window.flushed(this.#clock.now() - startedMs);
     this.#log.trim();
@@ -302,7 +306,7 @@ export class Stream implements PlayerOwner {
       else if (player.wasLive && player.state === 'behind' && fanOut) {
         const lag = fanOut.lag(player);
         if (lag.ms > maxBacklogMs || lag.bytes + player.backlogBytes > maxBacklogBytes)
-          player.destroy(BACKLOG);
+          player.destroy(TOO_FAR_BEHIND);
       }
     }
   }

@@ -88,7 +88,7 @@ export class RtmpServer {
         this.#server.off('error', failed);
         // A socket that could not be accepted (EMFILE) is that peer's loss alone.
         this.#server.on('error', (error) =>
-          this.#needs.log.warn({ reason: error.message }, 'rtmp.accept-failed'),
+          this.#needs.log.warn({ detail: error.message }, 'rtmp.accept-failed'),
         );
         this.#timer = every(this.#needs.clock, CHECK_MS, () => this.#check());
         resolve();

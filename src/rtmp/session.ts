@@ -127,7 +127,8 @@ export class RtmpSession implements ConnectionOwner {
       const { player } = this.#state;
       player.leave(why);
       player.end(why);
-    } else if (at !== 'ending') this.#connection.destroy(why);
+      // One that opens is told by whom it waits for.
+    } else if (at !== 'ending' && at !== 'opening') this.#connection.destroy(why);
   }
 
   /** Closes it at once. Calm when repeated. */
@@ -167,7 +168,7 @@ export class RtmpSession implements ConnectionOwner {
     const { remote } = this.#connection;
     if (why instanceof WireError) {
       counters.wireError(why.code);
-      log.info({ remote, code: why.code, reason: why.message }, 'rtmp.wire-error');
+      log.info({ ...why.fields, remote, code: why.code, detail: why.message }, 'rtmp.wire-error');
     } else if (why instanceof TidewayError && why.code === 'rtmp.internal') {
       log.error({ remote, err: why.cause }, 'rtmp.internal-error');
     }
@@ -355,7 +356,7 @@ export class RtmpSession implements ConnectionOwner {
 
   #reportRefusal({ code, message }: Reason): void {
     this.#needs.counters.refused(code);
-    this.#needs.log.info({ remote: this.#connection.remote, code, reason: message }, 'rtmp.refused');
+    this.#needs.log.info({ remote: this.#connection.remote, code, detail: message }, 'rtmp.refused');
   }
 
   #in(ms: number, why: Reason): { atMs: number; why: Reason } {
