@@ -19,11 +19,6 @@ export function streamKeyOf(url: URL): StreamKey {
   return parseStreamKey(app, name);
 }
 
-/** "address:port", for logs. */
-export function remoteOf(socket: Socket): string {
-  return `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
-}
-
 /** Runs a wait whose signal is aborted when the socket closes meanwhile. */
 export async function whileOpen<T>(socket: Socket, wait: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const left = new AbortController();

@@ -4,10 +4,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
+import { remoteOf } from '../base/remote.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { httpFlv } from '../format/flv.ts';
 import type { OpenStream } from '../media/stream-directory.ts';
-import { isStreamPath, notLive, remoteOf, streamKeyOf, whileOpen } from './flv-request.ts';
+import { isStreamPath, notLive, streamKeyOf, whileOpen } from './flv-request.ts';
 import { SocketSink } from './socket-sink.ts';
 
 export interface FlvPlayNeeds {

@@ -1,11 +1,13 @@
 // HTTP-FLV in: POST or PUT /app/name.flv. The request's body is an FLV without an end; each tag goes to the
 // publication as it is complete, and nothing else is kept.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Clock, every, type Timer } from '../base/clock.ts';
+import { Allowance } from '../base/allowance.ts';
+import { type Clock, every } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
+import { remoteOf } from '../base/remote.ts';
 import { FlvReader } from '../format/flv.ts';
 import { type OpenPublication, PUBLISHER_STOPPED, type Publication } from '../media/publication.ts';
-import { isStreamPath, remoteOf, streamKeyOf } from './flv-request.ts';
+import { isStreamPath, streamKeyOf } from './flv-request.ts';
 
 export interface FlvPublishOptions {
   /** A publisher that sends no byte for so long is ended, ms. */
@@ -18,7 +20,7 @@ export interface FlvPublishNeeds {
 }
 
 const LOST: Reason = { code: 'publish.lost', message: 'the connection of the publisher is gone' };
-const CHECKS_PER_IDLE = 4;
+const CHECK_MS = 250;
 
 /** The route that HTTP-FLV publishers come in by. */
 export class FlvPublishRoute {
@@ -57,7 +59,7 @@ class Upload {
   readonly #idleMs: number;
   readonly #reader = new FlvReader();
   #lastByteMs: number;
-  #idleTimer: Timer | undefined;
+  readonly #allowance = new Allowance();
   #failure: Reason | undefined;
   #settle: ((failure: Reason | undefined) => void) | undefined;
 
@@ -92,7 +94,7 @@ class Upload {
       this.#settle = resolve;
     });
     this.#lastByteMs = this.#clock.now();
-    this.#idleTimer = every(this.#clock, Math.ceil(this.#idleMs / CHECKS_PER_IDLE), () => this.#checkIdle());
+    const checks = every(this.#clock, CHECK_MS, () => this.#check());
     request.on('data', take);
     request.once('end', ended);
     request.once('error', lost);
@@ -100,7 +102,7 @@ class Upload {
     try {
       return await settled;
     } finally {
-      this.#idleTimer.cancel();
+      checks.cancel();
       request.off('data', take);
     }
   }
@@ -109,14 +111,19 @@ class Upload {
     if (this.#failure) return;
     this.#lastByteMs = this.#clock.now();
     try {
-      for (const { kind, timestamp, payload } of this.#reader.push(bytes))
-        publication.append(kind, timestamp, payload);
+      const tags = this.#reader.push(bytes);
+      for (const { kind, timestamp, payload } of tags) publication.append(kind, timestamp, payload);
+      this.#allowance.spend(tags.length);
+      if (this.#allowance.isSpent) this.#request.pause();
     } catch (error) {
       this.fail(error instanceof TidewayError ? error : internal(error));
     }
   }
 
-  #checkIdle(): void {
+  #check(): void {
+    const wasSpent = this.#allowance.isSpent;
+    this.#allowance.replenish(this.#clock.now());
+    if (wasSpent && !this.#allowance.isSpent) this.#request.resume();
     const silentMs = this.#clock.now() - this.#lastByteMs;
     if (silentMs < this.#idleMs) return;
     this.fail({ code: 'publish.idle', message: `the publisher sent nothing for ${Math.round(silentMs)} ms` });

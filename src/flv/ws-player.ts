@@ -5,10 +5,11 @@ import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
+import { remoteOf } from '../base/remote.ts';
 import { wsFlv } from '../format/ws-frame.ts';
 import type { Stream } from '../media/stream.ts';
 import type { OpenStream } from '../media/stream-directory.ts';
-import { isStreamPath, remoteOf, streamKeyOf, whileOpen } from './flv-request.ts';
+import { isStreamPath, streamKeyOf, whileOpen } from './flv-request.ts';
 import { SocketSink } from './socket-sink.ts';
 
 export interface WsFlvPlayNeeds {

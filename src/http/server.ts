@@ -1,12 +1,13 @@
 // The HTTP server: listens, finds the route of a request, refuses the rest with a reason. It knows no FLV: what is
 // served comes in as routes.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../base/clock.ts';
-import { TidewayError } from '../base/errors.ts';
-import { listenError } from '../base/listen-error.ts';
+import { TidewayError, WireError } from '../base/errors.ts';
+import { listen, listeningPort } from '../base/listen.ts';
 import type { Log } from '../base/log.ts';
+import { remoteOf } from '../base/remote.ts';
 import { asRefusal, refuse, refuseSocket } from './answer.ts';
 import { parseTarget, type Route, type UpgradeRoute } from './route.ts';
 
@@ -18,15 +19,20 @@ export interface HttpServerOptions {
   readonly maxConnections: number;
 }
 
+/** Told of each "no", by its code. */
+export interface HttpCounters {
+  refused(code: string): void;
+  wireError(code: string): void;
+}
+
 export interface HttpServerNeeds {
   readonly clock: Clock;
   readonly log: Log;
+  readonly counters: HttpCounters;
   readonly routes: readonly Route[];
   readonly upgrades: readonly UpgradeRoute[];
 }
 
-/** A join storm must find room before the event loop gets to accept it; Node's own default is 511. */
-const BACKLOG = 4096;
 const MAX_HEADER_BYTES = 16 * 1024;
 /** From the connection to the last header. */
 const HEADERS_MS = 10_000;
@@ -40,6 +46,7 @@ export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #counters: HttpCounters;
   readonly #routes: readonly Route[];
   readonly #upgrades: readonly UpgradeRoute[];
   readonly #server: Server;
@@ -47,15 +54,16 @@ export class HttpServer {
   readonly #sockets = new Set<Socket>();
   #stopping: TidewayError | undefined;
   #closed: Promise<void> | undefined;
-  /** Requests and upgrades ever taken; refused ones among them; connections over the limit. */
+  #closedBytesOut = 0;
+  /** Requests and upgrades ever taken; connections over the limit. */
   requests = 0;
-  refusals = 0;
   droppedConnections = 0;
 
   constructor(options: HttpServerOptions, needs: HttpServerNeeds) {
     this.#options = options;
     this.#clock = needs.clock;
     this.#log = needs.log;
+    this.#counters = needs.counters;
     this.#routes = needs.routes;
     this.#upgrades = needs.upgrades;
     this.#server = createServer({
@@ -86,9 +94,16 @@ export class HttpServer {
     return this.#sockets.size;
   }
 
+  /** Bytes written to all clients ever. */
+  get bytesOut(): number {
+    let sum = this.#closedBytesOut;
+    for (const socket of this.#sockets) sum += socket.bytesWritten;
+    return sum;
+  }
+
   /** The port that it listens on; 0 before `start`. */
   get port(): number {
-    return (this.#server.address() as AddressInfo | null)?.port ?? 0;
+    return listeningPort(this.#server);
   }
 
   /**
@@ -97,16 +112,9 @@ export class HttpServer {
    */
   start(): Promise<void> {
     const { host, port } = this.#options;
-    return new Promise((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException) =>
-        reject(listenError(error, { host, port, key: 'http.port' }));
-      this.#server.once('error', failed);
-      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
-        this.#server.off('error', failed);
-        this.#server.on('error', (error) => this.#log.error({ err: error }, 'http.server-error'));
-        resolve();
-      });
-    });
+    return listen(this.#server, { host, port, key: 'http.port' }, (error) =>
+      this.#log.error({ err: error }, 'http.server-error'),
+    );
   }
 
   /** Accepts no more; what is under way goes on. Calm when repeated. */
@@ -127,14 +135,17 @@ export class HttpServer {
 
   #connected(socket: Socket): void {
     this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#closedBytesOut += socket.bytesWritten;
+    });
   }
 
   #requested(request: IncomingMessage, response: ServerResponse): void {
     this.requests += 1;
     // A request that is pipelined behind one without an answer has no socket yet; its answer would mix with media.
     if (response.socket === null) {
-      this.refusals += 1;
+      this.#report(request.socket, pipelined());
       request.socket.destroy();
       return;
     }
@@ -143,7 +154,7 @@ export class HttpServer {
       const refusal = this.#refusal(error);
       // A client that went away needs no answer: its route was told by the same close.
       if (request.socket.destroyed) return;
-      this.refusals += 1;
+      this.#report(request.socket, refusal);
       refuse({ request, response }, refusal, this.#clock);
     });
   }
@@ -179,7 +190,7 @@ export class HttpServer {
     this.#upgrade(request, socket, head).catch((error: unknown) => {
       const refusal = this.#refusal(error);
       if (socket.destroyed) return;
-      this.refusals += 1;
+      this.#report(socket, refusal);
       refuseSocket(socket, refusal);
     });
   }
@@ -195,6 +206,14 @@ export class HttpServer {
     await route.upgrade(request, socket, head, url);
   }
 
+  /** Counts and logs a "no". What nobody had, and what browsers and crawlers ask for all day, is for the curious. */
+  #report(socket: Socket, why: TidewayError): void {
+    const level = why.code === 'http.not-found' || why.code === 'play.not-found' ? 'debug' : 'info';
+    this.#log[level]({ remote: remoteOf(socket), code: why.code, detail: why.message }, 'http.refused');
+    if (why instanceof WireError) this.#counters.wireError(why.code);
+    else this.#counters.refused(why.code);
+  }
+
   #refusal(error: unknown): TidewayError {
     const refusal = asRefusal(error);
     if (refusal.code === 'http.internal') this.#log.error({ err: error }, 'http.request-failed');
@@ -208,7 +227,7 @@ export class HttpServer {
       socket.destroy();
       return;
     }
-    this.refusals += 1;
+    this.#report(socket, refusal);
     refuseSocket(socket, refusal);
   }
 }
@@ -221,6 +240,10 @@ function answerPreflight(response: ServerResponse, allowed: string): void {
     'Access-Control-Max-Age': PREFLIGHT_SECONDS,
   });
   response.end();
+}
+
+function pipelined(): TidewayError {
+  return new TidewayError('http.bad-request', 'a request came behind one that is not answered yet');
 }
 
 function notFound(): TidewayError {

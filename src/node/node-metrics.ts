@@ -9,12 +9,12 @@ import type { Publishing } from './publishing.ts';
 export interface MetricSources {
   readonly version: string;
   readonly rtmp: Pick<RtmpServer, 'connections' | 'turnedAway' | 'bytesIn' | 'bytesOut'>;
-  readonly http: Pick<HttpServer, 'connections' | 'droppedConnections' | 'requests' | 'refusals'> | undefined;
+  readonly http: Pick<HttpServer, 'connections' | 'droppedConnections' | 'requests' | 'bytesOut'> | undefined;
   readonly directory: Pick<StreamDirectory, 'streams' | 'waitingKeyCount'>;
   readonly publishing: Pick<Publishing, 'opened'>;
   readonly budget: Pick<MemoryBudget, 'usedBytes' | 'limitBytes'>;
-  /** RTMP publishers and players told no, by code. */
-  readonly refusals: CodeCounter;
+  /** Peers told no, by door and code. */
+  readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
   /** Connections that broke a wire format, by code. */
   readonly wireErrors: CodeCounter;
 }
@@ -40,7 +40,9 @@ export function nodeMetrics(sources: MetricSources): string {
     counter('tideway_rtmp_received_bytes_total', 'Bytes received by RTMP.', [{ value: rtmp.bytesIn }]),
     counter('tideway_rtmp_sent_bytes_total', 'Bytes sent by RTMP.', [{ value: rtmp.bytesOut }]),
     counter('tideway_http_requests_total', 'Requests taken.', [{ value: http?.requests ?? 0 }]),
-    counter('tideway_http_refusals_total', 'Requests refused.', [{ value: http?.refusals ?? 0 }]),
+    counter('tideway_http_sent_bytes_total', 'Bytes sent by HTTP, media included.', [
+      { value: http?.bytesOut ?? 0 },
+    ]),
     gauge('tideway_streams', 'Streams by state.', [
       { labels: { state: 'live' }, value: byState('live') },
       { labels: { state: 'held' }, value: byState('held') },
@@ -52,7 +54,8 @@ export function nodeMetrics(sources: MetricSources): string {
     gauge('tideway_log_bytes', 'Memory that frame logs take.', [{ value: budget.usedBytes }]),
     gauge('tideway_log_limit_bytes', 'Memory that frame logs may take.', [{ value: budget.limitBytes }]),
     counter('tideway_publications_total', 'Publications opened.', [{ value: publishing.opened }]),
-    counter('tideway_rtmp_refusals_total', 'RTMP peers told no, by reason.', refusals.samples()),
+    counter('tideway_rtmp_refusals_total', 'RTMP peers told no, by reason.', refusals.rtmp.samples()),
+    counter('tideway_http_refusals_total', 'Requests told no, by reason.', refusals.http.samples()),
     counter(
       'tideway_wire_errors_total',
       'Connections that broke a wire format, by rule.',

@@ -47,7 +47,7 @@ export class RelayNode {
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #publishing: Publishing;
-  readonly #refusals = new CodeCounter();
+  readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #rtmp: RtmpServer;
   #http: HttpServer | undefined;
@@ -121,10 +121,7 @@ export class RelayNode {
         log: this.#log,
         openPublication: (request) => this.#publishing.open(request),
         openStream: (request) => this.#directory.open(request),
-        counters: {
-          refused: (code) => this.#refusals.count(code),
-          wireError: (code) => this.#wireErrors.count(code),
-        },
+        counters: this.#countersOf('rtmp'),
       },
     );
   }
@@ -143,7 +140,8 @@ export class RelayNode {
     ];
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
     const upgrades = [new WsFlvPlayRoute({ clock, openStream })];
-    return new HttpServer({ host, ...http }, { clock, log: this.#log, routes, upgrades });
+    const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
+    return new HttpServer({ host, ...http }, needs);
   }
 
   #watchRoutes(): Route[] {
@@ -152,6 +150,13 @@ export class RelayNode {
       rtmpPort: () => this.#rtmp.port,
       guardsPublish: this.#authorizer.guardsPublish,
     });
+  }
+
+  #countersOf(door: 'rtmp' | 'http') {
+    return {
+      refused: (code: string) => this.#refusals[door].count(code),
+      wireError: (code: string) => this.#wireErrors.count(code),
+    };
   }
 
   #metricsText(): string {

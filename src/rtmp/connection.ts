@@ -2,7 +2,9 @@
 // itself; what the other messages mean is its owner's matter. Nothing is thrown out of a socket's callback.
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { Allowance } from '../base/allowance.ts';
 import { type Reason, TidewayError, WireError } from '../base/errors.ts';
+import { remoteOf } from '../base/remote.ts';
 import { ChunkReader, DEFAULT_CHUNK_BYTES } from '../format/rtmp/chunk-reader.ts';
 import { writeMessage } from '../format/rtmp/chunk-writer.ts';
 import { ServerHandshake } from '../format/rtmp/handshake.ts';
@@ -37,11 +39,6 @@ const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 const MAX_UNFINISHED_BYTES = 128 * 1024;
 const MAX_MEDIA_UNFINISHED_BYTES = 16 * 1024 * 1024;
 
-/**
- * What a peer may ask of the event loop for long, in messages a second; the rest stays in the kernel for later. The
- * busiest encoders send some hundreds, a file that is pushed at full speed some thousands.
- */
-const MESSAGES_PER_SECOND = 20_000;
 /** A command counts as so many messages. */
 const COMMAND_COST = 50;
 
@@ -64,14 +61,12 @@ export class RtmpConnection {
   #ackWindowBytes = ACK_WINDOW_BYTES;
   #ackedBytes = 0;
   #isClosed = false;
-  /** Messages that the peer may still send now. Below 0, nothing more is read until `replenish` has made it up. */
-  #credit = MESSAGES_PER_SECOND;
-  #replenishedMs: number | undefined;
+  readonly #allowance = new Allowance();
 
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.#socket = socket;
     this.#owner = owner;
-    this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
+    this.remote = remoteOf(socket);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on('data', (bytes: Buffer) => this.#received(bytes));
@@ -136,11 +131,8 @@ export class RtmpConnection {
 
   /** Called a few times a second: a peer that sent more messages than it may for long gets read again in its turn. */
   replenish(nowMs: number): void {
-    const elapsedMs = nowMs - (this.#replenishedMs ?? nowMs);
-    this.#replenishedMs = nowMs;
-    const wasSpent = this.#credit < 0;
-    const earned = (elapsedMs * MESSAGES_PER_SECOND) / 1000;
-    this.#credit = Math.min(MESSAGES_PER_SECOND, this.#credit + earned);
+    const wasSpent = this.#allowance.isSpent;
+    this.#allowance.replenish(nowMs);
     if (wasSpent) this.#resume();
   }
 
@@ -191,13 +183,13 @@ export class RtmpConnection {
   #read(chunks: Buffer): void {
     const before = this.#reader.completed;
     const messages = this.#reader.push(chunks);
-    this.#credit -= this.#reader.completed - before;
+    this.#allowance.spend(this.#reader.completed - before);
     this.#deliver(messages);
-    if (this.#credit < 0 && this.#gate === 'open') this.#socket.pause();
+    if (this.#allowance.isSpent && this.#gate === 'open') this.#socket.pause();
   }
 
   #resume(): void {
-    if (this.#gate === 'open' && this.#credit >= 0) this.#socket.resume();
+    if (this.#gate === 'open' && !this.#allowance.isSpent) this.#socket.resume();
   }
 
   /** Returns the first chunk bytes, once the handshake is done. */
@@ -229,7 +221,7 @@ export class RtmpConnection {
           break;
         case MessageType.command:
         case MessageType.amf3Command:
-          this.#credit -= COMMAND_COST;
+          this.#allowance.spend(COMMAND_COST);
           this.#owner.message(message);
           break;
         default:

@@ -1,8 +1,8 @@
 // The RTMP door: listens, accepts within its limits, and keeps time for its sessions.
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { every, type Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
-import { listenError } from '../base/listen-error.ts';
+import { listen, listeningPort } from '../base/listen.ts';
 import { RtmpSession, type SessionNeeds, type SessionOptions } from './session.ts';
 
 export interface RtmpServerOptions extends SessionOptions {
@@ -14,8 +14,6 @@ export interface RtmpServerOptions extends SessionOptions {
   readonly maxConnectionsPerAddress: number;
 }
 
-/** Node asks for 511 unless told: too few when thousands of players come back at once. */
-const BACKLOG = 4096;
 const CHECK_MS = 250;
 const STOP_GRACE_MS = 5_000;
 
@@ -71,29 +69,21 @@ export class RtmpServer {
 
   /** The port that it listens on; 0 before `start`. */
   get port(): number {
-    return (this.#server.address() as AddressInfo | null)?.port ?? 0;
+    return listeningPort(this.#server);
   }
 
   /**
    * Listens.
    * @throws TidewayError `listen.busy`, `listen.failed`
    */
-  start(): Promise<void> {
+  async start(): Promise<void> {
     const { host, port } = this.#options;
-    return new Promise((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException) =>
-        reject(listenError(error, { host, port, key: 'rtmp.port' }));
-      this.#server.once('error', failed);
-      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
-        this.#server.off('error', failed);
-        // A socket that could not be accepted (EMFILE) is that peer's loss alone.
-        this.#server.on('error', (error) =>
-          this.#needs.log.warn({ detail: error.message }, 'rtmp.accept-failed'),
-        );
-        this.#timer = every(this.#needs.clock, CHECK_MS, () => this.#check());
-        resolve();
-      });
-    });
+    const { clock, log } = this.#needs;
+    // A socket that could not be accepted (EMFILE) is that peer's loss alone.
+    await listen(this.#server, { host, port, key: 'rtmp.port' }, ({ message }) =>
+      log.warn({ detail: message }, 'rtmp.accept-failed'),
+    );
+    this.#timer = every(clock, CHECK_MS, () => this.#check());
   }
 
   /** Accepts no more; sessions go on. Calm when repeated. */

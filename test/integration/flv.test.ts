@@ -88,6 +88,7 @@ beforeEach(async () => {
     {
       clock,
       log,
+      counters: { refused: () => {}, wireError: () => {} },
       routes: [
         new FlvPlayRoute({ clock, openStream, isLive: (key) => directory.has(key) }),
         new FlvPublishRoute({ idleMs: IDLE_MS }, { clock, openPublication }),

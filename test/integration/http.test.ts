@@ -52,12 +52,20 @@ const routes: Route[] = [
   }, ['POST']),
 ];
 
+/** Codes of what was refused. */
+const refused: string[] = [];
+const counters = {
+  refused: (code: string) => refused.push(code),
+  wireError: (code: string) => refused.push(code),
+};
+
 beforeEach(async () => {
   notReady = undefined;
   logged.length = 0;
+  refused.length = 0;
   server = new HttpServer(
     { host: '127.0.0.1', port: 0, maxConnections: 50 },
-    { clock: systemClock, log, routes, upgrades: [] },
+    { clock: systemClock, log, counters, routes, upgrades: [] },
   );
   await server.start();
   base = `http://127.0.0.1:${server.port}`;
@@ -125,6 +133,17 @@ describe('the node about itself', () => {
 });
 
 describe('refusals say why', () => {
+  test('to the log and the counters, too, without the query', async () => {
+    const answer = await fetch(`${base}/refuses?key=wrong-secret`, { method: 'POST' });
+    expect(answer.status).toBe(403);
+    expect(refused).toEqual(['publish.denied']);
+    expect(logged).toHaveLength(1);
+    expect(logged[0]).toMatch(
+      /^http\.refused .*"code":"publish\.denied","detail":"the publish secret is wrong"/,
+    );
+    expect(logged[0]).not.toContain('wrong-secret');
+  });
+
   test('an unknown path is 404, an unknown method 405 with what is allowed', async () => {
     expect(await (await fetch(`${base}/nothing`)).json()).toMatchObject({
       status: 404,
@@ -209,7 +228,7 @@ test('connections beyond the limit are closed and counted', async () => {
 test('a busy port is an error with a code', async () => {
   const second = new HttpServer(
     { host: '127.0.0.1', port: server.port, maxConnections: 1 },
-    { clock: systemClock, log, routes: [], upgrades: [] },
+    { clock: systemClock, log, counters, routes: [], upgrades: [] },
   );
   await expect(second.start()).rejects.toMatchObject({ code: 'listen.busy' });
 });
@@ -241,7 +260,7 @@ describe('the watch page', () => {
     const assets = await loadAssets(pathToFileURL(`${folder}/`));
     const pages = new HttpServer(
       { host: '127.0.0.1', port: 0, maxConnections: 10 },
-      { clock: systemClock, log, routes: [assets], upgrades: [] },
+      { clock: systemClock, log, counters, routes: [assets], upgrades: [] },
     );
     await pages.start();
     const root = `http://127.0.0.1:${pages.port}/watch/`;

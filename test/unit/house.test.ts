@@ -133,6 +133,23 @@ test('docs/errors.md lists every code that the source uses, and no other', () =>
   expect(listed, 'codes in alphabetical order, once each').toEqual([...new Set(listed)].sort());
 });
 
+test('docs/events.md lists every event that is logged, and no other', () => {
+  const listed = [...projectText('docs/events.md').matchAll(/^\| `([^`]+)` \|/gm)].map(([, event]) => event);
+  const logged = new Set(files.flatMap(eventsIn));
+  expect([...logged].sort()).toEqual([...listed].sort());
+});
+
+/** The second argument of `log.info(fields, 'event')` and its like, also of `log[level](…)`. */
+function eventsIn({ body }: SourceFile): string[] {
+  return [...nodesIn(body)].flatMap((node) => {
+    if (node.type !== 'CallExpression' || !Array.isArray(node.arguments) || node.arguments.length !== 2)
+      return [];
+    const [callee] = nodesIn(node.callee);
+    const receiver = callee?.type === 'MemberExpression' ? JSON.stringify(callee.object) : '';
+    return /[lL]og(ger)?"/.test(receiver) ? (textOf(node.arguments[1]) ?? []) : [];
+  });
+}
+
 function ownImports(file: SourceFile): string[] {
   return file.imports.filter((name) => name.startsWith('src/'));
 }
