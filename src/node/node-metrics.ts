@@ -8,7 +8,7 @@ import type { Publishing } from './publishing.ts';
 
 export interface MetricSources {
   readonly version: string;
-  readonly rtmp: Pick<RtmpServer, 'connections' | 'turnedAway' | 'bytesIn' | 'bytesOut'>;
+  readonly rtmp: Pick<RtmpServer, 'connections' | 'accepted' | 'turnedAway' | 'bytesIn' | 'bytesOut'>;
   readonly http: Pick<HttpServer, 'connections' | 'droppedConnections' | 'requests' | 'bytesOut'> | undefined;
   readonly directory: Pick<StreamDirectory, 'streams' | 'waitingKeyCount'>;
   readonly publishing: Pick<Publishing, 'opened'>;
@@ -32,6 +32,7 @@ export function nodeMetrics(sources: MetricSources): string {
   return metricsText([
     gauge('tideway_info', 'The version of this node.', [{ labels: { version: sources.version }, value: 1 }]),
     gauge('tideway_connections', 'Open connections.', byDoor(rtmp.connections, http?.connections)),
+    counter('tideway_rtmp_connections_total', 'RTMP connections accepted.', [{ value: rtmp.accepted }]),
     counter(
       'tideway_connections_dropped_total',
       'Connections closed on arrival, over a limit.',

@@ -200,6 +200,7 @@ export class LivePlayer {
       // A publisher that came back leaves up to 3 s of stream time without pictures.
       if (buffered.start(range) > currentTime) {
         this.#video.currentTime = buffered.start(range) + 0.05;
+        this.#lastTime = this.#video.currentTime; // Our own jump is no picture that moves.
         return;
       }
     }

@@ -89,8 +89,6 @@ export function parseControl(message: RtmpMessage): number {
 export const UserControl = {
   streamBegin: 0,
   streamEof: 1,
-  setBufferLength: 3,
-  streamIsRecorded: 4,
   pingRequest: 6,
   pingResponse: 7,
 } as const;
