@@ -26,6 +26,10 @@ export function banner({ config, version, rtmpPort, httpPort, lanAddress }: Bann
     lanAddress !== undefined && isAnyAddress(config.host)
       ? `\nFrom another machine: ${lanAddress} in place of ${host}.\n`
       : '';
+  const open =
+    config.publish.secret === undefined && isAnyAddress(config.host)
+      ? '\nWARNING: anybody who reaches this machine may publish. Set publish.secret, or host to 127.0.0.1.\n'
+      : '';
   return `
 Tideway ${version} runs as ${config.node.id}. Ctrl-C stops it.
 
@@ -36,7 +40,7 @@ Publish
 
 Play
   URL                ${http}/${DEMO_APP}/${DEMO_NAME}.flv
-${page}${elsewhere}
+${page}${elsewhere}${open}
 `;
 }
 

@@ -3,9 +3,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Allowance } from '../base/allowance.ts';
 import { type Clock, every } from '../base/clock.ts';
-import { type Reason, TidewayError } from '../base/errors.ts';
+import { type Reason, TidewayError, WireError } from '../base/errors.ts';
 import { remoteOf } from '../base/remote.ts';
-import { FlvReader } from '../format/flv.ts';
+import { FlvReader, type FlvTag } from '../format/flv.ts';
 import { type OpenPublication, PUBLISHER_STOPPED, type Publication } from '../media/publication.ts';
 import { isStreamPath, streamKeyOf } from './flv-request.ts';
 
@@ -36,30 +36,38 @@ export class FlvPublishRoute {
 
   /** Done when the publisher is; what ends it before its own end is thrown, and so told to it. */
   async handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    const key = streamKeyOf(url);
     const upload = new Upload(request, this.#needs.clock, this.#options.idleMs);
     request.socket.setTimeout(0);
-    const publication = await this.#needs.openPublication({
-      key: streamKeyOf(url),
-      query: url.searchParams,
-      protocol: 'http-flv',
-      remote: remoteOf(request.socket),
-      ended: (why) => upload.fail(why),
-    });
     if (request.headers.expect !== undefined) response.writeContinue();
-    await upload.feed(publication);
+    await upload.run(() =>
+      this.#needs.openPublication({
+        key,
+        query: url.searchParams,
+        protocol: 'http-flv',
+        remote: remoteOf(request.socket),
+        ended: (why) => upload.fail(why),
+      }),
+    );
     response.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
     response.end('published: the stream has ended\n');
   }
 }
 
-/** One request's body on its way into a publication. It is over once: finished, broken, idle, lost or displaced. */
+/**
+ * One request's body on its way into a publication, which is opened once the body has shown to be an FLV: what is none
+ * takes no stream from anybody. It is over once: finished, broken, idle, lost or displaced.
+ */
 class Upload {
   readonly #request: IncomingMessage;
   readonly #clock: Clock;
   readonly #idleMs: number;
   readonly #reader = new FlvReader();
-  #lastByteMs: number;
   readonly #allowance = new Allowance();
+  #publication: Publication | undefined;
+  /** Tags that came while the publication is opened: those of one read. */
+  #early: readonly FlvTag[] | undefined;
+  #lastByteMs: number;
   #failure: Reason | undefined;
   #settle: ((failure: Reason | undefined) => void) | undefined;
 
@@ -71,11 +79,10 @@ class Upload {
   }
 
   /** Feeds the publication until the body ends, and ends it. Rejects with what broke it off. */
-  async feed(publication: Publication): Promise<void> {
-    const failure = this.#failure ?? (await this.#read(publication));
-    publication.end(failure ?? PUBLISHER_STOPPED);
-    if (failure)
-      throw failure instanceof TidewayError ? failure : new TidewayError(failure.code, failure.message);
+  async run(open: () => Promise<Publication>): Promise<void> {
+    const failure = await this.#read(open);
+    this.#publication?.end(failure ?? PUBLISHER_STOPPED);
+    if (failure) throw asError(failure);
   }
 
   /** Breaks it off: nothing that the publisher sends is read any more. */
@@ -84,19 +91,17 @@ class Upload {
     this.#settle?.(this.#failure);
   }
 
-  async #read(publication: Publication): Promise<Reason | undefined> {
+  async #read(open: () => Promise<Publication>): Promise<Reason | undefined> {
     const request = this.#request;
     if (request.destroyed) return LOST;
-    const take = (bytes: Buffer) => this.#take(bytes, publication);
-    const ended = () => this.#settle?.(undefined);
+    const take = (bytes: Buffer) => this.#take(bytes, open);
     const lost = () => this.fail(LOST);
     const settled = new Promise<Reason | undefined>((resolve) => {
       this.#settle = resolve;
     });
-    this.#lastByteMs = this.#clock.now();
     const checks = every(this.#clock, CHECK_MS, () => this.#check());
     request.on('data', take);
-    request.once('end', ended);
+    request.once('end', () => this.#ended());
     request.once('error', lost);
     request.once('close', lost);
     try {
@@ -107,27 +112,62 @@ class Upload {
     }
   }
 
-  #take(bytes: Buffer, publication: Publication): void {
+  #take(bytes: Buffer, open: () => Promise<Publication>): void {
     if (this.#failure) return;
     this.#lastByteMs = this.#clock.now();
     try {
       const tags = this.#reader.push(bytes);
-      for (const { kind, timestamp, payload } of tags) publication.append(kind, timestamp, payload);
-      this.#allowance.spend(tags.length);
-      if (this.#allowance.isSpent) this.#request.pause();
+      this.#allowance.spend(1 + tags.length);
+      if (this.#publication) append(this.#publication, tags);
+      else if (this.#reader.hasHeader) void this.#open(open, tags);
     } catch (error) {
-      this.fail(error instanceof TidewayError ? error : internal(error));
+      this.fail(asError(error));
     }
+    if (this.#allowance.isSpent) this.#request.pause();
+  }
+
+  /** Never rejects. The request is paused meanwhile, so nothing more comes. */
+  async #open(open: () => Promise<Publication>, tags: readonly FlvTag[]): Promise<void> {
+    this.#early = tags;
+    this.#request.pause();
+    try {
+      const publication = await open();
+      if (this.#failure) return publication.end(this.#failure);
+      this.#publication = publication;
+      append(publication, tags);
+      this.#early = undefined;
+      if (!this.#allowance.isSpent) this.#request.resume();
+    } catch (error) {
+      this.fail(asError(error));
+    }
+  }
+
+  #ended(): void {
+    if (this.#reader.isWhole) this.#settle?.(undefined);
+    else this.fail(new WireError('flv.truncated', 'the body ended within the FLV header or within a tag'));
   }
 
   #check(): void {
     const wasSpent = this.#allowance.isSpent;
     this.#allowance.replenish(this.#clock.now());
-    if (wasSpent && !this.#allowance.isSpent) this.#request.resume();
+    if (wasSpent && !this.#allowance.isSpent && !this.#early) this.#request.resume();
     const silentMs = this.#clock.now() - this.#lastByteMs;
     if (silentMs < this.#idleMs) return;
     this.fail({ code: 'publish.idle', message: `the publisher sent nothing for ${Math.round(silentMs)} ms` });
   }
+}
+
+function append(publication: Publication, tags: readonly FlvTag[]): void {
+  for (const { kind, timestamp, payload } of tags) publication.append(kind, timestamp, payload);
+}
+
+function asError(why: unknown): TidewayError {
+  if (why instanceof TidewayError) return why;
+  return isReason(why) ? new TidewayError(why.code, why.message) : internal(why);
+}
+
+function isReason(why: unknown): why is Reason {
+  return typeof why === 'object' && why !== null && !(why instanceof Error) && 'code' in why;
 }
 
 function internal(cause: unknown): TidewayError {

@@ -38,6 +38,7 @@ type Part = 'header' | 'tag-head' | 'payload' | 'skip';
  */
 export class FlvReader {
   #part: Part = 'header';
+  #hasHeader = false;
   readonly #head = Buffer.alloc(TAG_HEAD_BYTES);
   /** Bytes that the part in progress has, and needs. */
   #have = 0;
@@ -61,6 +62,16 @@ export class FlvReader {
     return tags;
   }
 
+  /** Has the FLV header come, and is it one? */
+  get hasHeader(): boolean {
+    return this.#hasHeader;
+  }
+
+  /** May the bytes end here: behind the header or a tag? The last PreviousTagSize is not missed. */
+  get isWhole(): boolean {
+    return this.#hasHeader && (this.#part === 'skip' || (this.#part === 'tag-head' && this.#have === 0));
+  }
+
   #store(bytes: Buffer, at: number, step: number): void {
     if (this.#part === 'skip') return;
     if (this.#part === 'payload') this.#reserve(this.#have + step);
@@ -80,6 +91,7 @@ export class FlvReader {
     switch (this.#part) {
       case 'header':
         this.#begin('skip', headerLength(this.#head) - HEADER_BYTES + PREVIOUS_SIZE_BYTES);
+        this.#hasHeader = true;
         break;
       case 'skip':
         this.#begin('tag-head', TAG_HEAD_BYTES);

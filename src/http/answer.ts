@@ -25,6 +25,10 @@ const UNAVAILABLE = 503;
 
 /** How long what a refused client still sends is read and thrown away, so that it gets to read why. */
 const LINGER_MS = 1000;
+/** How much of it is read at most. */
+const LINGER_BYTES = 256 * 1024;
+/** A chunk of a byte costs the event loop as much as one of so many. */
+const MIN_CHUNK_COST_BYTES = 256;
 
 /** What a refused client is told (RFC 9457, `application/problem+json`). */
 interface Problem {
@@ -80,8 +84,12 @@ export function refuse(
   // Ending the response now would close the socket with bytes unread, and the reset would overtake the reason.
   response.write(body);
   request.once('end', () => response.end());
-  request.resume();
   const { socket } = request;
+  let patienceBytes = LINGER_BYTES;
+  request.on('data', (chunk: Buffer) => {
+    patienceBytes -= Math.max(chunk.length, MIN_CHUNK_COST_BYTES);
+    if (patienceBytes < 0) socket.destroy();
+  });
   const linger = clock.after(LINGER_MS, () => socket.destroy());
   socket.once('close', () => linger.cancel());
 }

@@ -1,6 +1,6 @@
 // The HTTP server: listens, finds the route of a request, refuses the rest with a reason. It knows no FLV: what is
 // served comes in as routes.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../base/clock.ts';
@@ -52,6 +52,8 @@ export class HttpServer {
   readonly #server: Server;
   /** Every open socket, also those that left the HTTP parser. Bounded by maxConnections. */
   readonly #sockets = new Set<Socket>();
+  /** Those of them that have asked for nothing yet. */
+  readonly #unused = new Set<Socket>();
   #stopping: TidewayError | undefined;
   #closed: Promise<void> | undefined;
   #closedBytesOut = 0;
@@ -117,15 +119,15 @@ export class HttpServer {
     );
   }
 
-  /** Accepts no more; what is under way goes on. Calm when repeated. */
-  stopAccepting(): void {
+  /**
+   * Stops accepting, closes connections without a request; what is still open after `graceMs` is destroyed. Calm when
+   * repeated.
+   */
+  async stop(graceMs: number): Promise<void> {
     this.#stopping ??= new TidewayError('node.stopping', 'the node is stopping: try again in a moment');
     this.#closed ??= new Promise((resolve) => this.#server.close(() => resolve()));
-  }
-
-  /** Stops accepting, closes idle connections; what is still open after `graceMs` is destroyed. */
-  async stop(graceMs: number): Promise<void> {
-    this.stopAccepting();
+    // Node counts one that never asked for anything as busy: browsers open such connections in advance.
+    for (const socket of this.#unused) socket.destroy();
     const deadline = this.#clock.after(graceMs, () => {
       for (const socket of this.#sockets) socket.destroy();
     });
@@ -135,14 +137,17 @@ export class HttpServer {
 
   #connected(socket: Socket): void {
     this.#sockets.add(socket);
+    this.#unused.add(socket);
     socket.once('close', () => {
       this.#sockets.delete(socket);
+      this.#unused.delete(socket);
       this.#closedBytesOut += socket.bytesWritten;
     });
   }
 
   #requested(request: IncomingMessage, response: ServerResponse): void {
     this.requests += 1;
+    this.#unused.delete(request.socket);
     // A request that is pipelined behind one without an answer has no socket yet; its answer would mix with media.
     if (response.socket === null) {
       this.#report(request.socket, pipelined());
@@ -180,13 +185,18 @@ export class HttpServer {
   }
 
   #upgradeRequested(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.requests += 1;
     // Node has taken its own listeners off; without one, a reset would end the process.
     socket.on('error', () => socket.destroy());
     if (!(socket instanceof Socket)) {
       socket.destroy();
       return;
     }
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket' && isBodiless(request)) {
+      this.#serveWithoutUpgrade(request, socket);
+      return;
+    }
+    this.requests += 1;
+    this.#unused.delete(socket);
     this.#upgrade(request, socket, head).catch((error: unknown) => {
       const refusal = this.#refusal(error);
       if (socket.destroyed) return;
@@ -195,10 +205,22 @@ export class HttpServer {
     });
   }
 
+  /** RFC 9110 §7.8: an upgrade that is not known is ignored, such as the h2c that curl and Java offer. */
+  #serveWithoutUpgrade(request: IncomingMessage, socket: Socket): void {
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    response.once('finish', () => {
+      response.detachSocket(socket);
+      socket.end();
+    });
+    this.#requested(request, response);
+  }
+
   async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     if (this.#stopping) throw this.#stopping;
     if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
-      throw new TidewayError('http.bad-request', 'the only upgrade taken here is websocket');
+      throw new TidewayError('http.bad-request', 'with a body, the only upgrade taken here is websocket');
     }
     const url = parseTarget(request.url);
     const route = this.#upgrades.find((candidate) => candidate.matches(url.pathname));
@@ -240,6 +262,11 @@ function answerPreflight(response: ServerResponse, allowed: string): void {
     'Access-Control-Max-Age': PREFLIGHT_SECONDS,
   });
   response.end();
+}
+
+function isBodiless({ method, headers }: IncomingMessage): boolean {
+  const isRead = method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
+  return isRead && headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0';
 }
 
 function pipelined(): TidewayError {

@@ -166,6 +166,11 @@ export class Stream implements PlayerOwner {
     if (this.#state.at !== 'live' || this.#state.source !== source) return;
     this.#flush();
     this.#log.closeToJoiners();
+    // Without a frame and without a player there is nothing to hold, but a key that others may need.
+    if (this.#log.next === 0 && this.#players.size === 0) {
+      this.end(why);
+      return;
+    }
     const timer = this.#clock.after(holdMs, () => this.end(HOLD_OVER));
     this.#state = { at: 'held', why, sinceMs: this.#clock.now(), timer };
   }

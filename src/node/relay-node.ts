@@ -31,6 +31,8 @@ export interface NodeNeeds {
 
 /** The part of the container's memory that frame logs may take, unless `memory.budgetBytes` says. */
 const BUDGET_SHARE = 0.25;
+/** The part of `shutdown.graceMs` that RTMP peers may take to close; HTTP has the rest. */
+const RTMP_STOP_SHARE = 0.7;
 const WATCH_FOLDER = new URL('../../dist/web/watch/', import.meta.url);
 
 /** The version in package.json. */
@@ -52,6 +54,7 @@ export class RelayNode {
   readonly #rtmp: RtmpServer;
   #http: HttpServer | undefined;
   #running: Closer | undefined;
+  #stopByMs: number | undefined;
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
   /** @throws ConfigError `config.invalid` if the configuration asks for what this version can't do */
@@ -86,12 +89,12 @@ export class RelayNode {
   async start(): Promise<void> {
     await using opened = new Closer();
     const http = await this.#buildHttp();
-    const { graceMs } = this.#config.shutdown;
     await http.start();
-    opened.add(() => http.stop(graceMs));
+    // Closed last, so that health answers until the end.
+    opened.add(() => http.stop(this.#leftMs()));
     this.#http = http;
     await this.#rtmp.start();
-    opened.add((why) => this.#rtmp.stop(why, graceMs));
+    opened.add((why) => this.#rtmp.stop(why, this.#leftMs() * RTMP_STOP_SHARE));
     opened.add((why) => this.#directory.stop(why));
     this.#running = opened.move();
     this.#notReady = undefined;
@@ -107,9 +110,14 @@ export class RelayNode {
     if (!this.#running) return;
     if (!this.#notReady) this.#log.info({ reason: why.code }, 'node.stop');
     this.#notReady = { code: 'node.stopping', message: 'the node is stopping: try again in a moment' };
+    this.#stopByMs ??= this.#clock.now() + this.#config.shutdown.graceMs;
     this.#rtmp.stopAccepting();
-    this.#http?.stopAccepting();
     await this.#running.close(this.#notReady);
+  }
+
+  /** What is left of `shutdown.graceMs`. */
+  #leftMs(): number {
+    return Math.max(0, (this.#stopByMs ?? 0) - this.#clock.now());
   }
 
   #buildRtmp(): RtmpServer {

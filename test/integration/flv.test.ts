@@ -424,30 +424,46 @@ describe('HTTP-FLV publishers', () => {
     play.close();
   });
 
-  test('that ask first are let in, or refused before they send', async () => {
-    const ask = () => {
+  test('that ask first may send their header, and are refused by it', async () => {
+    const ask = (then: string) => {
       const post = request(url(), { method: 'POST', headers: { Expect: '100-continue' }, agent: false });
       post.on('error', () => undefined);
       post.flushHeaders();
       return new Promise<string>((resolve) => {
-        post.on('continue', () => resolve('continue'));
+        post.on('continue', () => {
+          if (then === 'continue') resolve(then);
+          else post.write(FLV);
+        });
         post.on('response', (response) => resolve(String(response.statusCode)));
       }).finally(() => post.destroy());
     };
-    expect(await ask()).toBe('continue');
+    expect(await ask('continue')).toBe('continue');
     refusePublish = new TidewayError('publish.taken', 'another publisher is live');
-    expect(await ask()).toBe('409');
+    expect(await ask('answer')).toBe('409');
   });
 
   test('without the secret are told 403, and their query is passed on and not logged', async () => {
     const allowed = publish('?key=hidden');
+    allowed.send(FLV);
     await until('it is asked for', () => publishers.length === 1);
     expect(publishers[0]?.query.get('key')).toBe('hidden');
     allowed.abort();
     refusePublish = new TidewayError('publish.denied', 'the publish secret is wrong');
     const refused = publish('?key=hidden');
+    refused.send(FLV);
     expect(await refused.answer).toMatch(/^403 .*publish\.denied/);
     expect(logged.join()).not.toContain('hidden');
+  });
+
+  test.each([
+    ['nothing', Buffer.alloc(0)],
+    ['half an FLV header', FLV.subarray(0, 5)],
+    ['half a tag', FLV.subarray(0, FLV.length - 8)],
+  ])('that send %s are told so, and take no stream over that is not theirs', async (what, body) => {
+    const answer = await fetch(url(), { method: 'POST', body });
+    expect(answer.status).toBe(400);
+    expect(await answer.text()).toContain('flv.truncated');
+    expect(publishers).toHaveLength(what === 'half a tag' ? 1 : 0);
   });
 
   test('that send no FLV are told what is wrong', async () => {

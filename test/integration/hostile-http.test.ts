@@ -93,7 +93,7 @@ describe('what could be read in two ways is 400, and nothing behind it is answer
       'FFFFFFFFFFFFFFFFF\r\n',
     );
     expect(text).toMatch(/^(HTTP\/1\.1 400 .*)?$/s);
-    await watch.line('publish.end', { reason: 'publish.lost' });
+    expect(watch.of('publish.start')).toEqual([]);
   });
 
   test('a body without an end on a path that takes none', async () => {
@@ -250,7 +250,6 @@ describe('a WS-FLV player is closed for', () => {
     ['an old version', head(`GET ${LIVE}`, ...UPGRADE, 'Sec-WebSocket-Version: 7'), 400],
     ['no key', head(`GET ${LIVE}`, 'Connection: Upgrade', 'Upgrade: websocket', VERSION), 400],
     ['another method', head(`POST ${LIVE}`, ...UPGRADE, VERSION), 405],
-    ['another protocol', head(`GET ${LIVE}`, 'Connection: Upgrade', 'Upgrade: h2c'), 400],
     ['a path that takes none', head('GET /healthz', ...UPGRADE, VERSION), 404],
     ['an unknown stream', head('GET /no/such.flv', ...UPGRADE, VERSION), 404],
   ])('or not let in with %s', async (_what, text, status) => {
@@ -297,12 +296,20 @@ describe('an HTTP-FLV publisher', () => {
       .write(head(`POST ${PUBLISH}`, CHUNKED))
       .write(chunkOf(body));
     await socket.answered(new RegExp(`^HTTP/1\\.1 400 .*${code}`, 's'));
-    await watch.line('publish.end', { reason: code });
+    await watch.line('http.refused', { code });
+    expect(watch.of('publish.start')).toEqual([]);
   });
 
   test.each([
     ['an FLV that is cut short', chunkOf(FLV.subarray(0, 300))],
+    ['half a header', chunkOf(FLV.subarray(0, 5))],
     ['nothing', Buffer.alloc(0)],
+  ])('that sends %s is told so', async (_what, body) => {
+    const text = await exchange(head(`POST ${PUBLISH}`, CHUNKED, 'Connection: close'), body, '0\r\n\r\n');
+    expect(text).toMatch(/^HTTP\/1\.1 400 .*flv\.truncated/s);
+  });
+
+  test.each([
     ['a header and nothing', chunkOf(HEADER)],
     [
       'tags without content',
@@ -329,7 +336,7 @@ describe('an HTTP-FLV publisher', () => {
   ])('that stalls %s is closed', async (_what, body) => {
     const text = await exchange(head(`POST ${PUBLISH}`, CHUNKED), body);
     expect(text).toMatch(/^HTTP\/1\.1 408 /);
-    await watch.line('publish.end', { stream: 'hostile/cam' });
+    await watch.line('http.refused', { code: 'publish.idle' });
   });
 
   test('that resets its connection is lost, and nothing else', async () => {
@@ -352,7 +359,7 @@ describe('an HTTP-FLV publisher', () => {
 
 test('the publish secret never reached the log or an answer, wherever it was given', async () => {
   const given = [
-    `${head(`POST ${PUBLISH}`, 'Content-Length: 3')}FLV`,
+    `${head(`POST ${PUBLISH}`, 'Connection: close', 'Content-Length: 3')}FLV`,
     head(`GET /no/such.flv?key=${SECRET}`, 'Connection: close', `Referer: http://x/?key=${SECRET}`),
     head(`GET /no/such.flv?key=${SECRET}`, ...UPGRADE, VERSION),
     head(`GET //${SECRET}?key=${SECRET}`, 'Connection: close'),

@@ -195,10 +195,13 @@ describe('refusals say why', () => {
     expect(answer.status).toBe(403);
   });
 
-  test('an upgrade that nobody takes is 404, one that is no WebSocket 400', async () => {
+  test('an upgrade that nobody takes is 404; one that is no WebSocket is ignored, or 400 with a body', async () => {
     const head = 'GET /live/x.flv HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade:';
     expect(await exchange(`${head} websocket\r\n\r\n`)).toMatch(/^HTTP\/1\.1 404 /);
-    expect(await exchange(`${head} h2c\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400 /);
+    const h2c =
+      'HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n';
+    expect(await exchange(`GET /healthz ${h2c}\r\n`)).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*{"status":"ok"}\n$/);
+    expect(await exchange(`POST /refuses ${h2c}Content-Length: 1\r\n\r\nx`)).toMatch(/^HTTP\/1\.1 400 /);
   });
 });
 

@@ -114,9 +114,17 @@ describe('a stream in hold', () => {
     expect(bench.clock.soonCount).toBe(0);
   });
 
+  test('is not held if there was not one frame and no player: its key is free again', () => {
+    const bench = new StreamBench();
+    const publisher = new FakePublisher(bench, HOLDS);
+    publisher.publication.end(GONE);
+    expect(bench.stream.state.at).toBe('ended');
+  });
+
   test('holds for less time after a publisher that said that it is done', () => {
     const bench = new StreamBench();
     const publisher = new FakePublisher(bench, HOLDS);
+    bench.play();
     publisher.publication.end(STOPPED);
     bench.clock.advance(3999);
     expect(bench.stream.state.at).toBe('held');
