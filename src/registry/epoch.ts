@@ -24,6 +24,11 @@ export function nextEpoch(last: number, registryWallMs: number, tag: number): nu
   return Math.max(counter, Math.floor(registryWallMs) - EPOCH_ZERO_WALL_MS) * TAGS + tag;
 }
 
+/** When an epoch was granted, ms since 1970; a little late when claims came faster than one a ms. */
+export function epochStartWallMs(epoch: number): number {
+  return Math.floor(epoch / TAGS) + EPOCH_ZERO_WALL_MS;
+}
+
 /** Is it a number that nextEpoch could have made by now? */
 export function isPlausibleEpoch(epoch: number, registryWallMs: number): boolean {
   if (!Number.isSafeInteger(epoch) || epoch <= 0) return false;

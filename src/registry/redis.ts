@@ -1,0 +1,309 @@
+// The registry in Redis. Each call is one Lua script with one hash tag, so that it is atomic and works in a Cluster;
+// what is decided, is decided by Redis's time (lua/*.lua, docs/decisions/0006-registry-in-redis.md).
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import { TidewayError } from '../base/errors.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import { NodeSnapshot } from './node-snapshot.ts';
+import {
+  MAX_NODE_RECORD_BYTES,
+  MAX_NODES,
+  MAX_REPLICAS,
+  readEpoch,
+  readToken,
+  readWhole,
+} from './records.ts';
+import {
+  backupOf,
+  badAnswer,
+  nodesOf,
+  originOf,
+  readAnswer,
+  registryError,
+  replicasOf,
+} from './redis-answers.ts';
+import type { RedisClient } from './redis-client.ts';
+import { RedisHints } from './redis-hints.ts';
+import { type RedisScripts, SCRIPT_KEYS, SCRIPT_NAMES, type ScriptName } from './redis-scripts.ts';
+import {
+  type BackupAnswer,
+  type BackupRecord,
+  type BeatAnswer,
+  type BeatCursor,
+  CLAIM_LEASE_MS,
+  type ClaimAnswer,
+  type ClaimRequest,
+  HIGHEST_EPOCH_MS,
+  type Hint,
+  type Lookup,
+  NODE_LEASE_MS,
+  type NodeRecord,
+  type NodeSeen,
+  type Owner,
+  REPLICA_LEASE_MS,
+  type Registry,
+  type ReleaseAnswer,
+  type RenewAnswer,
+  type RenewRequest,
+  type ReplicaRecord,
+  TOMBSTONE_MS,
+} from './registry.ts';
+import { StreamIndex } from './stream-index.ts';
+
+export interface RedisRegistryOptions {
+  /** What every key and channel starts with. */
+  readonly prefix: string;
+  /** A claim that reaches Redis later than this after it was sent is not carried out. */
+  readonly claimWithinMs: number;
+}
+
+export interface RedisRegistryNeeds {
+  readonly clock: Clock;
+  readonly scripts: RedisScripts;
+  /** Opens a connection: one for calls, another for hints once somebody listens. */
+  readonly connect: () => RedisClient;
+}
+
+type Call = (...args: readonly (string | number)[]) => Promise<unknown>;
+
+export class RedisRegistry implements Registry {
+  readonly #options: RedisRegistryOptions;
+  readonly #clock: Clock;
+  readonly #client: RedisClient;
+  readonly #hints: RedisHints;
+  readonly #index: StreamIndex;
+  readonly #snapshot = new NodeSnapshot();
+  /** The last Redis TIME that was answered, and when. */
+  #sample: { readonly wallMs: number; readonly atMs: number } | undefined;
+  /** Registry time of the last beat: what was put before it by a node that it did not show is dead. */
+  #beatWallMs: number | undefined;
+  #isClosed = false;
+
+  constructor(options: RedisRegistryOptions, needs: RedisRegistryNeeds) {
+    this.#options = options;
+    this.#clock = needs.clock;
+    this.#client = needs.connect();
+    for (const name of SCRIPT_NAMES) {
+      this.#client.defineCommand(commandOf(name), {
+        numberOfKeys: SCRIPT_KEYS[name],
+        lua: needs.scripts[name],
+      });
+    }
+    this.#index = new StreamIndex(this.#client, `${options.prefix}{ix:`);
+    this.#hints = new RedisHints(this.#channel, {
+      connect: needs.connect,
+      registryWallMs: () => this.registryWallMs() ?? needs.clock.wallMs(),
+    });
+  }
+
+  /** Is there a connection that takes calls? */
+  get isConnected(): boolean {
+    return this.#client.status === 'ready';
+  }
+
+  async beat(record: NodeRecord, since?: BeatCursor): Promise<BeatAnswer> {
+    const json = JSON.stringify(record);
+    if (json.length > MAX_NODE_RECORD_BYTES) {
+      throw new TidewayError(
+        'registry.too-large',
+        `a node record has at most ${MAX_NODE_RECORD_BYTES} bytes`,
+      );
+    }
+    const { node, boot } = record;
+    const { nowMs, rest } = await this.#call(
+      'beat',
+      [this.#nodesKey('z'), this.#nodesKey('gen'), this.#nodesKey(`n:${node}`)],
+      [node, boot, json, NODE_LEASE_MS, since ?? '', newGeneration(), this.#nodesKey('n:'), MAX_NODES],
+    );
+    const [is, token, number, nodes] = rest;
+    const held = { token: readToken(token), number: readWhole(number) };
+    if (held.token === undefined || held.number === undefined) throw badAnswer('beat');
+    if (is === 'taken') return { is, boot: held.token, leaseMs: held.number };
+    if (is !== 'beaten') throw badAnswer('beat');
+    const changed = nodesOf(nodes);
+    this.#snapshot.apply([{ record, leaseMs: NODE_LEASE_MS }, ...changed], this.#clock.now());
+    this.#beatWallMs = nowMs;
+    return { is, gen: held.token, cursor: held.number, changed };
+  }
+
+  async leave({ node, boot }: Owner): Promise<void> {
+    await this.#call('leave', [this.#nodesKey('z'), this.#nodesKey(`n:${node}`)], [node, boot]);
+  }
+
+  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    // An answer that came is in time: registry time was set right by it, and a second try tells.
+    const answer = (await this.#tryClaim(request)) ?? (await this.#tryClaim(request));
+    if (!answer) throw badAnswer('claim');
+    return answer;
+  }
+
+  async renew(request: RenewRequest): Promise<RenewAnswer> {
+    const { key, owner, publisher, reason, epoch, state, standing } = request;
+    const { nowMs, rest } = await this.#call('renew', this.#streamKeys(key, 'o', 'e'), [
+      ...[
+        owner.node,
+        owner.boot,
+        publisher,
+        reason,
+        epoch,
+        state,
+        standing,
+        CLAIM_LEASE_MS,
+        HIGHEST_EPOCH_MS,
+      ],
+    ]);
+    const [is, origin, highest] = rest;
+    if (is === 'ok' || is === 'healed') {
+      this.#index.touch(key, nowMs);
+      return { is };
+    }
+    if (is !== 'lost') throw badAnswer('renew');
+    this.#index.drop(key);
+    return { is, by: originOf(origin, nowMs), highestEpoch: readEpoch(highest, nowMs) ?? 0 };
+  }
+
+  async release(claim: { key: StreamKey; owner: Owner; epoch: number }): Promise<ReleaseAnswer> {
+    const { key, owner, epoch } = claim;
+    const { rest } = await this.#call('release', this.#streamKeys(key, 'o', 'e'), [
+      ...[owner.node, owner.boot, epoch, TOMBSTONE_MS, HIGHEST_EPOCH_MS, this.#channel, key],
+    ]);
+    const [is] = rest;
+    if (is !== 'released' && is !== 'lost') throw badAnswer('release');
+    if (is === 'released') this.#index.remove(key);
+    else this.#index.drop(key);
+    return is;
+  }
+
+  async putReplica(key: StreamKey, replica: Omit<ReplicaRecord, 'leaseMs'>): Promise<void> {
+    const { node, boot, epoch, hops, upstream } = replica;
+    const args = [node, boot, epoch, hops, upstream, REPLICA_LEASE_MS, MAX_REPLICAS];
+    await this.#call('replica-put', this.#streamKeys(key, 'r'), args);
+  }
+
+  async deleteReplica(key: StreamKey, { node, boot }: Owner): Promise<void> {
+    await this.#call('replica-delete', this.#streamKeys(key, 'r'), [node, boot]);
+  }
+
+  async putBackup(key: StreamKey, backup: Omit<BackupRecord, 'leaseMs'>): Promise<BackupAnswer> {
+    const { node, boot, publisher } = backup;
+    const args = [node, boot, publisher, CLAIM_LEASE_MS];
+    const { rest } = await this.#call('backup-put', this.#streamKeys(key, 'b'), args);
+    const [is] = rest;
+    if (is !== 'put' && is !== 'taken') throw badAnswer('backup-put');
+    return is;
+  }
+
+  async deleteBackup(key: StreamKey, { boot }: Owner): Promise<void> {
+    await this.#call('backup-delete', this.#streamKeys(key, 'b'), [boot]);
+  }
+
+  async lookup(key: StreamKey): Promise<Lookup> {
+    const { nowMs, rest } = await this.#call('lookup', this.#streamKeys(key, 'o', 'e', 'r', 'b'), [
+      MAX_REPLICAS,
+    ]);
+    const [origin, highest, replicas, backup] = rest;
+    return {
+      key,
+      origin: originOf(origin, nowMs),
+      replicas: replicasOf(replicas, nowMs).filter((replica) => !this.#isDead(replica, nowMs)),
+      backup: backupOf(backup),
+      highestEpoch: readEpoch(highest, nowMs) ?? 0,
+      ageMs: 0,
+    };
+  }
+
+  async nodes(): Promise<readonly NodeSeen[]> {
+    const args = [NODE_LEASE_MS, this.#nodesKey('n:'), MAX_NODES];
+    const { rest } = await this.#call('nodes', [this.#nodesKey('z')], args);
+    return nodesOf(rest[0]);
+  }
+
+  async streams(limit: number): Promise<readonly StreamKey[]> {
+    this.#checkOpen();
+    try {
+      return await this.#index.list(this.registryWallMs() ?? this.#clock.wallMs(), limit);
+    } catch (cause) {
+      throw registryError(cause);
+    }
+  }
+
+  subscribe(hear: (hint: Hint) => void): () => void {
+    this.#checkOpen();
+    return this.#hints.subscribe(hear);
+  }
+
+  registryWallMs(): number | undefined {
+    return this.#sample && Math.floor(this.#sample.wallMs + this.#clock.now() - this.#sample.atMs);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#hints.close();
+    this.#client.disconnect();
+  }
+
+  /** One try; undefined if Redis found that it came too late. */
+  async #tryClaim(request: ClaimRequest): Promise<ClaimAnswer | undefined> {
+    const { key, owner, publisher, reason, mode, minEpoch, tag } = request;
+    const sentMs = this.registryWallMs();
+    const deadline = sentMs === undefined ? '' : sentMs + this.#options.claimWithinMs;
+    const { nowMs, rest } = await this.#call('claim', this.#streamKeys(key, 'o', 'e'), [
+      ...[owner.node, owner.boot, publisher, reason, mode, minEpoch, tag, CLAIM_LEASE_MS, HIGHEST_EPOCH_MS],
+      ...[deadline, this.#channel, key],
+    ]);
+    const [is, value] = rest;
+    if (is === 'late') return undefined;
+    if (is === 'taken') {
+      const by = originOf(value, nowMs);
+      if (!by) throw badAnswer('claim');
+      return { is, by };
+    }
+    const epoch = readEpoch(value, nowMs);
+    if (is !== 'granted' || epoch === undefined) throw badAnswer('claim');
+    this.#index.touch(key, nowMs);
+    return { is, epoch };
+  }
+
+  /** A replica whose process does not beat: one that was put after our last beat may be too new for us to know. */
+  #isDead({ node, boot, leaseMs }: ReplicaRecord, registryWallMs: number): boolean {
+    if (this.#beatWallMs === undefined) return false;
+    const putWallMs = registryWallMs + leaseMs - REPLICA_LEASE_MS;
+    return putWallMs < this.#beatWallMs && this.#snapshot.get(node, this.#clock.now())?.boot !== boot;
+  }
+
+  async #call(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]) {
+    this.#checkOpen();
+    try {
+      const call = Reflect.get(this.#client, commandOf(name)) as Call;
+      const answer = readAnswer(name, await call.apply(this.#client, [...keys, ...args]));
+      this.#sample = { wallMs: answer.nowMs, atMs: this.#clock.now() };
+      return answer;
+    } catch (cause) {
+      throw registryError(cause);
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new TidewayError('registry.closed', 'the registry was closed');
+  }
+
+  #streamKeys(key: StreamKey, ...parts: readonly string[]): string[] {
+    return parts.map((part) => `${this.#options.prefix}{st:${key}}:${part}`);
+  }
+
+  #nodesKey(part: string): string {
+    return `${this.#options.prefix}{nodes}:${part}`;
+  }
+
+  get #channel(): string {
+    return `${this.#options.prefix}ev:streams`;
+  }
+}
+
+function commandOf(name: ScriptName): string {
+  return `tideway-${name}`;
+}
+
+function newGeneration(): string {
+  return randomBytes(8).toString('hex');
+}
