@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { epochTag, isPlausibleEpoch, nextEpoch } from '../../../src/registry/epoch.ts';
+import { epochStartWallMs, epochTag, isPlausibleEpoch, nextEpoch } from '../../../src/registry/epoch.ts';
 
 const ZERO_WALL_MS = Date.UTC(2024, 0, 1);
 const wallMs = fc.integer({ min: Date.UTC(2020, 0, 1), max: Date.UTC(2090, 0, 1) });
@@ -10,6 +10,7 @@ describe('an epoch', () => {
   test('is made of registry time and a tag', () => {
     expect(nextEpoch(0, ZERO_WALL_MS + 1000, 7)).toBe(1000 * 4096 + 7);
     expect(nextEpoch(0, ZERO_WALL_MS + 1000.9, 7)).toBe(1000 * 4096 + 7);
+    expect(epochStartWallMs(1000 * 4096 + 7)).toBe(ZERO_WALL_MS + 1000);
   });
 
   test('goes on counting where the clock stood still or fell back', () => {
