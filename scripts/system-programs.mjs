@@ -11,6 +11,7 @@ const TEST_PROGRAMS = [
   { name: 'ffmpeg', packages: ['ffmpeg'], present: runs('ffmpeg', '-version') },
   { name: 'ffprobe', packages: ['ffmpeg'], present: runs('ffprobe', '-version') },
   { name: 'redis-server', packages: ['redis-server'], present: runs('redis-server', '--version') },
+  { name: 'openssl', packages: ['openssl'], present: runs('openssl', 'version') },
   { name: 'chromium', packages: ['chromium'], present: runs('chromium', '--version') },
   { name: 'rtmpdump', packages: ['rtmpdump'], present: exists('rtmpdump') },
   { name: 'gst-launch-1.0', packages: ['gstreamer1.0-tools'], present: runs('gst-launch-1.0', '--version') },

@@ -3,27 +3,26 @@
 import type { Clock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
-import type {
-  BackupAnswer,
-  BackupRecord,
-  BeatAnswer,
-  BeatCursor,
-  ClaimAnswer,
-  ClaimRequest,
-  Hint,
-  Lookup,
-  NodeRecord,
-  NodeSeen,
-  Owner,
-  Registry,
-  ReleaseAnswer,
-  RenewAnswer,
-  RenewRequest,
-  ReplicaRecord,
+import {
+  type BackupAnswer,
+  type BackupRecord,
+  type BeatAnswer,
+  type BeatCursor,
+  CALL_WITHIN_MS,
+  type ClaimAnswer,
+  type ClaimRequest,
+  type Hint,
+  type Lookup,
+  type NodeRecord,
+  type NodeSeen,
+  type Owner,
+  type Registry,
+  type ReleaseAnswer,
+  type RenewAnswer,
+  type RenewRequest,
+  type ReplicaRecord,
 } from './registry.ts';
 
-/** The longest that a call may take. */
-export const CALL_WITHIN_MS = 500;
 /** How long a registry that is away is not asked. */
 export const DOWN_MS = 2_000;
 /** A lookup this old is as good as a new one. */

@@ -21,7 +21,8 @@ export function registryError(cause: unknown): TidewayError {
   if (cause instanceof Error && cause.name === 'ReplyError' && !PASSING.test(message)) {
     return new TidewayError('registry.refused', `Redis refused: ${message}`, {}, { cause });
   }
-  return new TidewayError('registry.unavailable', `Redis is not there: ${message}`, {}, { cause });
+  const why = /enableOfflineQueue/.test(message) ? 'there is no connection' : message;
+  return new TidewayError('registry.unavailable', `Redis is not there: ${why}`, {}, { cause });
 }
 
 export function badAnswer(call: string): TidewayError {

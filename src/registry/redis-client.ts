@@ -33,6 +33,8 @@ export interface RedisTarget {
 
 export type RedisClient = Redis | Cluster;
 
+/** A call whose answer did not come is given up; those who wait for it did so before (guarded.ts). */
+const COMMAND_MS = 1_000;
 const CONNECT_MS = 2_000;
 /** A server that answers nothing for so long is connected to anew. */
 const SILENT_MS = 2_000;
@@ -40,16 +42,16 @@ const RETRY_MS = 100;
 const MAX_RETRY_MS = 1_000;
 
 /**
- * Begins to connect, and goes on for as long as it takes; calls fail at once while there is no connection.
- * @param commandTimeoutMs a call without an answer fails after it; it may still be carried out
+ * Begins to connect, and goes on for as long as it takes. Calls fail at once while there is no connection; one that
+ * failed otherwise may still be carried out.
  */
-export function connectRedis(target: RedisTarget, commandTimeoutMs: number): RedisClient {
+export function connectRedis(target: RedisTarget): RedisClient {
   const { place, username, password, db, tls } = target;
   const shared = {
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     ...(tls && { tls }),
-    commandTimeout: commandTimeoutMs,
+    commandTimeout: COMMAND_MS,
     socketTimeout: SILENT_MS,
     connectTimeout: CONNECT_MS,
     maxRetriesPerRequest: 0,
@@ -83,7 +85,7 @@ export function connectRedis(target: RedisTarget, commandTimeoutMs: number): Red
           sentinels: place.sentinels.map(({ host, port }) => ({ host, port })),
           name: place.name,
           sentinelRetryStrategy: retryMs,
-          sentinelCommandTimeout: commandTimeoutMs,
+          sentinelCommandTimeout: COMMAND_MS,
           ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
         });
       case 'cluster':

@@ -30,6 +30,7 @@ import {
   type BackupRecord,
   type BeatAnswer,
   type BeatCursor,
+  CALL_WITHIN_MS,
   CLAIM_LEASE_MS,
   type ClaimAnswer,
   type ClaimRequest,
@@ -53,8 +54,6 @@ import { StreamIndex } from './stream-index.ts';
 export interface RedisRegistryOptions {
   /** What every key and channel starts with. */
   readonly prefix: string;
-  /** A claim that reaches Redis later than this after it was sent is not carried out. */
-  readonly claimWithinMs: number;
 }
 
 export interface RedisRegistryNeeds {
@@ -246,7 +245,7 @@ export class RedisRegistry implements Registry {
   async #tryClaim(request: ClaimRequest): Promise<ClaimAnswer | undefined> {
     const { key, owner, publisher, reason, mode, minEpoch, tag } = request;
     const sentMs = this.registryWallMs();
-    const deadline = sentMs === undefined ? '' : sentMs + this.#options.claimWithinMs;
+    const deadline = sentMs === undefined ? '' : sentMs + CALL_WITHIN_MS;
     const { nowMs, rest } = await this.#call('claim', this.#streamKeys(key, 'o', 'e'), [
       ...[owner.node, owner.boot, publisher, reason, mode, minEpoch, tag, CLAIM_LEASE_MS, HIGHEST_EPOCH_MS],
       ...[deadline, this.#channel, key],

@@ -3,6 +3,8 @@
 // is in records.ts.
 import type { StreamKey } from '../base/stream-key.ts';
 
+/** The longest that a caller waits (guarded.ts). A claim that takes longer is not carried out. */
+export const CALL_WITHIN_MS = 500;
 /** A node that beat within this long is there. */
 export const NODE_LEASE_MS = 4_000;
 /** A claim, or a backup, that was renewed within this long stands. */

@@ -1,14 +1,13 @@
-// A real redis-server for a test: started on a unix socket or a free port, paused, killed, started again empty.
+// Real redis-servers for a test, each in a folder of its own: started on a unix socket or a free port, paused, killed,
+// started again empty; as a replica, as a cluster of one, and watched by a sentinel.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { until } from './until.ts';
-
-type Child = ReturnType<typeof spawn>;
 
 export interface RedisServerOptions {
   /** TCP port on 127.0.0.1; without it there is only the unix socket. */
@@ -17,24 +16,61 @@ export interface RedisServerOptions {
   readonly args?: readonly string[];
 }
 
+/** A redis-server that runs, or was killed and may be started again. */
 export class RedisServer implements AsyncDisposable {
-  /** Its own; with the socket, logs and whatever it writes. */
-  readonly folder = mkdtempSync(join(tmpdir(), 'tideway-redis-'));
-  readonly path = join(this.folder, 'redis.sock');
   readonly port: number;
+  /** Of its unix socket. */
+  readonly path: string;
+  readonly #folder = temporaryFolder();
   readonly #args: readonly string[];
-  #child: Child | undefined;
+  #process: ServerProcess | undefined;
   #admin: Redis | undefined;
 
-  private constructor({ port, args }: RedisServerOptions) {
-    this.port = port ?? 0;
-    this.#args = args ?? [];
+  private constructor({ port = 0, args = [] }: RedisServerOptions) {
+    this.port = port;
+    this.path = join(this.#folder, 'redis.sock');
+    this.#args = [
+      ...['--port', String(port), '--bind', '127.0.0.1', '--unixsocket', this.path],
+      ...['--save', '', '--appendonly', 'no', '--dir', this.#folder],
+      ...args,
+    ];
   }
 
   /** Starts one, and waits until it answers. */
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
     const server = new RedisServer(options);
     await server.start();
+    return server;
+  }
+
+  /** A replica of another server, in step with it. */
+  static async startReplica(master: RedisServer): Promise<RedisServer> {
+    const replica = await RedisServer.start({
+      port: await freePort(),
+      args: ['--replicaof', '127.0.0.1', String(master.port)],
+    });
+    await until('the replica is in step', async () => {
+      return (await replica.admin.info('replication')).includes('master_link_status:up');
+    });
+    return replica;
+  }
+
+  /** A cluster of one, which has all slots. */
+  static async startCluster(): Promise<RedisServer> {
+    const busPort = String(await freePort());
+    const args = [
+      '--cluster-enabled',
+      'yes',
+      '--cluster-port',
+      busPort,
+      '--cluster-announce-ip',
+      '127.0.0.1',
+    ];
+    const server = await RedisServer.start({ port: await freePort(), args });
+    await server.admin.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    await until('the cluster is up', async () => {
+      return String(await server.admin.call('CLUSTER', 'INFO')).includes('cluster_state:ok');
+    });
     return server;
   }
 
@@ -46,47 +82,99 @@ export class RedisServer implements AsyncDisposable {
 
   /** Starts it, empty. */
   async start(): Promise<void> {
-    const child = spawn(
-      'redis-server',
-      [
-        ...['--port', String(this.port), '--bind', '127.0.0.1', '--unixsocket', this.path],
-        ...['--save', '', '--appendonly', 'no', '--dir', this.folder, '--loglevel', 'warning'],
-        ...this.#args,
-      ],
-      { stdio: 'ignore' },
-    );
-    this.#child = child;
-    const admin = new Redis({ path: this.path, retryStrategy: () => 10, maxRetriesPerRequest: null });
-    admin.on('error', () => {});
-    this.#admin = admin;
-    await until('redis-server answers', async () => (await admin.ping()) === 'PONG');
+    this.#process = new ServerProcess(this.#args);
+    this.#admin = await connectAdmin({ path: this.path });
   }
 
-  /** Stops answering, and keeps all connections. */
+  /** It stops answering, and keeps all connections. */
   pause(): void {
-    this.#child?.kill('SIGSTOP');
+    this.#process?.signal('SIGSTOP');
   }
 
   resume(): void {
-    this.#child?.kill('SIGCONT');
+    this.#process?.signal('SIGCONT');
   }
 
   /** kill -9, and waits until it is gone. */
   async kill(): Promise<void> {
-    const child = this.#child;
-    this.#child = undefined;
     this.#admin?.disconnect();
     this.#admin = undefined;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, 'exit');
-    child.kill('SIGKILL');
-    await gone;
+    await this.#process?.kill();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** A sentinel that watches one master, calls it `main`, and decides alone. */
+export class RedisSentinel implements AsyncDisposable {
+  readonly port: number;
+  readonly #folder = temporaryFolder();
+  readonly #process: ServerProcess;
+
+  private constructor(port: number, master: RedisServer) {
+    this.port = port;
+    const config = join(this.#folder, 'sentinel.conf');
+    const lines = [
+      `port ${port}`,
+      'bind 127.0.0.1',
+      `dir ${this.#folder}`,
+      `sentinel monitor main 127.0.0.1 ${master.port} 1`,
+      'sentinel down-after-milliseconds main 300',
+      'sentinel failover-timeout main 3000',
+    ];
+    writeFileSync(config, `${lines.join('\n')}\n`);
+    this.#process = new ServerProcess([config, '--sentinel']);
+  }
+
+  /** Starts one, and waits until it knows of the master's replica. */
+  static async start(master: RedisServer): Promise<RedisSentinel> {
+    const sentinel = new RedisSentinel(await freePort(), master);
+    const admin = await connectAdmin({ host: '127.0.0.1', port: sentinel.port });
+    await until('the sentinel knows the replica', async () => {
+      const replicas = (await admin.call('SENTINEL', 'REPLICAS', 'main')) as string[][];
+      return replicas.length === 1 && replicas[0]?.includes('ok');
+    });
+    admin.disconnect();
+    return sentinel;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+class ServerProcess {
+  readonly #child: ReturnType<typeof spawn>;
+  readonly #gone: Promise<unknown>;
+
+  constructor(args: readonly string[]) {
+    this.#child = spawn('redis-server', args, { stdio: 'ignore' });
+    this.#gone = once(this.#child, 'exit');
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#gone;
+  }
+}
+
+async function connectAdmin(at: { path: string } | { host: string; port: number }): Promise<Redis> {
+  const admin = new Redis({ ...at, retryStrategy: () => 10, maxRetriesPerRequest: null });
+  admin.on('error', () => {});
+  await until('redis-server answers', async () => (await admin.ping()) === 'PONG');
+  return admin;
+}
+
+function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'tideway-redis-'));
 }
 
 /** A TCP port of 127.0.0.1 that nobody listened on just now. */

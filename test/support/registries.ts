@@ -151,11 +151,11 @@ export async function openRedis(
   options: { scripts?: RedisScripts; prefix?: string; connectWithinMs?: number } = {},
 ): Promise<RedisRegistry> {
   const registry = new RedisRegistry(
-    { prefix: options.prefix ?? TEST_PREFIX, claimWithinMs: 2_000 },
+    { prefix: options.prefix ?? TEST_PREFIX },
     {
       clock: systemClock,
       scripts: options.scripts ?? loadScripts(),
-      connect: () => connectRedis(target, 500),
+      connect: () => connectRedis(target),
     },
   );
   await until('connected to Redis', () => registry.isConnected, options.connectWithinMs);

@@ -1,16 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { TidewayError } from '../../../src/base/errors.ts';
 import { parseStreamKey } from '../../../src/base/stream-key.ts';
-import {
-  CALL_WITHIN_MS,
-  DOWN_MS,
-  FRESH_MS,
-  GuardedRegistry,
-  MAX_KEPT,
-  USABLE_MS,
-} from '../../../src/registry/guarded.ts';
+import { DOWN_MS, FRESH_MS, GuardedRegistry, MAX_KEPT, USABLE_MS } from '../../../src/registry/guarded.ts';
 import { MemoryRegistry } from '../../../src/registry/memory.ts';
-import type { Lookup } from '../../../src/registry/registry.ts';
+import { CALL_WITHIN_MS, type Lookup } from '../../../src/registry/registry.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { ownerOf } from '../../support/registries.ts';
 import { settle } from '../../support/settle.ts';
