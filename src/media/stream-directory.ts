@@ -36,11 +36,11 @@ export class StreamDirectory {
   readonly #waiting = new Map<StreamKey, Set<Waiter>>();
   readonly #limits: DirectoryLimits;
   readonly #options: StreamOptions;
-  readonly #needs: Omit<StreamNeeds, 'ended'>;
+  readonly #needs: StreamNeeds;
   readonly #clock: Clock;
   #stopped: TidewayError | undefined;
 
-  constructor(limits: DirectoryLimits, options: StreamOptions, needs: Omit<StreamNeeds, 'ended'>) {
+  constructor(limits: DirectoryLimits, options: StreamOptions, needs: StreamNeeds) {
     this.#limits = limits;
     this.#options = options;
     this.#needs = needs;
@@ -62,6 +62,11 @@ export class StreamDirectory {
   /** Is the stream here, live or held? */
   has(key: StreamKey): boolean {
     return this.#streams.has(key);
+  }
+
+  /** The stream of a key, if it is here. */
+  get(key: StreamKey): Stream | undefined {
+    return this.#streams.get(key);
   }
 
   /** The stream of a key, for who plays it. */
@@ -87,7 +92,7 @@ export class StreamDirectory {
         { streams: this.#limits.maxStreams },
       );
     }
-    const stream = new Stream(key, this.#options, { ...this.#needs, ended: (gone) => this.#forget(gone) });
+    const stream = new Stream(key, this.#options, { ...this.#needs, changed: this.#changed });
     this.#streams.set(key, stream);
     this.#answer(key, stream);
     return stream;
@@ -101,9 +106,11 @@ export class StreamDirectory {
     for (const key of [...this.#waiting.keys()]) this.#answer(key, stopped);
   }
 
-  #forget(stream: Stream): void {
-    if (this.#streams.get(stream.key) === stream) this.#streams.delete(stream.key);
-  }
+  readonly #changed = (stream: Stream): void => {
+    if (stream.state.at === 'ended' && this.#streams.get(stream.key) === stream)
+      this.#streams.delete(stream.key);
+    this.#needs.changed(stream);
+  };
 
   #answer(key: StreamKey, answer: Stream | TidewayError): void {
     const waiters = this.#waiting.get(key);

@@ -34,8 +34,8 @@ export interface StreamNeeds {
   readonly clock: Clock;
   readonly log: Log;
   readonly budget: MemoryBudget;
-  /** The stream ended: forget it. Called once. */
-  readonly ended: (stream: Stream) => void;
+  /** It went live, into hold, or ended: forget it then. */
+  readonly changed: (stream: Stream) => void;
 }
 
 export type StreamState =
@@ -70,7 +70,7 @@ export class Stream implements PlayerOwner {
   readonly #options: StreamOptions;
   readonly #clock: Clock;
   readonly #logger: Log;
-  readonly #ended: (stream: Stream) => void;
+  readonly #changed: (stream: Stream) => void;
   readonly #log: FrameLog;
   readonly #timeline = new Timeline();
   readonly #window: FlushWindow;
@@ -95,7 +95,7 @@ export class Stream implements PlayerOwner {
     this.#options = options;
     this.#clock = needs.clock;
     this.#logger = needs.log;
-    this.#ended = needs.ended;
+    this.#changed = needs.changed;
     this.#log = new FrameLog(options.log, needs.budget);
     this.#window = new FlushWindow(options.maxDelayMs);
   }
@@ -134,6 +134,7 @@ export class Stream implements PlayerOwner {
     if (before.at === 'live') before.source.displace(why);
     this.#epoch = source.epoch;
     this.#log.closeToJoiners();
+    this.#changed(this);
   }
 
   /**
@@ -173,6 +174,7 @@ export class Stream implements PlayerOwner {
     }
     const timer = this.#clock.after(holdMs, () => this.end(HOLD_OVER));
     this.#state = { at: 'held', why, sinceMs: this.#clock.now(), timer };
+    this.#changed(this);
   }
 
   /** Adds a player; it starts at the newest key frame, or waits for one. */
@@ -225,7 +227,7 @@ export class Stream implements PlayerOwner {
     for (const player of [...this.#players.keys()]) player.end(why);
     this.#flushTimer?.cancel();
     this.#log.clear();
-    this.#ended(this);
+    this.#changed(this);
   }
 
   /** A changed codec is a new stream to a decoder: today's players end, the next start with it. */

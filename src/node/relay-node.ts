@@ -1,4 +1,5 @@
 // The composition root: builds one node of its configuration, starts it, stops it. It wires, and decides nothing.
+import { randomBytes, randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { Authorizer } from '../auth/authorizer.ts';
@@ -17,6 +18,10 @@ import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import { CodeCounter } from '../observe/metrics.ts';
+import { Claimant } from '../registry/claimant.ts';
+import { epochTag } from '../registry/epoch.ts';
+import { GuardedRegistry } from '../registry/guarded.ts';
+import { MemoryRegistry } from '../registry/memory.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { Closer } from './lifecycle.ts';
 import { nodeMetrics } from './node-metrics.ts';
@@ -71,11 +76,14 @@ export class RelayNode {
     this.#directory = new StreamDirectory(
       { maxStreams: config.limits.streams, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
-      { clock, log, budget: this.#budget },
+      { clock, log, budget: this.#budget, changed: (stream) => this.#publishing.streamChanged(stream) },
     );
     this.#publishing = new Publishing(
       { policy: config.publish.policy, holds: config.publish },
-      { clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
+      {
+        ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
+        ...this.#openRegistry(),
+      },
     );
     this.#rtmp = this.#buildRtmp();
   }
@@ -118,6 +126,20 @@ export class RelayNode {
   /** What is left of `shutdown.graceMs`. */
   #leftMs(): number {
     return Math.max(0, (this.#stopByMs ?? 0) - this.#clock.now());
+  }
+
+  #openRegistry(): { registry: GuardedRegistry; claimant: Claimant } {
+    const clock = this.#clock;
+    const registry = new GuardedRegistry(new MemoryRegistry({ clock }), { clock });
+    const claimant = new Claimant(
+      {
+        owner: { node: this.#config.node.id, boot: randomBytes(8).toString('hex') },
+        tag: epochTag(randomInt(2 ** 31)),
+        whileAway: 'accept',
+      },
+      { registry, registryWallMs: () => registry.registryWallMs() ?? clock.wallMs() },
+    );
+    return { registry, claimant };
   }
 
   #buildRtmp(): RtmpServer {

@@ -49,9 +49,9 @@ export class ClaimKeeper {
 
   /** Says whether the publisher is there. */
   setState(state: OriginState): void {
-    if (state === this.#state) return;
+    if (state === this.#state || this.#at !== 'keeping') return;
     this.#state = state;
-    this.renewWithin(0);
+    void this.renewNow();
   }
 
   /** Renews at a random moment of the next `ms`: the registry was wiped, or is back. */

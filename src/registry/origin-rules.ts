@@ -61,9 +61,8 @@ function claim(slot: OriginSlot, request: ClaimRequest, nowMs: number): Verdict<
     const again = { entry: entryOf(request, stands.epoch, 'live', nowMs), highest: stands.epoch };
     return { answer: { is: 'granted', epoch: stands.epoch }, slot: again };
   }
-  // Another boot of the claimant's own node is gone: it can't be in the way.
-  const isPredecessor = stands?.node === owner.node && stands.boot !== owner.boot;
-  if (mode === 'reject' && stands?.state === 'live' && !isPredecessor) {
+  // Publishers of its own node are for the node to judge, and an earlier boot of it is gone.
+  if (mode === 'reject' && stands?.state === 'live' && stands.node !== owner.node) {
     return { answer: { is: 'taken', by: stands }, slot };
   }
   const last = Math.max(slot.highest, entry?.epoch ?? 0, minEpoch);

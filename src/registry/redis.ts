@@ -1,6 +1,8 @@
 // The registry in Redis. Each call is one Lua script with one hash tag, so that it is atomic and works in a Cluster;
 // what is decided, is decided by Redis's time (lua/*.lua, docs/decisions/0006-registry-in-redis.md).
 import { randomBytes } from 'node:crypto';
+import { Socket } from 'node:net';
+import { Cluster } from 'ioredis';
 import type { Clock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
@@ -98,6 +100,12 @@ export class RedisRegistry implements Registry {
   /** Is there a connection that takes calls? */
   get isConnected(): boolean {
     return this.#client.status === 'ready';
+  }
+
+  /** The address that this machine has towards Redis, and so perhaps towards other nodes; undefined while there is none. */
+  get localAddress(): string | undefined {
+    const [client] = this.#client instanceof Cluster ? this.#client.nodes('all') : [this.#client];
+    return client?.stream instanceof Socket ? client.stream.localAddress : undefined;
   }
 
   async beat(record: NodeRecord, since?: BeatCursor): Promise<BeatAnswer> {

@@ -37,7 +37,7 @@ export interface Claim {
 }
 
 export interface ClaimRequest extends Claim {
-  /** What happens to a live origin elsewhere: it loses, or it keeps the stream. */
+  /** What happens to a live origin on another node: it loses, or it keeps the stream. */
   readonly mode: 'takeover' | 'reject';
   /** The highest plausible epoch that the process has seen of any stream; the grant is above it. */
   readonly minEpoch: number;
@@ -143,7 +143,7 @@ export type BeatAnswer =
 
 export type ClaimAnswer =
   | { readonly is: 'granted'; readonly epoch: number }
-  /** A live origin elsewhere, and the mode was `reject`. */
+  /** There is a live origin on another node, and the mode was `reject`. */
   | { readonly is: 'taken'; readonly by: OriginRecord };
 
 export type RenewAnswer =

@@ -88,13 +88,10 @@ export function registryContract(open: Open): void {
       const before = await stage.registry.lookup(KEY);
       const answer = await stage.registry.claim(claimOf({ owner: B, mode: 'reject' }));
       expect(answer).toMatchObject({ is: 'taken', by: { node: 'a', epoch } });
-      expect(await stage.registry.claim(claimOf({ publisher: 'a-2', mode: 'reject' }))).toMatchObject({
-        is: 'taken',
-      });
       expect(await stage.registry.lookup(KEY)).toEqual(before);
     });
 
-    test('in mode reject gets a stream that is held, expired, released, or its own predecessor had', async () => {
+    test('in mode reject gets a stream that is held, expired, released, or its own node has', async () => {
       await using stage = await open();
       const held = await granted(stage.registry);
       await stage.registry.renew(renewalOf(held, { state: 'held' }));
@@ -104,8 +101,9 @@ export function registryContract(open: Open): void {
       await stage.registry.release({ key: KEY, owner: A, epoch: third });
       const fourth = await granted(stage.registry, { mode: 'reject' });
       const fifth = await granted(stage.registry, { owner: RESTARTED_A, mode: 'reject' });
-      expect([held, second, third, fourth, fifth]).toEqual([held, second, third, fourth, fifth].sort());
-      expect(new Set([held, second, third, fourth, fifth]).size).toBe(5);
+      const sixth = await granted(stage.registry, { owner: RESTARTED_A, publisher: 'a-2', mode: 'reject' });
+      const row = [held, second, third, fourth, fifth, sixth];
+      expect(row).toEqual([...new Set(row)].sort((a, b) => a - b));
     });
 
     test('asked again by the same publisher has the same answer, unless it knows of a higher epoch', async () => {

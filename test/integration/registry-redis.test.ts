@@ -90,7 +90,9 @@ describe('the registry is found', () => {
   test('in a cluster', async () => {
     await using cluster = await RedisServer.startCluster();
     const nodes = [{ host: '127.0.0.1', port: cluster.port }];
-    await talk(await openRedis({ place: { is: 'cluster', nodes } }));
+    const registry = await openRedis({ place: { is: 'cluster', nodes } });
+    expect(registry.localAddress).toBe('127.0.0.1');
+    await talk(registry);
   });
 
   test('behind a sentinel, which hands over to the replica when the master is killed', async () => {
@@ -102,6 +104,7 @@ describe('the registry is found', () => {
     await talk(await openRedis(target));
 
     const registry = await openRedis(target);
+    expect(registry.localAddress).toBe('127.0.0.1');
     const epoch = await granted(registry);
     await master.kill();
     const answer = await until(

@@ -299,12 +299,12 @@ export class StreamBench {
     this.stream = new Stream(
       KEY,
       { ...STREAM_OPTIONS, ...options },
-      { clock, log: this.log, budget: this.budget, ended: () => this.#ended() },
+      { clock, log: this.log, budget: this.budget, changed: ({ state }) => this.#changed(state.at) },
     );
   }
 
-  #ended(): void {
-    this.endedCount += 1;
+  #changed(at: Stream['state']['at']): void {
+    if (at === 'ended') this.endedCount += 1;
   }
 
   /** A new source takes the stream. */

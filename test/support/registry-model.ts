@@ -220,7 +220,8 @@ class World {
       stood.epoch > minEpoch &&
       stood.epoch >= before.highestEpoch;
     if (answer.is === 'taken') {
-      check('only mode reject is refused', how.mode === 'reject' && stood?.state === 'live' && !isSame);
+      const isElsewhere = stood?.state === 'live' && stood.node !== owner.node;
+      check('only mode reject is refused, for another node', how.mode === 'reject' && isElsewhere);
       check('a refusal changes nothing', isDeepStrictEqual(before, after));
       return;
     }

@@ -19,9 +19,8 @@ if not is_plausible(minimum, now) then minimum = 0 end
 local stands = origin ~= nil and origin.stands
 local again = stands and origin.node == node and origin.boot == boot and origin.publisher == publisher
   and origin.epoch >= highest and origin.epoch > minimum
--- Another boot of the claimant's own node is gone: it can't be in the way.
-local predecessor = stands and origin.node == node and origin.boot ~= boot
-if ARGV[5] == 'reject' and stands and origin.state == 'live' and not predecessor and not again then
+-- Publishers of its own node are for the node to judge, and an earlier boot of it is gone.
+if ARGV[5] == 'reject' and stands and origin.state == 'live' and origin.node ~= node then
   return {print_whole(now), 'taken', print_origin(origin)}
 end
 

@@ -29,7 +29,12 @@ beforeEach(() => {
 });
 
 function directoryOf(limits: Partial<DirectoryLimits> = {}): StreamDirectory {
-  return new StreamDirectory({ ...LIMITS, ...limits }, STREAM_OPTIONS, { clock, log: new FakeLog(), budget });
+  return new StreamDirectory({ ...LIMITS, ...limits }, STREAM_OPTIONS, {
+    clock,
+    log: new FakeLog(),
+    budget,
+    changed: () => {},
+  });
 }
 
 function open(

@@ -7,9 +7,14 @@ import { MemoryBudget } from '../../../src/media/memory-budget.ts';
 import type { Publication } from '../../../src/media/publication.ts';
 import { StreamDirectory } from '../../../src/media/stream-directory.ts';
 import { Publishing, type PublishingOptions } from '../../../src/node/publishing.ts';
+import { RENEW_MS } from '../../../src/registry/claim-keeper.ts';
+import { Claimant } from '../../../src/registry/claimant.ts';
 import { isPlausibleEpoch } from '../../../src/registry/epoch.ts';
+import { MemoryRegistry, MemoryState } from '../../../src/registry/memory.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeLog, FakeSink, GONE, KEY, payloadOf, STREAM_OPTIONS, TestEncoder } from '../../support/media.ts';
+import { ownerOf } from '../../support/registries.ts';
+import { settle } from '../../support/settle.ts';
 
 const HOLDS = { holdMs: 30_000, holdAfterStopMs: 30_000 };
 const BUDGET_BYTES = 100_000;
@@ -18,28 +23,36 @@ let clock: FakeClock;
 let log: FakeLog;
 let budget: MemoryBudget;
 let directory: StreamDirectory;
+let state: MemoryState;
+let registry: MemoryRegistry;
+let publishingOf: (how?: { policy?: PublishingOptions['policy']; publishSecret?: string }) => Publishing;
 
 beforeEach(() => {
   clock = new FakeClock();
   log = new FakeLog();
   budget = new MemoryBudget(BUDGET_BYTES);
+  state = new MemoryState();
+  registry = new MemoryRegistry({ clock, state });
+  let newest: Publishing | undefined;
   directory = new StreamDirectory({ maxStreams: 2, waitMs: 2000, maxWaitingKeys: 10 }, STREAM_OPTIONS, {
-    clock,
-    log,
-    budget,
+    ...{ clock, log, budget },
+    changed: (stream) => newest?.streamChanged(stream),
   });
+  publishingOf = ({ policy = 'takeover', publishSecret } = {}) => {
+    const claimant = claimantOf('test-1');
+    const authorizer = new Authorizer({ publishSecret });
+    newest = new Publishing(
+      { policy, holds: HOLDS },
+      { clock, log, authorizer, budget, directory, claimant, registry },
+    );
+    return newest;
+  };
 });
 
-function publishingOf({
-  policy = 'takeover',
-  publishSecret,
-}: {
-  policy?: PublishingOptions['policy'];
-  publishSecret?: string;
-} = {}): Publishing {
-  return new Publishing(
-    { policy, holds: HOLDS },
-    { clock, log, authorizer: new Authorizer({ publishSecret }), budget, directory },
+function claimantOf(node: string): Claimant {
+  return new Claimant(
+    { owner: ownerOf(node), tag: 7, whileAway: 'accept' },
+    { registry, registryWallMs: () => registry.registryWallMs() },
   );
 }
 
@@ -193,5 +206,75 @@ describe('a publish', () => {
     clock.wallMs = () => wallMs() - 3_600_000;
     const second = await open(publishing, { name: 'a' });
     expect(second.publication.epoch).toBeGreaterThan(first.publication.epoch);
+  });
+});
+
+describe('the claim of a publish', () => {
+  const origin = async () => (await registry.lookup(KEY)).origin;
+  const HOW = { mode: 'takeover', reason: 'publish' } as const;
+
+  test('is kept while the stream is live and held, says which, and is released with the stream', async () => {
+    const { publication } = await open(publishingOf());
+    expect(await origin()).toMatchObject({ node: 'test-1', epoch: publication.epoch, state: 'live' });
+    publication.end(GONE);
+    await settle();
+    expect(await origin()).toMatchObject({ epoch: publication.epoch, state: 'held' });
+    for (let passed = 0; passed < HOLDS.holdMs - 1000; passed += 1000) {
+      clock.advance(1000);
+      await settle();
+    }
+    expect(await origin()).toMatchObject({ epoch: publication.epoch, state: 'held' });
+    clock.advance(1000);
+    await settle();
+    expect(await origin()).toBeUndefined();
+    expect(clock.timerCount).toBe(0);
+  });
+
+  test('follows the newest publisher, and leaves no keeper of an older one', async () => {
+    const publishing = publishingOf();
+    const old = await open(publishing);
+    const { publication } = await open(publishing);
+    expect(old.endedBy).toEqual(['publish.taken-over']);
+    clock.advance(RENEW_MS * 1.1);
+    await settle();
+    expect(await origin()).toMatchObject({ epoch: publication.epoch, state: 'live' });
+    directory.stop({ code: 'node.stopping', message: 'stopping' });
+    await settle();
+    expect(await origin()).toBeUndefined();
+    expect(clock.timerCount).toBe(0);
+  });
+
+  test('that another node takes over ends the publisher, and holds its players', async () => {
+    const { publication, endedBy } = await open(publishingOf());
+    await claimantOf('other').claim(KEY, HOW);
+    clock.advance(RENEW_MS * 1.1);
+    await settle();
+    expect(endedBy).toEqual(['publish.taken-over']);
+    expect(directory.get(KEY)?.state).toMatchObject({ at: 'held' });
+    publication.end(GONE);
+    clock.advance(HOLDS.holdMs);
+    await settle();
+    expect(await origin()).not.toMatchObject({ node: 'test-1' });
+  });
+
+  test('is refused by policy while another node has the stream live', async () => {
+    const publishing = publishingOf({ policy: 'reject' });
+    await claimantOf('other').claim(KEY, HOW);
+    expect(await codeOf(open(publishing))).toBe('publish.taken');
+    expect(directory.streamCount).toBe(0);
+  });
+
+  test('by policy goes to the first of two who come at once', async () => {
+    const publishing = publishingOf({ policy: 'reject' });
+    const both = [open(publishing), open(publishing)];
+    expect(await Promise.all(both.map(codeOf))).toEqual([undefined, 'publish.taken']);
+  });
+
+  test('is given back when the node has no room for the stream', async () => {
+    const publishing = publishingOf();
+    for (const name of ['one', 'two']) await open(publishing, { name });
+    expect(await codeOf(open(publishing))).toBe('publish.too-many-streams');
+    await settle();
+    expect(await origin()).toBeUndefined();
   });
 });
