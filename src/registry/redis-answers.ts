@@ -14,14 +14,18 @@ import {
 const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|BUSY|NOREPLICAS|UNBLOCKED)\b/;
 const MAX_MESSAGE_CHARS = 200;
 
-/** What went wrong between us and Redis, as one of our own errors. */
-export function registryError(cause: unknown): TidewayError {
+/**
+ * What went wrong between us and Redis, as one of our own errors.
+ * @param connection the last error of the connection itself
+ */
+export function registryError(cause: unknown, connection: string): TidewayError {
   if (cause instanceof TidewayError) return cause;
   const message = (cause instanceof Error ? cause.message : String(cause)).slice(0, MAX_MESSAGE_CHARS);
   if (cause instanceof Error && cause.name === 'ReplyError' && !PASSING.test(message)) {
     return new TidewayError('registry.refused', `Redis refused: ${message}`, {}, { cause });
   }
-  const why = /enableOfflineQueue/.test(message) ? 'there is no connection' : message;
+  const isOffline = /enableOfflineQueue/.test(message);
+  const why = isOffline ? `no connection: ${connection.slice(0, MAX_MESSAGE_CHARS)}` : message;
   return new TidewayError('registry.unavailable', `Redis is not there: ${why}`, {}, { cause });
 }
 

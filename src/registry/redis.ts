@@ -54,7 +54,7 @@ import {
 import { StreamIndex } from './stream-index.ts';
 
 export interface RedisRegistryOptions {
-  /** What every key and channel starts with. */
+  /** What every key and channel starts with: no braces, which are for Cluster's hash tags. */
   readonly prefix: string;
 }
 
@@ -76,14 +76,18 @@ export class RedisRegistry implements Registry {
   readonly #snapshot = new NodeSnapshot();
   /** The last Redis TIME that was answered, and when. */
   #sample: { readonly wallMs: number; readonly atMs: number } | undefined;
-  /** Registry time of the last beat: what was put before it by a node that it did not show is dead. */
-  #beatWallMs: number | undefined;
+  /** The last beat: what was put before it by a process that it did not show is dead. */
+  #beat: { readonly wallMs: number; readonly atMs: number } | undefined;
+  #lastError = '';
   #isClosed = false;
 
   constructor(options: RedisRegistryOptions, needs: RedisRegistryNeeds) {
     this.#options = options;
     this.#clock = needs.clock;
     this.#client = needs.connect();
+    this.#client.on('error', (error: NodeJS.ErrnoException) => {
+      this.#lastError = error.message || (error.code ?? '');
+    });
     for (const name of SCRIPT_NAMES) {
       this.#client.defineCommand(commandOf(name), {
         numberOfKeys: SCRIPT_KEYS[name],
@@ -129,7 +133,7 @@ export class RedisRegistry implements Registry {
     if (is !== 'beaten') throw badAnswer('beat');
     const changed = nodesOf(nodes);
     this.#snapshot.apply([{ record, leaseMs: NODE_LEASE_MS }, ...changed], this.#clock.now());
-    this.#beatWallMs = nowMs;
+    this.#beat = { wallMs: nowMs, atMs: this.#clock.now() };
     return { is, gen: held.token, cursor: held.number, changed };
   }
 
@@ -138,10 +142,14 @@ export class RedisRegistry implements Registry {
   }
 
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
-    // An answer that came is in time: registry time was set right by it, and a second try tells.
-    const answer = (await this.#tryClaim(request)) ?? (await this.#tryClaim(request));
-    if (!answer) throw badAnswer('claim');
-    return answer;
+    const untilMs = this.#clock.now() + CALL_WITHIN_MS;
+    // An answer sets registry time right. So a claim that was late by a wrong time is not late again.
+    const answer = (await this.#tryClaim(request, untilMs)) ?? (await this.#tryClaim(request, untilMs));
+    if (answer) return answer;
+    throw new TidewayError(
+      'registry.unavailable',
+      'the claim reached Redis too late, and was not carried out',
+    );
   }
 
   async renew(request: RenewRequest): Promise<RenewAnswer> {
@@ -230,7 +238,7 @@ export class RedisRegistry implements Registry {
     try {
       return await this.#index.list(this.registryWallMs() ?? this.#clock.wallMs(), limit);
     } catch (cause) {
-      throw registryError(cause);
+      throw registryError(cause, this.#lastError);
     }
   }
 
@@ -249,11 +257,13 @@ export class RedisRegistry implements Registry {
     this.#client.disconnect();
   }
 
-  /** One try; undefined if Redis found that it came too late. */
-  async #tryClaim(request: ClaimRequest): Promise<ClaimAnswer | undefined> {
+  /** One try; undefined if it was found to come too late, by Redis or already here. */
+  async #tryClaim(request: ClaimRequest, untilMs: number): Promise<ClaimAnswer | undefined> {
+    const leftMs = untilMs - this.#clock.now();
+    if (leftMs <= 0) return undefined;
     const { key, owner, publisher, reason, mode, minEpoch, tag } = request;
     const sentMs = this.registryWallMs();
-    const deadline = sentMs === undefined ? '' : sentMs + CALL_WITHIN_MS;
+    const deadline = sentMs === undefined ? '' : sentMs + Math.floor(leftMs);
     const { nowMs, rest } = await this.#call('claim', this.#streamKeys(key, 'o', 'e'), [
       ...[owner.node, owner.boot, publisher, reason, mode, minEpoch, tag, CLAIM_LEASE_MS, HIGHEST_EPOCH_MS],
       ...[deadline, this.#channel, key],
@@ -271,11 +281,14 @@ export class RedisRegistry implements Registry {
     return { is, epoch };
   }
 
-  /** A replica whose process does not beat: one that was put after our last beat may be too new for us to know. */
+  /**
+   * A replica whose process did not beat when we last did. One that was put after that may be too new for us to know,
+   * and after an outage we know nothing yet.
+   */
   #isDead({ node, boot, leaseMs }: ReplicaRecord, registryWallMs: number): boolean {
-    if (this.#beatWallMs === undefined) return false;
+    if (!this.#beat || this.#clock.now() - this.#beat.atMs >= NODE_LEASE_MS) return false;
     const putWallMs = registryWallMs + leaseMs - REPLICA_LEASE_MS;
-    return putWallMs < this.#beatWallMs && this.#snapshot.get(node, this.#clock.now())?.boot !== boot;
+    return putWallMs < this.#beat.wallMs && this.#snapshot.get(node, this.#beat.atMs)?.boot !== boot;
   }
 
   async #call(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]) {
@@ -286,7 +299,7 @@ export class RedisRegistry implements Registry {
       this.#sample = { wallMs: answer.nowMs, atMs: this.#clock.now() };
       return answer;
     } catch (cause) {
-      throw registryError(cause);
+      throw registryError(cause, this.#lastError);
     }
   }
 

@@ -364,6 +364,16 @@ export function registryContract(open: Open): void {
       expect((await beating.lookup(KEY)).replicas).toEqual([]);
     });
 
+    test('of a node that we have not heard of yet is found', async () => {
+      await using stage = await open();
+      await stage.registry.beat(nodeRecordOf(A));
+      await stage.tick(100);
+      const other = await stage.another();
+      await other.beat(nodeRecordOf(B));
+      await other.putReplica(KEY, replica);
+      expect((await stage.registry.lookup(KEY)).replicas).toMatchObject([replica]);
+    });
+
     test('that expired is not found, though its node beats', async () => {
       await using stage = await open();
       await stage.registry.putReplica(KEY, replica);

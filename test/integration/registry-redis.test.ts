@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cluster } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { systemClock } from '../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
+import { TidewayError } from '../../src/base/errors.ts';
 import { parseStreamKey } from '../../src/base/stream-key.ts';
 import { nextEpoch } from '../../src/registry/epoch.ts';
 import { MAX_REPLICAS } from '../../src/registry/records.ts';
@@ -292,6 +293,20 @@ describe('keys that others wrote to', () => {
 });
 
 describe('a call', () => {
+  /** A driver that has only begun to connect. */
+  function unconnected(target: RedisTarget, clock: Clock = systemClock): RedisRegistry {
+    const connect = () => connectRedis(target);
+    return new RedisRegistry({ prefix: TEST_PREFIX }, { clock, scripts: loadScripts(), connect });
+  }
+
+  /** The error of a lookup, once it tells the reason. */
+  function failure(registry: Registry, reason: RegExp): Promise<TidewayError> {
+    return until('the reason', async () => {
+      const error: unknown = await registry.lookup(KEY).catch((caught: unknown) => caught);
+      return error instanceof TidewayError && reason.test(error.message) ? error : undefined;
+    });
+  }
+
   test('goes on after the server forgot its scripts', async () => {
     const registry = await openRedis({ place: { is: 'socket', path: server.path } });
     await registry.lookup(KEY);
@@ -302,30 +317,26 @@ describe('a call', () => {
 
   test('fails at once while there is no connection, and says no more than that', async () => {
     const path = join(tmpdir(), 'tideway-no-such.sock');
-    const registry = new RedisRegistry(
-      { prefix: TEST_PREFIX },
-      {
-        clock: systemClock,
-        scripts: loadScripts(),
-        connect: () => connectRedis({ place: { is: 'socket', path }, password: 'secret' }),
-      },
-    );
-    const error = await registry.lookup(KEY).catch((caught: unknown) => caught);
+    const registry = unconnected({ place: { is: 'socket', path }, password: 'secret' });
+    const error = await failure(registry, /ENOENT/);
     expect(error).toMatchObject({ code: 'registry.unavailable' });
-    expect(JSON.stringify(error)).not.toContain('secret');
+    expect(error.message).not.toContain('secret');
+    await registry.close();
+  });
+
+  test('is refused to who has the wrong password, and says why', async () => {
+    await using locked = await RedisServer.start();
+    await locked.admin.config('SET', 'requirepass', 'right');
+    const registry = unconnected({ place: { is: 'socket', path: locked.path }, password: 'wrong' });
+    const error = await failure(registry, /NOAUTH|WRONGPASS/);
+    expect(error.code).toBe('registry.unavailable');
+    expect(error.message).not.toContain('wrong');
     await registry.close();
   });
 
   test('is a claim that came too late, and so is not carried out', async () => {
     await using stopped = await RedisServer.start();
-    const registry = new RedisRegistry(
-      { prefix: TEST_PREFIX },
-      {
-        clock: systemClock,
-        scripts: loadScripts(),
-        connect: () => connectRedis({ place: { is: 'socket', path: stopped.path } }),
-      },
-    );
+    const registry = unconnected({ place: { is: 'socket', path: stopped.path } });
     await until('registry time is known', () => registry.lookup(KEY).catch(() => undefined));
     stopped.pause();
     await expect(registry.claim(claimOf())).rejects.toMatchObject({ code: 'registry.unavailable' });
@@ -342,14 +353,7 @@ describe('a call', () => {
     await server.admin.flushall();
     let wall = 0;
     const clock = { ...systemClock, now: () => systemClock.now() + wall };
-    const registry = new RedisRegistry(
-      { prefix: TEST_PREFIX },
-      {
-        clock,
-        scripts: loadScripts(),
-        connect: () => connectRedis({ place: { is: 'socket', path: server.path } }),
-      },
-    );
+    const registry = unconnected({ place: { is: 'socket', path: server.path } }, clock);
     await until('registry time is known', () => registry.lookup(KEY).catch(() => undefined));
     wall = -60_000;
     expect(await granted(registry)).toBeGreaterThan(0);
