@@ -78,20 +78,28 @@ export class StreamDirectory {
   }
 
   /**
-   * The stream of a key, for who feeds it; made if it is not there. The caller attaches a source in the same turn.
+   * May a stream of this key be fed here? Asked before anything is taken from others for it.
    * @throws TidewayError `publish.too-many-streams`, `node.stopping`
    */
-  feed(key: StreamKey): Stream {
+  checkRoom(key: StreamKey): void {
     if (this.#stopped) throw this.#stopped;
-    const known = this.#streams.get(key);
-    if (known) return known;
-    if (this.#streams.size >= this.#limits.maxStreams) {
+    if (!this.#streams.has(key) && this.#streams.size >= this.#limits.maxStreams) {
       throw new TidewayError(
         'publish.too-many-streams',
         `this node has all the streams it may have (${this.#limits.maxStreams}): raise limits.streams`,
         { streams: this.#limits.maxStreams },
       );
     }
+  }
+
+  /**
+   * The stream of a key, for who feeds it; made if it is not there. The caller attaches a source in the same turn.
+   * @throws TidewayError as `checkRoom` does
+   */
+  feed(key: StreamKey): Stream {
+    this.checkRoom(key);
+    const known = this.#streams.get(key);
+    if (known) return known;
     const stream = new Stream(key, this.#options, { ...this.#needs, changed: this.#changed });
     this.#streams.set(key, stream);
     this.#answer(key, stream);

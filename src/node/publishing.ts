@@ -48,7 +48,7 @@ export class Publishing {
 
   /** Opens a publication; see OpenPublication for what it throws. */
   async open(request: PublishRequest): Promise<Publication> {
-    const { authorizer, budget, claimant } = this.#needs;
+    const { authorizer, budget, directory, claimant } = this.#needs;
     authorizer.checkPublish(request.query);
     if (budget.isOver) {
       throw new TidewayError(
@@ -57,6 +57,7 @@ export class Publishing {
       );
     }
     const { key } = request;
+    directory.checkRoom(key);
     this.#checkTaken(key);
     this.#opening.add(key);
     try {

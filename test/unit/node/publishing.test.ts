@@ -270,11 +270,20 @@ describe('the claim of a publish', () => {
     expect(await Promise.all(both.map(codeOf))).toEqual([undefined, 'publish.taken']);
   });
 
-  test('is given back when the node has no room for the stream', async () => {
+  test('is not taken from another node for a stream that this one has no room for', async () => {
     const publishing = publishingOf();
     for (const name of ['one', 'two']) await open(publishing, { name });
+    await claimantOf('other').claim(KEY, HOW);
     expect(await codeOf(open(publishing))).toBe('publish.too-many-streams');
+    expect(await origin()).toMatchObject({ node: 'other' });
+  });
+
+  test('is given back when the node stops meanwhile', async () => {
+    const opening = open(publishingOf());
+    directory.stop({ code: 'node.stopping', message: 'stopping' });
+    expect(await codeOf(opening)).toBe('node.stopping');
     await settle();
     expect(await origin()).toBeUndefined();
+    expect(clock.timerCount).toBe(0);
   });
 });
