@@ -215,6 +215,8 @@ describe('the claim of a publish', () => {
 
   test('is kept while the stream is live and held, says which, and is released with the stream', async () => {
     const { publication } = await open(publishingOf());
+    publication.append(FrameKind.video, 0, payloadOf('avc key', 1));
+    clock.turn();
     expect(await origin()).toMatchObject({ node: 'test-1', epoch: publication.epoch, state: 'live' });
     publication.end(GONE);
     await settle();
@@ -246,6 +248,8 @@ describe('the claim of a publish', () => {
 
   test('that another node takes over ends the publisher, and holds its players', async () => {
     const { publication, endedBy } = await open(publishingOf());
+    publication.append(FrameKind.video, 0, payloadOf('avc key', 1));
+    clock.turn();
     await claimantOf('other').claim(KEY, HOW);
     clock.advance(RENEW_MS * 1.1);
     await settle();
