@@ -39,6 +39,30 @@ export interface TimedFrame {
 }
 
 /**
+ * A stretch of one epoch without a break: it begins with the epoch, or behind frames that are missing and that nobody
+ * dropped on purpose. Immutable.
+ */
+export interface Run {
+  readonly epoch: number;
+  /** The seq of its first frame; decoder set-up that is sent ahead of it may have lower ones. */
+  readonly from: number;
+  /** The lowest and the highest dts of the frames that it begins with, ms: what a splice needs. */
+  readonly firstDts: number;
+  readonly newestDts: number;
+}
+
+/** A frame as a log has it: what another node needs to log it likewise. */
+export interface LoggedFrame extends TimedFrame {
+  readonly run: Run;
+  /** The first that a reader gets of its run. */
+  readonly opens: boolean;
+  /** Decoder set-up from before the run's first frame, sent ahead: its seq is no place in the row. */
+  readonly isSetUp: boolean;
+  /** The seq of the frame before it in the run; what lies between was dropped on purpose (design §6, SKIP). */
+  readonly afterSeq: number;
+}
+
+/**
  * The wire time of a frame, ms. Metadata belongs to no moment and is stamped 0: ffmpeg takes one with another time
  * for a track of text.
  */
@@ -53,14 +77,14 @@ export interface Tracks {
 }
 
 /**
- * What a fan-out needs from a wire format. Stateless and pure: the same frames give the same bytes, so that one
- * buffer serves every player.
+ * What a fan-out needs from a wire format. Pure: the same frames give the same bytes, so that one buffer serves every
+ * reader.
  */
-export interface FrameEncoder {
-  /** The format's name in logs and metrics: `http-flv`, `ws-flv`, `rtmp`. */
+export interface FrameEncoder<F extends TimedFrame = TimedFrame> {
+  /** The format's name in logs and metrics: `http-flv`, `ws-flv`, `rtmp`, `mesh`. */
   readonly format: string;
   /** What opens a player's stream, before its first frame; may be empty. */
   open(tracks: Tracks): Buffer;
   /** Joins the frames into one new buffer; each has the stamp of stampOf, in ms, below 2^31. */
-  encode(batch: readonly TimedFrame[], base: number): Buffer;
+  encode(batch: readonly F[], base: number): Buffer;
 }

@@ -1,0 +1,145 @@
+// What two nodes say to each other beside media (design §6): the messages, and what of them is believed. Pure: values
+// only; their bytes are codec.ts's.
+import { z } from 'zod';
+
+/** Node ids on a way from an origin to a replica: one more than the most links. */
+export const MAX_PATH = 8;
+export const MAX_ALTERNATIVES = 16;
+/** Heads in one beat; those that changed and did not fit come with the next. */
+export const MAX_HEADS = 1_000;
+
+const id = z
+  .int()
+  .min(0)
+  .max(2 ** 32);
+/** A stream's number at the node that sends it: a counter per process, never reused. */
+const ref = z
+  .int()
+  .min(1)
+  .max(2 ** 32);
+/** The number of an epoch within a stream's, counted by the node that sends it. */
+const epochRef = z
+  .int()
+  .min(0)
+  .max(2 ** 32);
+const epoch = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+const seq = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+const dts = z.number().min(-Number.MAX_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
+const ms = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+const node = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/);
+const boot = z.string().regex(/^[0-9a-f]{16}$/);
+/** `app/name`; whoever uses it parses it. */
+const key = z.string().min(3).max(129);
+const token = z.string().regex(/^[0-9a-f]{64}$/);
+const path = z.array(node).max(MAX_PATH);
+const alternatives = z.array(node).max(MAX_ALTERNATIVES);
+const reason = z.object({ code: z.string().max(64), message: z.string().max(256) });
+
+const hello = z.object({ is: z.literal('hello'), node, boot, version: z.string().max(64), nonce: token });
+const proof = z.object({ is: z.literal('proof'), mac: token });
+
+/**
+ * Asks for a stream. `resume`: the seq of the next frame that is missing of an epoch. `insist`: the asker found nobody
+ * else, so the soft limit of children does not count.
+ */
+const sub = z.object({
+  is: z.literal('sub'),
+  id,
+  key,
+  resume: z.optional(z.object({ epoch, from: seq })),
+  insist: z.boolean(),
+});
+/** Granted: media of `ref` follows. `epoch` 0: there was no frame yet. `path`: from the origin to the sender. */
+const ok = z.object({
+  is: z.literal('ok'),
+  id,
+  ref,
+  epoch,
+  head: seq,
+  oldest: seq,
+  path,
+  state: z.enum(['live', 'held']),
+  msLeft: ms,
+});
+/** `nosrc` has no live source; `loop` the asker feeds the sender; `busy` too many children, or between two upstreams. */
+const no = z.object({
+  is: z.literal('no'),
+  id,
+  why: z.enum(['nosrc', 'loop', 'busy', 'fenced', 'auth']),
+  /** The sender's epoch of the stream; 0 if it has none. */
+  epoch,
+  retryMs: ms,
+  alternatives,
+});
+const unsub = z.object({ is: z.literal('unsub'), ref });
+/** Answers `unsub`, or says that the sender gave the stream up: nothing of `ref` comes after it. */
+const gone = z.object({ is: z.literal('gone'), ref });
+
+/** What follows of `epochRef` begins a run at `from` (format/frame.ts): a resume, a new epoch, or a gap. */
+const epochStart = z.object({
+  is: z.literal('epoch'),
+  ref,
+  epochRef,
+  epoch,
+  from: seq,
+  firstDts: dts,
+  newestDts: dts,
+});
+/** Frames `from` to `to` were dropped on purpose. */
+const skip = z.object({ is: z.literal('skip'), ref, epochRef, from: seq, to: seq });
+const pathChange = z.object({ is: z.literal('path'), ref, path });
+const state = z.object({
+  is: z.literal('state'),
+  ref,
+  at: z.enum(['live', 'held', 'ended']),
+  /** Of the hold. */
+  msLeft: ms,
+  why: z.optional(reason),
+});
+
+/** The sender is the stream's origin from now on. */
+const origin = z.object({ is: z.literal('origin'), key, epoch });
+/** The sender knows a higher epoch of the stream than it was given. */
+const fenced = z.object({ is: z.literal('fenced'), key, epoch });
+/** Asks how far a node has got with a stream. */
+const head = z.object({ is: z.literal('head'), id, key });
+/** `live`: the sender has a live source. Epoch and seq are 0 if it doesn't have the stream. */
+const headed = z.object({ is: z.literal('headed'), id, epoch, seq, live: z.boolean(), path });
+/** The sender leaves: subscribe elsewhere within `deadlineMs`. */
+const goaway = z.object({ is: z.literal('goaway'), deadlineMs: ms, alternatives });
+const beat = z.object({
+  is: z.literal('beat'),
+  /** Monotonic time of the sender, ms. */
+  at: ms,
+  /** The `at` of the last beat that it heard, and how long ago that was; absent before the first. */
+  echo: z.optional(z.object({ at: ms, heldMs: ms })),
+  /** Registry time as the sender knows it from the registry itself, ms since 1970; 0: it doesn't. */
+  registryWallMs: ms,
+  /** [ref, epochRef, seq] of streams subscribed on this link whose head moved. */
+  heads: z.array(z.tuple([ref, epochRef, seq])).max(MAX_HEADS),
+});
+
+/** A message that has the form it must have; fields that a newer version added are left out. */
+export const controlMessage = z.discriminatedUnion('is', [
+  hello,
+  proof,
+  sub,
+  ok,
+  no,
+  unsub,
+  gone,
+  epochStart,
+  skip,
+  pathChange,
+  state,
+  origin,
+  fenced,
+  head,
+  headed,
+  goaway,
+  beat,
+]);
+
+export type ControlMessage = z.output<typeof controlMessage>;
+/** One kind of message: `Control<'sub'>`. */
+export type Control<K extends ControlMessage['is']> = Extract<ControlMessage, { is: K }>;
