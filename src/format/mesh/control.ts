@@ -1,5 +1,5 @@
 // What two nodes say to each other beside media (design §6): the messages, and what of them is believed. Pure: values
-// only; their bytes are codec.ts's.
+// only; their bytes are control-codec.ts's.
 import { z } from 'zod';
 
 /** Node ids on a way from an origin to a replica: one more than the most links. */

@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { httpFlv } from '../../../src/format/flv.ts';
 import { Frame, FrameKind, type TimedFrame } from '../../../src/format/frame.ts';
-import { writeWsHead, wsFlv, wsHeadLength } from '../../../src/format/ws-frame.ts';
+import {
+  MaskedCopies,
+  maskedMessages,
+  writeWsHead,
+  wsFlv,
+  wsHeadLength,
+  wsMessage,
+} from '../../../src/format/ws-frame.ts';
+import { bodiesOf } from '../../support/mesh-bytes.ts';
 
 /** Reads an unmasked head as RFC 6455 §5.2 tells, apart from the writer. */
 function readHead(bytes: Buffer): { first: number; headBytes: number; bodyBytes: number } {
@@ -43,4 +51,35 @@ test('the FLV header opens the stream as a message of its own', () => {
   const message = wsFlv.open(tracks);
   expect(message.subarray(2).equals(httpFlv.open(tracks))).toBe(true);
   expect(readHead(message).bodyBytes).toBe(13);
+});
+
+test('masked messages have the bodies of the plain ones, and a key of zeros each', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.constantFrom(0, 1, 125, 126, 65_535, 65_536, 70_000), { maxLength: 5 }),
+      (sizes) => {
+        const bodies = sizes.map((size, index) => Buffer.alloc(size, index));
+        const plain = Buffer.concat(bodies.map(wsMessage));
+        const masked = maskedMessages(plain);
+        expect(masked).toHaveLength(plain.length + 4 * sizes.length);
+        expect(bodiesOf(masked).map((body, index) => bodies[index]?.equals(body))).toEqual(
+          sizes.map(() => true),
+        );
+        for (let at = 0, index = 0; at < masked.length; index += 1) {
+          expect(masked.readUInt8(at + 1) & 0x80).toBe(0x80);
+          at += wsHeadLength(sizes[index] ?? 0) + 4 + (sizes[index] ?? 0);
+        }
+      },
+    ),
+  );
+});
+
+test('a buffer is masked once, however many send it', () => {
+  const copies = new MaskedCopies();
+  const one = wsMessage(Buffer.from('one'));
+  const other = wsMessage(Buffer.from('other'));
+  const masked = copies.of(one);
+  expect(masked.equals(maskedMessages(one))).toBe(true);
+  expect(copies.of(other).equals(masked)).toBe(false);
+  expect(copies.of(one)).toBe(masked);
 });
