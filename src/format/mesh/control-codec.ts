@@ -9,7 +9,7 @@ import { scan } from './scan.ts';
 /** The most bytes of a control message. */
 export const MAX_CONTROL_BYTES = 64 * 1024;
 
-/** Without records: maps that any msgpack reads. An int64 that no number holds becomes one that the schema refuses. */
+/** Without records, so maps that any msgpack reads. An int64 that no number holds becomes one that the schema refuses. */
 const packr = new Packr({ useRecords: false, int64AsType: 'number' });
 
 /**

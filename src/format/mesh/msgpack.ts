@@ -91,7 +91,7 @@ export class MsgpackReader {
 
   /** The head of an array: how many values follow. */
   arrayCount(): number {
-    const marker = this.#unsigned(1);
+    const marker = this.#marker();
     if ((marker & 0xf0) === 0x90) return marker & 0x0f;
     if (marker === Marker.array16) return this.#unsigned(2);
     if (marker === Marker.array32) return this.#unsigned(4);
@@ -100,7 +100,7 @@ export class MsgpackReader {
 
   /** A safe integer, in whatever form it was written; never -0. */
   integer(): number {
-    const marker = this.#unsigned(1);
+    const marker = this.#marker();
     if (marker < 0x80) return marker;
     if (marker >= 0xe0) return marker - 0x100;
     switch (marker) {
@@ -137,7 +137,7 @@ export class MsgpackReader {
   }
 
   #binSize(): number {
-    const marker = this.#unsigned(1);
+    const marker = this.#marker();
     switch (marker) {
       case Marker.bin8:
         return this.#unsigned(1);
@@ -148,6 +148,14 @@ export class MsgpackReader {
       default:
         throw wrongType('a byte string', marker);
     }
+  }
+
+  /** The first byte of a value. */
+  #marker(): number {
+    const marker = this.#bytes[this.#at];
+    if (marker === undefined) throw truncated(this.#at, 1);
+    this.#at += 1;
+    return marker;
   }
 
   #unsigned(size: number): number {

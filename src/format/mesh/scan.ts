@@ -87,7 +87,9 @@ class Scanner {
   }
 
   value(depth: number): void {
-    const marker = this.#number(1);
+    const marker = this.#bytes[this.#at];
+    if (marker === undefined) throw truncated(this.#at, 1);
+    this.#at += 1;
     this.#items += 1;
     if (this.#items > MAX_ITEMS) throw tooMany();
     if (marker < 0x80 || marker >= 0xe0) return;
@@ -125,7 +127,8 @@ class Scanner {
   #map(count: number, depth: number): void {
     this.#enter(2 * count, depth);
     for (let index = 0; index < count; index += 1) {
-      if (this.#at < this.#bytes.length && !isString(this.#bytes.readUInt8(this.#at))) {
+      const marker = this.#bytes[this.#at];
+      if (marker !== undefined && !isString(marker)) {
         throw new WireError('mesh.type', 'a map of a mesh message has a key that is no string');
       }
       this.value(depth + 1);
