@@ -1,9 +1,26 @@
-// A reader's place in the frame log: start, wait for a key frame, read on, skip. Pure: no sink, no socket.
+// A player's place in the frame log: start, wait for a key frame, read on, skip. Pure: no sink, no socket.
 import type { Frame, TimedFrame } from '../format/frame.ts';
 import { type FrameLog, type LogEntry, NO_HEADERS, type Position, type TrackHeaders } from './frame-log.ts';
 
-export class Cursor {
+/** A reader's place in a frame log, and what of the log it is given. */
+export interface LogReader<F extends TimedFrame> {
   /** The next position to read; undefined while the reader waits for a frame to start at. */
+  readonly position: Position | undefined;
+  /** Can the next entry be given to it as it is given to all others? */
+  readonly isInStep: boolean;
+  /** How often the log overtook the reader, so that frames were left out. */
+  readonly skips: number;
+  /** The reader was given everything up to this entry by others: it goes on behind it. */
+  follow(entry: LogEntry): void;
+  /**
+   * The next frames for this reader, in order, up to and with the position `mark`, until `maxBytes` are reached; none
+   * only where it stands behind the mark, or waits.
+   */
+  read(log: FrameLog, mark: Position, maxBytes: number): F[];
+}
+
+export class Cursor implements LogReader<TimedFrame> {
+  readonly isInStep = true;
   #position: Position | undefined;
   /** What the reader's decoder was last given, over all epochs. */
   #given: TrackHeaders = NO_HEADERS;
@@ -15,12 +32,10 @@ export class Cursor {
     return this.#position;
   }
 
-  /** How often the log overtook the reader, so that frames were left out. */
   get skips(): number {
     return this.#skips;
   }
 
-  /** The reader was given everything up to this entry by others: it goes on behind it. */
   follow(entry: LogEntry): void {
     this.#position = entry.position + 1;
     if (entry.headers === this.#headers) return;
@@ -34,8 +49,6 @@ export class Cursor {
   }
 
   /**
-   * The next frames for this reader, in order, up to and with the position `mark`, until `maxBytes` are reached; none
-   * only where it stands behind the mark, or waits.
    * A reader that waits, or that the log has overtaken, starts at the log's newest start, with the decoder set-up
    * that it lacks; if there is none it waits, and the answer is empty.
    */

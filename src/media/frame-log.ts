@@ -1,7 +1,7 @@
 // The frame log: the bounded recent past of one stream, as a ring of entries. It owns what is kept and for how
 // long, and where a reader may start; it never knows who reads.
 import { headerSlot } from '../format/codec.ts';
-import { type Frame, FrameKind, type TimedFrame } from '../format/frame.ts';
+import { type Frame, FrameKind, type LoggedFrame, type Run } from '../format/frame.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 
 /**
@@ -32,10 +32,12 @@ export const NO_HEADERS: TrackHeaders = {
 /** Further set-up passes to those who play by then, and is not kept. */
 const MAX_OTHER_HEADERS = 32;
 
+/** What a log has before its first run. */
+const NO_RUN: Run = { epoch: 0, from: 0, firstDts: 0, newestDts: 0 };
+
 /** One frame in the log. Immutable. */
-export interface LogEntry extends TimedFrame {
+export interface LogEntry extends LoggedFrame {
   readonly position: Position;
-  readonly epoch: number;
   /** In effect once this entry was read. */
   readonly headers: TrackHeaders;
   /** A sequence header that every reader has, since it is equal to the one in effect (design §6, splice). */
@@ -69,9 +71,17 @@ export class FrameLog {
   #bytes = 0;
   #totalBytes = 0;
   #headers = NO_HEADERS;
+  #run = NO_RUN;
+  /** Does the next entry open the run? */
+  #opens = true;
+  /** The newest seq of the run; one below its first before it has a frame. */
+  #afterSeq = NO_RUN.from - 1;
+  /** Of the newest frame that is no set-up sent ahead; epoch 0 before there is one. */
+  #headEpoch = 0;
+  #headSeq = 0;
   /** Of the epoch before: known to all readers, until one may have started in this epoch. */
   #earlierHeaders = NO_HEADERS;
-  /** Readers may not start before it: an epoch's first entry, or the first after a broken timeline. */
+  /** Readers may not start before it: a run's first entry, or the first after a source left. */
   #startFloor: Position = 0;
   #newestKey: Position = -1;
   #newestVideoTime = Number.NEGATIVE_INFINITY;
@@ -101,26 +111,64 @@ export class FrameLog {
     return this.at(this.#next - 1);
   }
 
+  /** The run that is appended to. */
+  get run(): Run {
+    return this.#run;
+  }
+
+  /** Epoch and seq of the newest frame, set-up sent ahead of a run not counted. */
+  get headSeq(): { readonly epoch: number; readonly seq: number } | undefined {
+    return this.#headEpoch === 0 ? undefined : { epoch: this.#headEpoch, seq: this.#headSeq };
+  }
+
+  /** The newest key frame that readers may start at; -1: there is none. */
+  get newestKey(): Position {
+    return this.#newestKey;
+  }
+
   /** The entry at a position, if it is still kept. */
   at(position: Position): LogEntry | undefined {
     if (position < this.#oldest || position >= this.#next) return undefined;
     return this.#slots[position & (this.#slots.length - 1)];
   }
 
-  /** Adds a frame at the head. Nothing is evicted until `trim`, so that what was not flushed yet stays. */
-  append(frame: Frame, time: number, epoch: number): LogEntry {
+  /**
+   * What is appended from now on is a run of its own: nobody starts before it. A higher epoch has its own decoder
+   * set-up, and none of a track that it may not have; a run of the same epoch keeps what is known of it.
+   */
+  begin(run: Run): void {
+    this.closeToJoiners();
+    if (run.epoch !== this.#run.epoch) {
+      this.#earlierHeaders = this.#headers;
+      this.#headers = NO_HEADERS;
+    }
+    this.#run = run;
+    this.#opens = true;
+    this.#afterSeq = run.from - 1;
+  }
+
+  /**
+   * Adds a frame of the run at the head. Nothing is evicted until `trim`, so that what was not flushed yet stays.
+   * @param isSetUp decoder set-up from before the run, sent ahead of it
+   */
+  append(frame: Frame, time: number, isSetUp = false): LogEntry {
     const position = this.#next;
     this.#totalBytes += frame.payload.length;
     const slot = frame.role === 'header' ? headerSlot(frame.kind, frame.payload) : undefined;
-    const known = slot && (headerIn(this.#headers, slot) ?? headerIn(this.#earlierHeaders, slot));
+    const own = slot && headerIn(this.#headers, slot);
+    const known = slot && (own ?? headerIn(this.#earlierHeaders, slot));
     const repeated = known ? known.payload.equals(frame.payload) : false;
-    if (slot) this.#headers = withHeader(this.#headers, slot, known && repeated ? known : frame);
+    // A header in effect is of its own epoch, so that its seq tells its place among the others.
+    if (slot && !(own && repeated)) this.#headers = withHeader(this.#headers, slot, frame);
     else if (frame.role === 'metadata') this.#headers = { ...this.#headers, metadata: frame };
     const entry: LogEntry = {
       frame,
       time,
+      run: this.#run,
+      opens: this.#opens,
+      isSetUp,
+      afterSeq: this.#afterSeq,
       position,
-      epoch,
       headers: this.#headers,
       repeated,
       totalBytes: this.#totalBytes,
@@ -128,6 +176,12 @@ export class FrameLog {
     if (position - this.#oldest === this.#slots.length) this.#grow();
     this.#slots[position & (this.#slots.length - 1)] = entry;
     this.#next = position + 1;
+    this.#opens = false;
+    if (!isSetUp) {
+      this.#afterSeq = frame.seq;
+      this.#headEpoch = this.#run.epoch;
+      this.#headSeq = frame.seq;
+    }
     const cost = frame.payload.length + ENTRY_BYTES;
     this.#bytes += cost;
     this.#budget.take(cost);
@@ -158,17 +212,11 @@ export class FrameLog {
     return this.#budget.isExhausted || (this.#budget.isOver && !inNewestGop);
   }
 
-  /** From here on nobody starts at what is already logged: an epoch begins, or the timeline broke. */
+  /** From here on nobody starts at what is already logged: a run begins, or the source is gone. */
   closeToJoiners(): void {
     this.#startFloor = this.#next;
     this.#newestKey = -1;
     this.#newestVideoTime = Number.NEGATIVE_INFINITY;
-  }
-
-  /** An epoch begins: who starts in it is given its own decoder set-up, none of a track that it may not have. */
-  beginEpoch(): void {
-    this.#earlierHeaders = this.#headers;
-    this.#headers = NO_HEADERS;
   }
 
   /** A track goes on with another codec: what was before is no decoder set-up for it. */
@@ -191,6 +239,33 @@ export class FrameLog {
   startPosition(): Position | undefined {
     if (this.hasVideo) return this.#newestKey >= this.#oldest ? this.#newestKey : undefined;
     return this.#audioStart();
+  }
+
+  /**
+   * Where a reader goes on that has all of `epoch` before `from`: behind what it has. `next` if it has all there is.
+   * `undefined`: frames that it lacks were kept no longer.
+   */
+  resumePosition(epoch: number, from: number): Position | undefined {
+    let first: LogEntry | undefined;
+    for (let at = this.#next - 1; at >= this.#oldest; at -= 1) {
+      const entry = this.at(at);
+      if (!entry || entry.isSetUp) continue;
+      const { run, frame } = entry;
+      if (run.epoch < epoch || (run.epoch === epoch && frame.seq < from)) return at + 1;
+      first = entry;
+    }
+    const isWhole = !first || this.at(this.#oldest)?.opens === true;
+    if (isWhole || (first?.run.epoch === epoch && first.afterSeq < from)) return this.#oldest;
+    return undefined;
+  }
+
+  /** The oldest seq of the run's epoch that is kept. */
+  get oldestSeq(): number | undefined {
+    for (let at = this.#oldest; at < this.#next; at += 1) {
+      const entry = this.at(at);
+      if (entry && !entry.isSetUp && entry.run.epoch === this.#run.epoch) return entry.frame.seq;
+    }
+    return undefined;
   }
 
   #audioStart(): Position | undefined {

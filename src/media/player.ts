@@ -1,7 +1,7 @@
-// One player of a stream, in any format: its sink, its place, its counters, and why it ended. The stream moves it.
+// One reader of a stream, in any format: its sink, its place, its counters, and why it ended. The stream moves it.
 import type { Reason } from '../base/errors.ts';
-import type { FrameEncoder } from '../format/frame.ts';
-import { Cursor } from './cursor.ts';
+import type { FrameEncoder, TimedFrame } from '../format/frame.ts';
+import type { LogReader } from './cursor.ts';
 
 /** Where a player's bytes go; the doors make them. None of its verbs calls back into the player before it returns. */
 export interface Sink {
@@ -16,11 +16,11 @@ export interface Sink {
 }
 
 /** What a player tells the stream it belongs to. */
-export interface PlayerOwner {
+export interface PlayerOwner<F extends TimedFrame = TimedFrame> {
   /** Its sink ran empty: it can take more. */
-  drained(player: Player): void;
+  drained(player: Player<F>): void;
   /** It is over; asked once. */
-  left(player: Player, why: Reason): void;
+  left(player: Player<F>, why: Reason): void;
 }
 
 /** A player's bounds. */
@@ -39,7 +39,7 @@ export interface PlayerIdentity {
   readonly remote: string;
 }
 
-/** `waiting` for a frame to start at; `behind` and pumped alone from the log; `live` at the flush mark; `ended`. */
+/** `waiting` for a frame to start at or go on with; `behind` and pumped alone from the log; `live` at the flush mark; `ended`. */
 export type PlayerState = 'waiting' | 'behind' | 'live' | 'ended';
 
 /** A sink that holds this much takes no further bytes from the log until it ran empty. */
@@ -47,13 +47,13 @@ const FULL_BYTES = 64 * 1024;
 /** A live player that holds this much is pumped alone from then on, so that its backlog stays in the shared log. */
 const OVERFULL_BYTES = 512 * 1024;
 
-export class Player {
-  readonly encoder: FrameEncoder;
+export class Player<F extends TimedFrame = TimedFrame> {
+  readonly encoder: FrameEncoder<F>;
   readonly remote: string;
   readonly startedMs: number;
-  readonly cursor = new Cursor();
+  readonly cursor: LogReader<F>;
   readonly #sink: Sink;
-  readonly #owner: PlayerOwner;
+  readonly #owner: PlayerOwner<F>;
   /** Moved by the stream and its fan-outs alone. */
   state: PlayerState = 'waiting';
   /** Its place in its fan-out's row of live players; moved by the fan-out alone. */
@@ -66,14 +66,15 @@ export class Player {
   #progressMs: number;
 
   constructor(
-    encoder: FrameEncoder,
+    encoder: FrameEncoder<F>,
     sink: Sink,
     identity: PlayerIdentity,
-    deps: { owner: PlayerOwner; nowMs: number },
+    deps: { cursor: LogReader<F>; owner: PlayerOwner<F>; nowMs: number },
   ) {
     this.encoder = encoder;
     this.remote = identity.remote;
     this.startedMs = deps.nowMs;
+    this.cursor = deps.cursor;
     this.#sink = sink;
     this.#owner = deps.owner;
     this.#progressMs = deps.nowMs;

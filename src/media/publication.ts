@@ -166,7 +166,8 @@ export class Publication implements StreamSource {
     if (!started) return;
     this.#leadIn = undefined;
     this.dropped += started.dropped;
-    this.#stream.begin(started.firstDts, started.newestDts);
+    const { firstDts, newestDts } = started;
+    this.#stream.begin({ epoch: this.epoch, from: this.#nextSeq, firstDts, newestDts });
     for (const held of started.frames) {
       this.#send(held.kind, held.role, held.dts ?? started.firstDts, held.payload);
     }

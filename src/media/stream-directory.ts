@@ -29,6 +29,11 @@ export interface DirectoryLimits {
   readonly maxWaitingKeys: number;
 }
 
+export interface DirectoryNeeds extends StreamNeeds {
+  /** Players began to wait for a key that is not here. Not called again while one waits for it; it may feed at once. */
+  readonly seek: (key: StreamKey) => void;
+}
+
 type Waiter = (answer: Stream | TidewayError) => void;
 
 export class StreamDirectory {
@@ -36,11 +41,11 @@ export class StreamDirectory {
   readonly #waiting = new Map<StreamKey, Set<Waiter>>();
   readonly #limits: DirectoryLimits;
   readonly #options: StreamOptions;
-  readonly #needs: StreamNeeds;
+  readonly #needs: DirectoryNeeds;
   readonly #clock: Clock;
   #stopped: TidewayError | undefined;
 
-  constructor(limits: DirectoryLimits, options: StreamOptions, needs: StreamNeeds) {
+  constructor(limits: DirectoryLimits, options: StreamOptions, needs: DirectoryNeeds) {
     this.#limits = limits;
     this.#options = options;
     this.#needs = needs;
@@ -62,6 +67,11 @@ export class StreamDirectory {
   /** Is the stream here, live or held? */
   has(key: StreamKey): boolean {
     return this.#streams.has(key);
+  }
+
+  /** Do players wait for this key? */
+  isWaitedFor(key: StreamKey): boolean {
+    return this.#waiting.has(key);
   }
 
   /** The stream of a key, if it is here. */
@@ -137,7 +147,8 @@ export class StreamDirectory {
       this.#waiting.set(key, waiters);
     }
     const row = waiters;
-    return new Promise((resolve) => {
+    const isFirst = row.size === 0;
+    const answer = new Promise<Stream | TidewayError>((resolve) => {
       const finish: Waiter = (answer) => {
         timer.cancel();
         signal.removeEventListener('abort', gone);
@@ -154,5 +165,7 @@ export class StreamDirectory {
       signal.addEventListener('abort', gone);
       if (signal.aborted) gone();
     });
+    if (isFirst && row.size > 0) this.#needs.seek(key);
+    return answer;
   }
 }

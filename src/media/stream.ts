@@ -1,21 +1,34 @@
-// One stream: its source, its log, its fan-outs and players, its hold and its end. It knows no socket and no peer.
+// One stream: its source, its log, its fan-outs, players and followers, its hold and its end. It knows no socket and no
+// peer.
 import type { Clock, Timer } from '../base/clock.ts';
 import { every } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { codecName } from '../format/codec.ts';
-import { type Frame, type FrameEncoder, FrameKind, type Tracks } from '../format/frame.ts';
-import { FanOut } from './fan-out.ts';
+import {
+  type Frame,
+  type FrameEncoder,
+  FrameKind,
+  type LoggedFrame,
+  type Run,
+  type Tracks,
+} from '../format/frame.ts';
+import { Cursor } from './cursor.ts';
+import type { Resume } from './exact-cursor.ts';
+import { eraFrom, FanOut } from './fan-out.ts';
 import { FlushWindow } from './flush-window.ts';
+import { Followers } from './followers.ts';
 import { FrameLog, type LogLimits } from './frame-log.ts';
 import type { MemoryBudget } from './memory-budget.ts';
+import { Pace } from './pace.ts';
 import { Player, type PlayerIdentity, type PlayerLimits, type PlayerOwner, type Sink } from './player.ts';
 import { TakeoverLimit } from './takeover.ts';
 import { eraBase, Timeline } from './timeline.ts';
 
-/** What appends to a stream: a publication, later an upstream. Exactly one at a time. */
+/** What appends to a stream: a publication, or an upstream. Exactly one at a time. */
 export interface StreamSource {
+  /** Of what it appends; 0: not known yet. */
   readonly epoch: number;
   /** Ms since it last had a frame. */
   silentMs(nowMs: number): number;
@@ -41,7 +54,13 @@ export interface StreamNeeds {
 export type StreamState =
   | { readonly at: 'idle' }
   | { readonly at: 'live'; readonly source: StreamSource; readonly sinceMs: number }
-  | { readonly at: 'held'; readonly why: Reason; readonly sinceMs: number; readonly timer: Timer }
+  | {
+      readonly at: 'held';
+      readonly why: Reason;
+      readonly sinceMs: number;
+      readonly untilMs: number;
+      readonly timer: Timer;
+    }
   | { readonly at: 'ended'; readonly why: Reason };
 
 /** Codec names of the tracks of the current epoch (format/codec.ts). */
@@ -73,6 +92,7 @@ export class Stream implements PlayerOwner {
   readonly #changed: (stream: Stream) => void;
   readonly #log: FrameLog;
   readonly #timeline = new Timeline();
+  readonly #pace: Pace;
   readonly #window: FlushWindow;
   #state: StreamState = { at: 'idle' };
   #epoch = 0;
@@ -85,6 +105,7 @@ export class Stream implements PlayerOwner {
   /** All players; without a fan-out one has not started yet. Bounded by the doors' connection limits. */
   readonly #players = new Map<Player, FanOut | undefined>();
   readonly #waiting = new Set<Player>();
+  readonly #followers: Followers;
   #unflushedBytes = 0;
   #unflushedFrames = 0;
   #flushTimer: Timer | undefined;
@@ -97,6 +118,8 @@ export class Stream implements PlayerOwner {
     this.#logger = needs.log;
     this.#changed = needs.changed;
     this.#log = new FrameLog(options.log, needs.budget);
+    this.#followers = new Followers(this.#log);
+    this.#pace = new Pace(needs.clock.now());
     this.#window = new FlushWindow(options.maxDelayMs);
   }
 
@@ -117,8 +140,38 @@ export class Stream implements PlayerOwner {
     };
   }
 
+  /** Followers not counted. */
   get playerCount(): number {
     return this.#players.size;
+  }
+
+  get followerCount(): number {
+    return this.#followers.count;
+  }
+
+  /** Epoch and seq of the newest frame; undefined if there was none. */
+  get head(): { readonly epoch: number; readonly seq: number } | undefined {
+    return this.#log.headSeq;
+  }
+
+  /** The oldest seq of the current epoch that its log keeps. */
+  get oldestSeq(): number | undefined {
+    return this.#log.oldestSeq;
+  }
+
+  /** The usual pause between frames of all tracks, ms of real time; 0 if not known yet. */
+  get usualIntervalMs(): number {
+    return this.#pace.usualIntervalMs;
+  }
+
+  /** Ms since the last frame, or since it was made. */
+  silentMs(nowMs: number): number {
+    return this.#pace.silentMs(nowMs);
+  }
+
+  /** What is left of the hold, ms; 0 if it is not held. */
+  holdLeftMs(nowMs: number): number {
+    return this.#state.at === 'held' ? Math.max(0, this.#state.untilMs - nowMs) : 0;
   }
 
   /** Media bytes that its log holds. */
@@ -126,36 +179,55 @@ export class Stream implements PlayerOwner {
     return this.#log.bytes;
   }
 
-  /** Takes a source in place of the one before. Its frames may come after `begin`. */
+  /**
+   * Takes a source in place of the one before. Its frames may come after `begin`; or at once, if they go on with the run
+   * that the stream is in.
+   */
   attach(source: StreamSource, why: Reason): void {
     const before = this.#state;
     this.#state = { at: 'live', source, sinceMs: this.#clock.now() };
     if (before.at === 'held') before.timer.cancel();
     if (before.at === 'live') before.source.displace(why);
-    this.#epoch = source.epoch;
+    this.#epoch = Math.max(this.#epoch, source.epoch);
     this.#log.closeToJoiners();
+    this.#pace.restart();
     this.#changed(this);
   }
 
   /**
-   * The attached source has its first frames: they are spliced to what players have received.
-   * @param firstDts the lowest dts among them
-   * @param newestDts the highest
+   * The attached source begins a run, and its first frames follow: they are spliced to what players have received. A run
+   * of the same epoch is a timeline that broke: decoder set-up stays known.
    */
-  begin(firstDts: number, newestDts = firstDts): void {
-    this.#timeline.splice(firstDts, this.#clock.now(), newestDts);
-    this.#log.beginEpoch();
-    this.#tracks = { audio: false, video: false };
+  begin(run: Run): void {
+    const isEpoch = run.epoch !== this.#log.run.epoch;
+    this.#epoch = Math.max(this.#epoch, run.epoch);
+    this.#timeline.splice(run.firstDts, this.#clock.now(), run.newestDts);
+    this.#log.begin(run);
+    if (isEpoch) this.#tracks = { audio: false, video: false };
   }
 
-  /** Appends a frame of the attached source; it is flushed within `maxDelayMs`. */
+  /**
+   * Appends a frame of the attached source's run; it is flushed within `maxDelayMs`. Its seq is above the one before it:
+   * what lies between was dropped on purpose.
+   */
   append(frame: Frame): void {
+    const nowMs = this.#clock.now();
     const follows = frame.role === 'header' || frame.kind === FrameKind.data;
     const time = follows
       ? this.#timeline.follow(frame.kind, frame.dts)
-      : this.#timeline.place(frame.kind, frame.dts, this.#clock.now());
+      : this.#timeline.place(frame.kind, frame.dts, nowMs);
+    this.#pace.arrived(nowMs);
+    this.#enter(frame, time, false);
+  }
+
+  /** Appends decoder set-up from before the run that was begun: its seq is no place in the row. */
+  appendSetUp(frame: Frame): void {
+    this.#enter(frame, this.#timeline.follow(frame.kind, frame.dts), true);
+  }
+
+  #enter(frame: Frame, time: number, isSetUp: boolean): void {
     this.#followCodec(frame);
-    this.#log.append(frame, time, this.#epoch);
+    this.#log.append(frame, time, isSetUp);
     this.#unflushedBytes += frame.payload.length;
     this.#unflushedFrames += 1;
     if (this.#unflushedBytes >= FLUSH_BYTES || this.#unflushedFrames >= FLUSH_FRAMES) this.#flush();
@@ -168,18 +240,20 @@ export class Stream implements PlayerOwner {
     this.#flush();
     this.#log.closeToJoiners();
     // Without a frame and without a player there is nothing to hold, but a key that others may need.
-    if (this.#log.next === 0 && this.#players.size === 0) {
+    if (this.#log.next === 0 && this.#players.size === 0 && this.#followers.count === 0) {
       this.end(why);
       return;
     }
     const timer = this.#clock.after(holdMs, () => this.end(HOLD_OVER));
-    this.#state = { at: 'held', why, sinceMs: this.#clock.now(), timer };
+    const sinceMs = this.#clock.now();
+    this.#state = { at: 'held', why, sinceMs, untilMs: sinceMs + holdMs, timer };
     this.#changed(this);
   }
 
   /** Adds a player; it starts at the newest key frame, or waits for one. */
   play(encoder: FrameEncoder, sink: Sink, identity: PlayerIdentity): Player {
-    const player = new Player(encoder, sink, identity, { owner: this, nowMs: this.#clock.now() });
+    const deps = { cursor: new Cursor(), owner: this, nowMs: this.#clock.now() };
+    const player = new Player(encoder, sink, identity, deps);
     this.#logger.info({ stream: this.key, format: encoder.format, remote: identity.remote }, 'play.start');
     this.#players.set(player, undefined);
     this.#waiting.add(player);
@@ -187,6 +261,21 @@ export class Stream implements PlayerOwner {
     if (this.#state.at === 'ended') player.end(this.#state.why);
     else this.#startWaiting();
     return player;
+  }
+
+  /**
+   * Adds a reader that copies the log, frame by frame, until the stream ends. It goes on at `resume`; without it, or where
+   * frames that it lacks are not kept, it starts as a player does. It is not logged.
+   */
+  follow(
+    encoder: FrameEncoder<LoggedFrame>,
+    sink: Sink,
+    identity: PlayerIdentity,
+    resume?: Resume,
+  ): Player<LoggedFrame> {
+    const follower = this.#followers.add(encoder, sink, identity, { resume, nowMs: this.#clock.now() });
+    if (this.#state.at === 'ended') follower.end(this.#state.why);
+    return follower;
   }
 
   drained(player: Player): void {
@@ -225,6 +314,7 @@ export class Stream implements PlayerOwner {
     if (before.at === 'held') before.timer.cancel();
     if (before.at === 'live') before.source.displace(why);
     for (const player of [...this.#players.keys()]) player.end(why);
+    this.#followers.end(why);
     this.#flushTimer?.cancel();
     this.#log.clear();
     this.#changed(this);
@@ -266,6 +356,7 @@ export class Stream implements PlayerOwner {
     }
     if (isAnyClosed) this.#fanOuts = this.#fanOuts.filter((fanOut) => !fanOut.isClosed);
     this.#startWaiting();
+    this.#followers.flush();
     this.#window.flushed(this.#clock.now() - startedMs);
     this.#log.trim();
   };
@@ -299,7 +390,7 @@ export class Stream implements PlayerOwner {
   #fanOutFor(encoder: FrameEncoder, base: number): FanOut {
     const open = this.#fanOuts.find((fanOut) => fanOut.encoder === encoder && fanOut.base === base);
     if (open) return open;
-    const fanOut = new FanOut(encoder, this.#log, base);
+    const fanOut = new FanOut(encoder, this.#log, eraFrom(base));
     this.#fanOuts.push(fanOut);
     return fanOut;
   }

@@ -76,7 +76,10 @@ export class RelayNode {
     this.#directory = new StreamDirectory(
       { maxStreams: config.limits.streams, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
-      { clock, log, budget: this.#budget, changed: (stream) => this.#publishing.streamChanged(stream) },
+      {
+        ...{ clock, log, budget: this.#budget, seek: () => {} },
+        changed: (stream) => this.#publishing.streamChanged(stream),
+      },
     );
     this.#publishing = new Publishing(
       { policy: config.publish.policy, holds: config.publish },

@@ -65,7 +65,7 @@ beforeEach(async () => {
   directory = new StreamDirectory(
     { maxStreams: 10, waitMs: WAIT_MS, maxWaitingKeys: 2 },
     { log: limits, player, maxDelayMs: 20 },
-    { clock, log, budget: new MemoryBudget(2 ** 30), changed: () => {} },
+    { clock, log, budget: new MemoryBudget(2 ** 30), changed: () => {}, seek: () => {} },
   );
   publishers = [];
   refusePublish = undefined;

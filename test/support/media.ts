@@ -7,6 +7,7 @@ import {
   type FrameEncoder,
   FrameKind,
   type FrameRole,
+  type Run,
   type TimedFrame,
   type Tracks,
 } from '../../src/format/frame.ts';
@@ -77,6 +78,11 @@ export function roleOf(name: PayloadName): FrameRole {
 /** A frame as a source would append it. */
 export function frameOf(name: PayloadName, id: number, dts: number, size = 0): Frame {
   return new Frame(kindOf(name), roleOf(name), id, dts, payloadOf(name, id, size));
+}
+
+/** A run of an epoch, from its first frame on. */
+export function runOf(epoch: number, from = 1, firstDts = 0, newestDts = firstDts): Run {
+  return { epoch, from, firstDts, newestDts };
 }
 
 /** The id that `payloadOf` wrote. */
@@ -318,8 +324,13 @@ export class StreamBench {
   /** A new source takes the stream, and has its first frame. */
   start(firstDts = 0): FakeSource {
     const source = this.attach();
-    this.stream.begin(firstDts);
+    this.begin(firstDts);
     return source;
+  }
+
+  /** The source has its first frame. */
+  begin(firstDts = 0): void {
+    this.stream.begin(runOf(this.#epoch, 1, firstDts));
   }
 
   /** Appends frames; nothing is flushed. */

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { Cursor } from '../../../src/media/cursor.ts';
 import { FrameLog } from '../../../src/media/frame-log.ts';
 import { MemoryBudget } from '../../../src/media/memory-budget.ts';
-import { frameOf, type PayloadName, WIDE_LOG } from '../../support/media.ts';
+import { frameOf, type PayloadName, runOf, WIDE_LOG } from '../../support/media.ts';
 
 const ALL = 1e9;
 
@@ -16,7 +16,7 @@ beforeEach(() => {
 
 /** Appends a frame whose id, dts and time are one number. */
 function append(name: PayloadName, id: number, size = 0): void {
-  log.append(frameOf(name, id, id, size), id, 1);
+  log.append(frameOf(name, id, id, size), id);
 }
 
 function read(mark = log.next - 1, maxBytes = ALL): number[] {
@@ -77,7 +77,7 @@ describe('a cursor', () => {
     append('avc header', 7);
     append('avc key', 8);
     read();
-    log.append(frameOf('avc header', 7, 9), 9, 1);
+    log.append(frameOf('avc header', 7, 9), 9);
     expect(read()).toEqual([]);
     expect(cursor.position).toBe(3);
     append('avc delta', 10);
@@ -131,10 +131,10 @@ describe('a cursor', () => {
     append('avc header', 1);
     append('avc key', 2);
     expect(read()).toEqual([1, 2]);
-    log.beginEpoch();
+    log.begin(runOf(2));
     append('aac sample', 3);
     expect(read()).toEqual([3]);
-    log.append(frameOf('avc header', 1, 4), 4, 2);
+    log.append(frameOf('avc header', 1, 4), 4);
     for (let id = 5; id < 10; id += 1) append('avc key', id);
     log.trim();
     expect(read()).toEqual([9]);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Frame } from '../../../src/format/frame.ts';
-import { FanOut } from '../../../src/media/fan-out.ts';
+import { Cursor } from '../../../src/media/cursor.ts';
+import { eraFrom, FanOut } from '../../../src/media/fan-out.ts';
 import { FrameLog } from '../../../src/media/frame-log.ts';
 import { MemoryBudget } from '../../../src/media/memory-budget.ts';
 import { Player } from '../../../src/media/player.ts';
@@ -25,7 +26,7 @@ beforeEach(() => {
 /** Appends a frame that is shown at `time`; returns it. */
 function append(name: PayloadName, time = 0, size = 0): Frame {
   const frame = frameOf(name, nextId++, time, size);
-  log.append(frame, time, 1);
+  log.append(frame, time);
   return frame;
 }
 
@@ -35,6 +36,7 @@ function join(fanOut: FanOut, sink = new FakeSink()): FakeSink {
     sink,
     { remote: 'test' },
     {
+      cursor: new Cursor(),
       owner: {
         drained: (drained) => fanOut.pump(drained),
         left: (gone, why) => {
@@ -57,7 +59,7 @@ function stateOf(sink: FakeSink): string | undefined {
 describe('a fan-out', () => {
   test('gives all live players the very same buffer, and encodes each frame once', () => {
     append('avc key');
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     const sinks = Array.from({ length: 100 }, () => join(fanOut));
     encoder.batches.length = 0;
     const first = [append('avc delta', 40), append('aac sample', 41)];
@@ -73,7 +75,7 @@ describe('a fan-out', () => {
 
   test('encodes nothing while nobody is live, and nothing where nothing is new', () => {
     append('avc key');
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     append('avc delta');
     fanOut.flush();
     fanOut.flush();
@@ -82,7 +84,7 @@ describe('a fan-out', () => {
 
   test('pumps a joiner up to the flush mark, not to the head, and goes on from there with the others', () => {
     append('avc key');
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     join(fanOut);
     append('avc delta', 40);
     const joiner = join(fanOut);
@@ -94,7 +96,7 @@ describe('a fan-out', () => {
 
   test('lets a joiner wait while the only start is beyond the flush mark', () => {
     append('aac sample');
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     append('avc key', 20);
     const joiner = join(fanOut);
     expect(joiner.openings).toEqual([BOTH]);
@@ -105,7 +107,7 @@ describe('a fan-out', () => {
   test('reads the log to a joiner one full sink at a time, and counts only that as backlog', () => {
     append('avc key', 0, 40_000);
     for (let ms = 1; ms < 20; ms += 1) append('avc delta', ms, 40_000);
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     const sink = join(fanOut, new FakeSink('by-hand'));
     expect(sink.ids).toEqual([1, 2]);
     expect(stateOf(sink)).toBe('behind');
@@ -120,11 +122,11 @@ describe('a fan-out', () => {
 
   test('brings a joiner past equal set-up of any size', () => {
     append('avc key');
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     const slow = join(fanOut, new FakeSink('by-hand'));
     append('avc delta', 40, OVERFULL_BYTES);
     fanOut.flush();
-    for (let repeats = 0; repeats < 3; repeats += 1) log.append(frameOf('avc header', 99, 0, 70_000), 40, 1);
+    for (let repeats = 0; repeats < 3; repeats += 1) log.append(frameOf('avc header', 99, 0, 70_000), 40);
     append('avc delta', 80);
     fanOut.flush();
     slow.drainAll();
@@ -137,7 +139,7 @@ describe('a fan-out', () => {
 
   test('pumps a live player that holds 512 KiB alone, and takes it back when it has caught up', () => {
     append('avc key');
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     const slow = join(fanOut, new FakeSink('by-hand'));
     const others = Array.from({ length: 3 }, () => join(fanOut));
     append('avc delta', 40, OVERFULL_BYTES);
@@ -163,7 +165,7 @@ describe('a fan-out', () => {
 
   test('serves everyone once while several leave the live row in one flush', () => {
     append('avc key');
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     const sinks = Array.from({ length: 8 }, (_, index) =>
       join(fanOut, new FakeSink(index % 3 === 0 ? 'by-hand' : 'fast')),
     );
@@ -187,7 +189,7 @@ describe('a fan-out', () => {
     for (const leaver of [0, 1, 2, 3]) {
       log = new FrameLog(WIDE_LOG, new MemoryBudget(2 ** 40));
       append('avc key');
-      const fanOut = new FanOut(encoder, log, 0);
+      const fanOut = new FanOut(encoder, log, eraFrom(0));
       const sinks = Array.from({ length: 4 }, () => join(fanOut));
       sinks[leaver]?.player?.leave(GONE);
       const { seq } = append('avc delta', 40);
@@ -201,7 +203,7 @@ describe('a fan-out', () => {
     append('avc key', 0, 70_000);
     append('avc delta', 40, 70_000);
     append('avc delta', 80, 70_000);
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     const live = join(fanOut);
     const behind = join(fanOut, new FakeSink('by-hand'));
     fanOut.close({ code: 'test.closed', message: '' });
@@ -219,7 +221,7 @@ describe('a fan-out', () => {
   test('ends a player of a closed fan-out that the log has overtaken: nothing of it is left to read', () => {
     append('avc key', 0, 70_000);
     append('avc delta', 40, 70_000);
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     const behind = join(fanOut, new FakeSink('by-hand'));
     fanOut.close({ code: 'test.closed', message: '' });
     append('avc key', 60_000);
@@ -231,7 +233,7 @@ describe('a fan-out', () => {
 
   test('tells an overtaken player by what the log still has', () => {
     append('avc key', 0, 70_000);
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     const behind = join(fanOut, new FakeSink('by-hand'));
     for (let ms = 0; ms <= 20_000; ms += 1000) append('avc key', ms, 1000);
     fanOut.flush();
@@ -243,7 +245,7 @@ describe('a fan-out', () => {
 describe('the end of an era', () => {
   test('is where a time would reach 2^31 - 10 s: what is before it is sent, and players end', () => {
     append('avc key', ERA_LIMIT_MS - 100);
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     const sink = join(fanOut);
     append('avc delta', ERA_LIMIT_MS - 1);
     fanOut.flush();
@@ -257,7 +259,7 @@ describe('the end of an era', () => {
   test('cuts a burst that leaps over it at once, for slow players too', () => {
     append('avc key', ERA_LIMIT_MS - 30_000, 70_000);
     append('avc delta', ERA_LIMIT_MS - 29_000);
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     const fast = join(fanOut);
     const slow = join(fanOut, new FakeSink('by-hand'));
     for (let leaps = 0; leaps < 20; leaps += 1) append('avc delta', ERA_LIMIT_MS - 28_000 + leaps * 3000);
@@ -273,7 +275,7 @@ describe('the end of an era', () => {
 
   test('is not hidden by audio that lags behind', () => {
     append('avc key', ERA_LIMIT_MS - 100);
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     const sink = join(fanOut);
     append('avc delta', ERA_LIMIT_MS);
     append('aac sample', ERA_LIMIT_MS - 60_000);
@@ -283,7 +285,7 @@ describe('the end of an era', () => {
 
   test('comes while nobody is live, too', () => {
     append('avc key', ERA_LIMIT_MS - 100);
-    const fanOut = new FanOut(encoder, log, 0);
+    const fanOut = new FanOut(encoder, log, eraFrom(0));
     append('avc delta', ERA_LIMIT_MS);
     fanOut.flush();
     expect(fanOut.isClosed).toBe(true);
@@ -292,7 +294,7 @@ describe('the end of an era', () => {
   test('shows a track that lags behind the start of the era at its start, pumped and live', () => {
     append('avc key', ERA_MS + 3000);
     append('aac sample', ERA_MS - 7);
-    const fanOut = new FanOut(encoder, log, ERA_MS);
+    const fanOut = new FanOut(encoder, log, eraFrom(ERA_MS));
     const sink = join(fanOut);
     append('aac sample', ERA_MS - 1);
     append('aac sample', ERA_MS + 1);

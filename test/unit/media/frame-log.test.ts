@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FrameLog, type LogLimits } from '../../../src/media/frame-log.ts';
 import { MemoryBudget } from '../../../src/media/memory-budget.ts';
-import { frameOf, type PayloadName, WIDE_LOG } from '../../support/media.ts';
+import { frameOf, type PayloadName, runOf, WIDE_LOG } from '../../support/media.ts';
 
 const ENTRY_BYTES = 256;
 
@@ -16,9 +16,9 @@ class LogBench {
     this.log = new FrameLog({ ...WIDE_LOG, ...limits }, this.budget);
   }
 
-  append(name: PayloadName, time: number, size = 0, epoch = 1): void {
+  append(name: PayloadName, time: number, size = 0): void {
     this.#id += 1;
-    this.log.append(frameOf(name, this.#id, time, size), time, epoch);
+    this.log.append(frameOf(name, this.#id, time, size), time);
   }
 
   kept(): number[] {
@@ -46,10 +46,12 @@ describe('a frame log', () => {
 
   test('numbers frames across epochs, and counts the bytes between them', () => {
     const bench = new LogBench();
+    bench.log.begin(runOf(1));
     bench.append('avc key', 0, 100);
-    bench.append('aac sample', 1, 50, 2);
-    expect(bench.log.at(0)).toMatchObject({ position: 0, epoch: 1, time: 0, totalBytes: 100 });
-    expect(bench.log.head).toMatchObject({ position: 1, epoch: 2, time: 1, totalBytes: 150 });
+    bench.log.begin(runOf(2));
+    bench.append('aac sample', 1, 50);
+    expect(bench.log.at(0)).toMatchObject({ position: 0, run: runOf(1), time: 0, totalBytes: 100 });
+    expect(bench.log.head).toMatchObject({ position: 1, run: runOf(2), time: 1, totalBytes: 150 });
     expect(bench.log.bytes).toBe(150 + 2 * ENTRY_BYTES);
     expect(bench.budget.usedBytes).toBe(bench.log.bytes);
   });
@@ -278,48 +280,48 @@ describe('decoder set-up in the log', () => {
       frameOf('avc header', 1, 4),
       frameOf('metadata', 1, 5),
       frameOf('metadata', 1, 6),
-    ].map((frame) => log.append(frame, frame.dts, 1).repeated);
+    ].map((frame) => log.append(frame, frame.dts).repeated);
     expect(marks).toEqual([false, true, false, false, false, false, false]);
   });
 
   test('of the epoch before is repeated too, but not in effect until it came', () => {
     const { log } = new LogBench();
-    const first = log.append(frameOf('avc header', 1, 0), 0, 1);
-    log.append(frameOf('aac header', 1, 0), 0, 1);
-    log.beginEpoch();
-    const data = log.append(frameOf('data', 2, 1), 1, 2);
+    log.append(frameOf('avc header', 1, 0), 0);
+    log.append(frameOf('aac header', 1, 0), 0);
+    log.begin(runOf(2));
+    const data = log.append(frameOf('data', 2, 1), 1);
     expect(data.headers).toEqual({ metadata: undefined, video: undefined, audio: undefined });
-    const second = log.append(frameOf('avc header', 1, 1), 1, 2);
+    const second = log.append(frameOf('avc header', 1, 1), 1);
     expect(second.repeated).toBe(true);
-    expect(second.headers.video).toBe(first.frame);
+    expect(second.headers.video).toBe(second.frame);
     expect(second.headers.audio).toBe(undefined);
-    log.beginEpoch();
-    expect(log.append(frameOf('aac header', 1, 2), 2, 3).repeated).toBe(false);
+    log.begin(runOf(3));
+    expect(log.append(frameOf('aac header', 1, 2), 2).repeated).toBe(false);
   });
 
   test('of the epoch before is new again once a reader may have started in this one', () => {
     for (const name of ['avc key', 'aac sample'] as const) {
       const { log } = new LogBench();
-      log.append(frameOf('avc header', 1, 0), 0, 1);
-      log.beginEpoch();
-      log.append(frameOf(name, 2, 1), 1, 2);
-      expect(log.append(frameOf('avc header', 1, 1), 1, 2).repeated).toBe(false);
-      expect(log.append(frameOf('avc header', 1, 2), 2, 2).repeated).toBe(true);
+      log.append(frameOf('avc header', 1, 0), 0);
+      log.begin(runOf(2));
+      log.append(frameOf(name, 2, 1), 1);
+      expect(log.append(frameOf('avc header', 1, 1), 1).repeated).toBe(false);
+      expect(log.append(frameOf('avc header', 1, 2), 2).repeated).toBe(true);
     }
   });
 
   test('of a codec that is gone is forgotten, in its track alone', () => {
     const { log } = new LogBench();
-    log.append(frameOf('avc header', 1, 0), 0, 1);
-    log.append(frameOf('aac header', 2, 0), 0, 1);
-    log.beginEpoch();
-    log.append(frameOf('avc header', 1, 0), 0, 2);
-    log.append(frameOf('aac header', 2, 0), 0, 2);
+    log.append(frameOf('avc header', 1, 0), 0);
+    log.append(frameOf('aac header', 2, 0), 0);
+    log.begin(runOf(2));
+    log.append(frameOf('avc header', 1, 0), 0);
+    log.append(frameOf('aac header', 2, 0), 0);
     log.forgetHeader(8);
-    const { headers } = log.append(frameOf('mp3 sample', 3, 1), 1, 2);
+    const { headers } = log.append(frameOf('mp3 sample', 3, 1), 1);
     expect(headers.audio).toBe(undefined);
     expect(headers.video?.seq).toBe(1);
-    expect(log.append(frameOf('aac header', 2, 2), 2, 2).repeated).toBe(false);
+    expect(log.append(frameOf('aac header', 2, 2), 2).repeated).toBe(false);
   });
 });
 

@@ -13,6 +13,7 @@ import {
   frameOf,
   GONE,
   KEY,
+  runOf,
   STREAM_OPTIONS,
   TestEncoder,
 } from '../../support/media.ts';
@@ -34,6 +35,7 @@ function directoryOf(limits: Partial<DirectoryLimits> = {}): StreamDirectory {
     log: new FakeLog(),
     budget,
     changed: () => {},
+    seek: () => {},
   });
 }
 
@@ -184,7 +186,7 @@ describe('a stream directory', () => {
     const stream = directory.feed(KEY);
     const source = new FakeSource(1);
     stream.attach(source, GONE);
-    stream.begin(0);
+    stream.begin(runOf(1));
     stream.append(frameOf('avc key', 1, 0));
     const sink = new FakeSink();
     stream.play(new TestEncoder(), sink, { remote: 'test' });

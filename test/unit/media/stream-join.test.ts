@@ -326,7 +326,7 @@ function play(history: History): { skips: number } {
   };
   const moveSource = (wish: 'go' | 'be taken over', firstDts: number): void => {
     if (at === 'attached') {
-      stream.begin(firstDts);
+      bench.begin(firstDts);
       model.beginEpoch();
       dts = firstDts;
       at = 'live';

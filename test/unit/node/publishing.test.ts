@@ -35,6 +35,7 @@ beforeEach(() => {
   registry = new MemoryRegistry({ clock, state });
   let newest: Publishing | undefined;
   directory = new StreamDirectory({ maxStreams: 2, waitMs: 2000, maxWaitingKeys: 10 }, STREAM_OPTIONS, {
+    seek: () => {},
     ...{ clock, log, budget },
     changed: (stream) => newest?.streamChanged(stream),
   });
