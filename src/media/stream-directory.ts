@@ -30,7 +30,10 @@ export interface DirectoryLimits {
 }
 
 export interface DirectoryNeeds extends StreamNeeds {
-  /** Players began to wait for a key that is not here. Not called again while one waits for it; it may feed at once. */
+  /**
+   * Players began to wait for a key that is not here. Not called again while one waits for it. It may feed the key at once,
+   * and never throws.
+   */
   readonly seek: (key: StreamKey) => void;
 }
 

@@ -254,6 +254,16 @@ describe('a follower that lags', () => {
     expect(cursor.isInStep).toBe(true);
   });
 
+  test('is not in step while a hole is not announced yet; set-up sent ahead announces none', () => {
+    append('avc disposable', 2, 100);
+    log.append(frameOf('avc header', 1, 3), 1500, true);
+    expect(read(cursor)).toEqual(['(1:1)']);
+    expect(cursor.isInStep).toBe(false);
+    append('avc delta', 3, 1500);
+    expect(read(cursor)).toEqual(['1:3<1']);
+    expect(cursor.isInStep).toBe(true);
+  });
+
   test('is told of a run whose first frame was left out', () => {
     append('avc delta', 2, 100);
     log.begin(runOf(2, 5, 10, 20));
@@ -265,6 +275,16 @@ describe('a follower that lags', () => {
     const given = cursor.read(log, log.next - 1, ALL);
     expect(given.map(shortly)).toEqual(['*2:7<4', '2:8', '2:9']);
     expect(given[0]?.run).toBe(log.run);
+  });
+
+  test('is told so by set-up that comes before the frame that announces the hole', () => {
+    append('avc delta', 2, 100);
+    log.begin(runOf(2, 5));
+    append('avc key', 5, 200);
+    log.append(frameOf('avc header', 1, 200), 200, true);
+    append('avc key', 6, 400);
+    append('aac sample', 7, 3000);
+    expect(read(cursor)).toEqual(['*(2:1)', '2:6<4', '2:7']);
   });
 
   test('because it has just begun is given all that there is to catch up with', () => {

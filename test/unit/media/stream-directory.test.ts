@@ -23,10 +23,14 @@ const STOPPING = { code: 'node.stopping', message: 'the node stops' };
 
 let clock: FakeClock;
 let budget: MemoryBudget;
+let sought: StreamKey[];
+let seek: (key: StreamKey) => void;
 
 beforeEach(() => {
   clock = new FakeClock();
   budget = new MemoryBudget(2 ** 40);
+  sought = [];
+  seek = (key) => sought.push(key);
 });
 
 function directoryOf(limits: Partial<DirectoryLimits> = {}): StreamDirectory {
@@ -35,7 +39,7 @@ function directoryOf(limits: Partial<DirectoryLimits> = {}): StreamDirectory {
     log: new FakeLog(),
     budget,
     changed: () => {},
-    seek: () => {},
+    seek: (key) => seek(key),
   });
 }
 
@@ -209,5 +213,38 @@ describe('a stream directory', () => {
     expect(codeThrown(() => directory.feed(KEY))).toBe('node.stopping');
     directory.stop(STOPPING);
     expectNothingLeft(directory);
+  });
+});
+
+describe('a key that is not here', () => {
+  test('is sought once while players wait for it, and again when one comes after them', async () => {
+    const directory = directoryOf();
+    expect(directory.isWaitedFor(KEY)).toBe(false);
+    const waiting = [open(directory, KEY), open(directory, KEY), open(directory, other)].map(codeOf);
+    expect(sought).toEqual([KEY, other]);
+    expect([directory.isWaitedFor(KEY), directory.isWaitedFor(third)]).toEqual([true, false]);
+    clock.advance(LIMITS.waitMs);
+    expect(await Promise.all(waiting)).toEqual(['play.not-found', 'play.not-found', 'play.not-found']);
+    expect(directory.isWaitedFor(KEY)).toBe(false);
+    const last = codeOf(open(directory, KEY));
+    expect(sought).toEqual([KEY, other, KEY]);
+    clock.advance(LIMITS.waitMs);
+    expect(await last).toBe('play.not-found');
+    expectNothingLeft(directory);
+  });
+
+  test('is not sought for a player that is gone, or that may not wait, nor if it is here', async () => {
+    const directory = directoryOf({ maxWaitingKeys: 0 });
+    expect(await codeOf(open(directory, KEY))).toBe('play.too-many-waiting');
+    const stream = directory.feed(other);
+    expect(await open(directory, other)).toBe(stream);
+    expect(await codeOf(open(directoryOf(), KEY, AbortSignal.abort()))).toBe('play.gone');
+    expect(sought).toEqual([]);
+  });
+
+  test('may be fed while it is sought', async () => {
+    const directory = directoryOf();
+    seek = (key) => void directory.feed(key);
+    expect(await open(directory, KEY)).toBe(directory.get(KEY));
   });
 });
