@@ -1,10 +1,15 @@
-// What the commands do. `start` runs one node from its configuration until the process has to end.
+// What the commands do. `start` runs one node from its configuration until the process has to end; `nodes` and
+// `streams` ask a running one.
 import { networkInterfaces } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import { createLog, type Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
+import type { Envelope } from '../http/cluster-api.ts';
 import { RelayNode, version } from '../node/relay-node.ts';
 import { banner } from './banner.ts';
+import { nodesText, streamsText } from './cluster-tables.ts';
+import type { AskOptions } from './invocation.ts';
+import { askNodes, askStreams, type NodeApiOptions } from './node-api.ts';
 import { type ProcessEnd, processEnd } from './process-end.ts';
 
 /** 0: as asked. 1: it could not run, or failed. 2: wrong arguments or configuration. */
@@ -25,6 +30,62 @@ export async function start(config: Config, process: NodeJS.Process): Promise<Ex
   await node.start();
   process.stderr.write(banner({ config, version: version(), ...node.addresses, lanAddress: lanAddress() }));
   return stop(node, await ending, { log, graceMs: config.shutdown.graceMs });
+}
+
+/**
+ * Prints the nodes of the cluster.
+ * @throws TidewayError `cli.unreachable`, `cli.refused`, `cli.not-tideway`
+ */
+export async function showNodes(ask: AskOptions, process: NodeJS.Process): Promise<ExitCode> {
+  const answer = await askNodes(nodeApi(ask, process.env));
+  noteOutage(answer, process);
+  await print(ask.isJson ? jsonText(answer) : nodesText(answer), process);
+  return 0;
+}
+
+/**
+ * Prints the streams of the cluster.
+ * @throws TidewayError as `showNodes` does
+ */
+export async function showStreams(
+  ask: AskOptions,
+  { limit }: { limit: string | undefined },
+  process: NodeJS.Process,
+): Promise<ExitCode> {
+  const answer = await askStreams({ ...nodeApi(ask, process.env), limit });
+  noteOutage(answer, process);
+  if (answer.truncated) {
+    process.stderr.write(`tideway: there are more: these are the first ${answer.streams.length} (--limit)\n`);
+  }
+  await print(ask.isJson ? jsonText(answer) : streamsText(answer), process);
+  return 0;
+}
+
+/** Where the node of this machine listens, unless another was named. */
+function nodeApi({ url, token }: AskOptions, env: NodeJS.ProcessEnv): NodeApiOptions {
+  return {
+    url: url ?? `http://127.0.0.1:${env.TIDEWAY_HTTP_PORT || '8080'}`,
+    token: token ?? (env.TIDEWAY_API_TOKEN || undefined),
+  };
+}
+
+function noteOutage({ registry, node }: Envelope, process: NodeJS.Process): void {
+  if (registry === 'away') {
+    process.stderr.write(`tideway: the registry is away: this is what ${node} itself knows\n`);
+  }
+}
+
+function jsonText(answer: unknown): string {
+  return `${JSON.stringify(answer, undefined, 2)}\n`;
+}
+
+/** Waits until a pipe has taken it all: the process exits behind it. */
+function print(text: string, { stdout }: NodeJS.Process): Promise<void> {
+  return new Promise((resolve) => {
+    // Who reads no further, such as `head`, has had enough.
+    stdout.once('error', () => resolve());
+    stdout.write(text, () => resolve());
+  });
 }
 
 async function stop(

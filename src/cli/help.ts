@@ -1,25 +1,60 @@
 // What `tideway help` prints, made from the configuration schema.
 import { type ConfigKey, configKeys, defaultText } from '../config/schema.ts';
+import type { CommandName } from './invocation.ts';
 
 /** `tideway help` and `tideway --help`. */
-export const OVERVIEW = `Tideway relays live media: encoders push RTMP, players pull HTTP-FLV, WS-FLV or RTMP.
+const OVERVIEW = `Tideway relays live media: encoders push RTMP, players pull HTTP-FLV, WS-FLV or RTMP.
 
 Usage
   tideway start [--config <file>] [--<key> <value> ...]   run a node
   tideway help start                                      every key, with its default
+  tideway nodes                                           the nodes of the cluster
+  tideway streams                                         the streams: who is origin, who pulls from whom
   tideway --version
 
 Examples
   tideway start
   tideway start --rtmp.port 1936 --publish.secret "$SECRET"
   tideway start --config config.yaml
+  tideway streams --url http://10.0.0.2:8080
 
 Exit codes
-  0  stopped as asked    1  could not run, or failed    2  wrong arguments or configuration
+  0  done as asked       1  could not run, or failed    2  wrong arguments or configuration
 `;
 
-/** `tideway help start` and `tideway start --help`. */
-export function startHelp(): string {
+const ASKING = `Asks a node over HTTP. A node answers its own machine, and with its api.token others, too.
+
+  --url <url>
+      HTTP address of any node of the cluster.
+      Default: this machine, port 8080 or TIDEWAY_HTTP_PORT.
+  --token <token>
+      The node's api.token. Others on this machine see what is typed here: TIDEWAY_API_TOKEN is better.
+  --json
+      The node's answer as JSON instead of a table.
+`;
+
+/** `tideway help` and `tideway help <command>`. */
+export function helpText(about: 'tideway' | CommandName): string {
+  switch (about) {
+    case 'tideway':
+      return OVERVIEW;
+    case 'start':
+      return startHelp();
+    case 'nodes':
+      return `tideway nodes lists the nodes of the cluster, and how the one that is asked reaches them.
+
+${ASKING}`;
+    case 'streams':
+      return `tideway streams lists the streams of the cluster: the origin of each, and below it the replicas, each under the
+node that it pulls from. Players are those of the node that is asked.
+
+${ASKING}  --limit <n>
+      Streams at most. Allowed: 1 to 10000. Default: 1000.
+`;
+  }
+}
+
+function startHelp(): string {
   return `tideway start runs a node until SIGTERM or SIGINT (Ctrl-C).
 
 Every key is a flag, an environment variable and a key of the YAML file; a flag wins over the environment,

@@ -4,24 +4,69 @@ import { TidewayError } from '../base/errors.ts';
 import { closest } from '../config/closest.ts';
 import { configKeys } from '../config/schema.ts';
 
+export type CommandName = 'start' | 'nodes' | 'streams';
+
+/** How a running node is asked. */
+export interface AskOptions {
+  /** Undefined: the node of this machine. */
+  readonly url: string | undefined;
+  readonly token: string | undefined;
+  /** The node's own answer instead of a table. */
+  readonly isJson: boolean;
+}
+
 export type Invocation =
-  | { readonly run: 'help'; readonly about: 'tideway' | 'start' }
+  | { readonly run: 'help'; readonly about: 'tideway' | CommandName }
   | { readonly run: 'version' }
   | {
       readonly run: 'start';
       readonly configPath: string | undefined;
       /** Configuration values by key path. */
       readonly flags: Readonly<Record<string, string>>;
-    };
+    }
+  | { readonly run: 'nodes'; readonly ask: AskOptions }
+  | { readonly run: 'streams'; readonly ask: AskOptions; readonly limit: string | undefined };
 
-const COMMANDS = ['start', 'help'];
+interface Command {
+  /** Flags that it takes, without the dashes. */
+  readonly flags: readonly string[];
+  /** @param flags those that were given; of a switch the value is '' */
+  readonly read: (flags: Readonly<Record<string, string>>) => Invocation;
+}
 
-const OPTIONS = {
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean', short: 'v' },
-  config: { type: 'string', short: 'c' },
-  ...Object.fromEntries(configKeys.map(({ path }) => [path, { type: 'string' }] as const)),
-} as const;
+const COMMANDS: Readonly<Record<CommandName, Command>> = {
+  start: {
+    flags: ['config', ...configKeys.map(({ path }) => path)],
+    read: ({ config: configPath, ...flags }) => ({ run: 'start', configPath, flags }),
+  },
+  nodes: {
+    flags: ['url', 'token', 'json'],
+    read: (flags) => ({ run: 'nodes', ask: askOptions(flags) }),
+  },
+  streams: {
+    flags: ['url', 'token', 'json', 'limit'],
+    read: (flags) => ({ run: 'streams', ask: askOptions(flags), limit: flags.limit }),
+  },
+};
+/** Whose help tells of a flag that nobody knows. */
+const DEFAULT_COMMAND: CommandName = 'start';
+const SWITCHES: readonly string[] = ['help', 'version', 'json'];
+const SHORT: Readonly<Record<string, string>> = { help: 'h', version: 'v', config: 'c' };
+
+const OPTIONS = Object.fromEntries(
+  ['help', 'version', ...Object.values(COMMANDS).flatMap(({ flags }) => flags)].map((name) => {
+    const short = SHORT[name];
+    const type: 'boolean' | 'string' = SWITCHES.includes(name) ? 'boolean' : 'string';
+    return [name, { type, ...(short !== undefined && { short }) }];
+  }),
+);
+
+/** A flag as it was given: `rawName` with its dashes. */
+interface Given {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value: string | undefined;
+}
 
 /**
  * Reads the arguments; of a flag given twice the last counts.
@@ -34,47 +79,67 @@ export function parseInvocation(argv: readonly string[]): Invocation {
     strict: false,
     tokens: true,
   });
-  const flags: Record<string, string> = {};
-  const asked = new Set<string>();
-  for (const token of tokens) {
-    if (token.kind !== 'option') continue;
-    if (token.name === 'help' || token.name === 'version') {
-      asked.add(token.name);
-    } else if (!Object.hasOwn(OPTIONS, token.name)) {
-      throw unknownFlag(token.rawName);
-    } else if (token.value === undefined) {
-      throw usage(`${token.rawName} needs a value`);
-    } else {
-      flags[token.name] = token.value;
-    }
-  }
+  const given: readonly Given[] = tokens.flatMap((token) => (token.kind === 'option' ? [token] : []));
+  const [name, ...rest] = positionals;
+  const command = isCommand(name) ? name : undefined;
+  const flags = checkedFlags(given, command ?? DEFAULT_COMMAND);
 
-  const [command, ...rest] = positionals;
-  if (asked.has('version')) return { run: 'version' };
-  if (command === 'help') return { run: 'help', about: rest[0] === 'start' ? 'start' : 'tideway' };
-  if (asked.has('help')) return { run: 'help', about: command === 'start' ? 'start' : 'tideway' };
-  if (command === undefined)
+  const [topic] = name === 'help' ? rest : [name];
+  const about = isCommand(topic) ? topic : 'tideway';
+  if ('version' in flags) return { run: 'version' };
+  if (name === 'help' || 'help' in flags) return { run: 'help', about };
+  if (name === undefined)
     throw usage('which command? "tideway start" runs a node, "tideway help" tells more');
-  if (command !== 'start') throw unknownCommand(command);
-  if (rest.length > 0) throw usage(`start takes flags only, not ${JSON.stringify(rest[0])}`);
-  const { config: configPath, ...keys } = flags;
-  return { run: 'start', configPath, flags: keys };
+  if (command === undefined) throw unknownCommand(name);
+  if (rest.length > 0) throw usage(`${command} takes flags only, not ${JSON.stringify(rest[0])}`);
+  return COMMANDS[command].read(flags);
+}
+
+function isCommand(name: string | undefined): name is CommandName {
+  return name !== undefined && Object.hasOwn(COMMANDS, name);
+}
+
+function checkedFlags(given: readonly Given[], command: CommandName): Record<string, string> {
+  const flags: Record<string, string> = {};
+  for (const { name, rawName, value } of given) {
+    if (!flagsOf(command).includes(name)) throw unknownFlag(rawName, command);
+    const isSwitch = SWITCHES.includes(name);
+    if (isSwitch && value !== undefined) throw usage(`${rawName} takes no value`);
+    if (!isSwitch && value === undefined) throw usage(`${rawName} needs a value`);
+    flags[name] = value ?? '';
+  }
+  return flags;
+}
+
+function flagsOf(command: CommandName): readonly string[] {
+  return ['help', 'version', ...COMMANDS[command].flags];
+}
+
+function askOptions({ url, token, json }: Readonly<Record<string, string>>): AskOptions {
+  if (url !== undefined && !isHttpUrl(url)) {
+    throw usage('--url wants the address of a node, like http://127.0.0.1:8080');
+  }
+  return { url, token, isJson: json !== undefined };
+}
+
+function isHttpUrl(text: string): boolean {
+  return /^https?:\/\//i.test(text) && URL.canParse(text);
 }
 
 function unknownCommand(command: string): TidewayError {
-  const guess = closest(command, COMMANDS);
+  const guess = closest(command, [...Object.keys(COMMANDS), 'help']);
   return usage(
     `no such command: ${JSON.stringify(command)}; ${guess ? `did you mean ${guess}?` : '"tideway help" lists all'}`,
   );
 }
 
-function unknownFlag(flag: string): TidewayError {
+function unknownFlag(flag: string, command: CommandName): TidewayError {
   const guess = closest(
     flag,
-    Object.keys(OPTIONS).map((name) => `--${name}`),
+    flagsOf(command).map((name) => `--${name}`),
   );
   return usage(
-    `no such flag: ${flag}; ${guess ? `did you mean ${guess}?` : '"tideway start --help" lists all'}`,
+    `no such flag: ${flag}; ${guess ? `did you mean ${guess}?` : `"tideway ${command} --help" lists all`}`,
   );
 }
 

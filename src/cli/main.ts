@@ -3,8 +3,8 @@ import { TidewayError } from '../base/errors.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { readConfig } from '../config/load.ts';
 import { version } from '../node/relay-node.ts';
-import { type ExitCode, start } from './commands.ts';
-import { OVERVIEW, startHelp } from './help.ts';
+import { type ExitCode, showNodes, showStreams, start } from './commands.ts';
+import { helpText } from './help.ts';
 import { parseInvocation } from './invocation.ts';
 
 /** @param argv what follows `tideway` */
@@ -23,7 +23,7 @@ async function run(argv: readonly string[], process: NodeJS.Process): Promise<Ex
   const invocation = parseInvocation(argv);
   switch (invocation.run) {
     case 'help':
-      process.stdout.write(invocation.about === 'start' ? startHelp() : OVERVIEW);
+      process.stdout.write(helpText(invocation.about));
       return 0;
     case 'version':
       process.stdout.write(`${version()}\n`);
@@ -33,6 +33,10 @@ async function run(argv: readonly string[], process: NodeJS.Process): Promise<Ex
       const config = await readConfig({ path, env: process.env, flags });
       return start(config, process);
     }
+    case 'nodes':
+      return showNodes(invocation.ask, process);
+    case 'streams':
+      return showStreams(invocation.ask, { limit: invocation.limit }, process);
   }
 }
 

@@ -6,6 +6,8 @@ import { TidewayError } from '../base/errors.ts';
 /** Answers some methods on some paths. A TidewayError that it throws becomes the answer. */
 export interface Route {
   readonly methods: readonly string[];
+  /** For operators, not for pages of other sites: nothing of it is shared with other origins (CORS). */
+  readonly isPrivate?: boolean;
   /** @param path of the URL, still percent-encoded */
   matches(path: string): boolean;
   handle(request: IncomingMessage, response: ServerResponse, url: URL): void | Promise<void>;

@@ -170,8 +170,11 @@ export class HttpServer {
     const { method = '' } = request;
     const routes = this.#routes.filter((route) => route.matches(url.pathname));
     const allowed = ['OPTIONS', ...routes.flatMap((route) => route.methods)].join(', ');
+    const isPrivate = routes.some((candidate) => candidate.isPrivate);
+    if (isPrivate) response.removeHeader('Access-Control-Allow-Origin');
     if (method === 'OPTIONS') {
-      answerPreflight(response, allowed);
+      if (isPrivate) answerOptions(response, allowed);
+      else answerPreflight(response, allowed);
       return;
     }
     const route = routes.find((candidate) => candidate.methods.includes(method));
@@ -252,6 +255,11 @@ export class HttpServer {
     this.#report(socket, refusal);
     refuseSocket(socket, refusal);
   }
+}
+
+function answerOptions(response: ServerResponse, allowed: string): void {
+  response.writeHead(204, { Allow: allowed });
+  response.end();
 }
 
 function answerPreflight(response: ServerResponse, allowed: string): void {

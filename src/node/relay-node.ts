@@ -13,6 +13,7 @@ import { FlvPublishRoute } from '../flv/publisher.ts';
 import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
 import { loadAssets } from '../http/assets.ts';
+import { clusterRoutes } from '../http/cluster-api.ts';
 import type { Route } from '../http/route.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
@@ -22,11 +23,13 @@ import { Claimant } from '../registry/claimant.ts';
 import { epochTag } from '../registry/epoch.ts';
 import { GuardedRegistry } from '../registry/guarded.ts';
 import { MemoryRegistry } from '../registry/memory.ts';
+import type { NodeRecord, Owner } from '../registry/registry.ts';
 import { RtmpServer } from '../rtmp/server.ts';
+import { ClusterSummaries } from './cluster-summaries.ts';
 import { Closer } from './lifecycle.ts';
 import { nodeMetrics } from './node-metrics.ts';
 import { Publishing } from './publishing.ts';
-import { streamSummaries } from './stream-summaries.ts';
+import { localStreams, streamSummaries } from './stream-summaries.ts';
 
 export interface NodeNeeds {
   readonly config: Config;
@@ -54,6 +57,7 @@ export class RelayNode {
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #publishing: Publishing;
+  readonly #summaries: ClusterSummaries;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #rtmp: RtmpServer;
@@ -81,13 +85,21 @@ export class RelayNode {
         changed: (stream) => this.#publishing.streamChanged(stream),
       },
     );
+    const { registry, claimant } = this.#openRegistry();
     this.#publishing = new Publishing(
       { policy: config.publish.policy, holds: config.publish },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
-        ...this.#openRegistry(),
+        ...{ registry, claimant },
       },
     );
+    this.#summaries = new ClusterSummaries({
+      ...{ clock, registry, node: config.node.id },
+      self: () => this.#record(claimant.owner),
+      others: () => [],
+      local: () => localStreams(this.#directory.streams, clock),
+      mesh: { link: () => undefined, replica: () => undefined, children: () => 0 },
+    });
     this.#rtmp = this.#buildRtmp();
   }
 
@@ -145,6 +157,19 @@ export class RelayNode {
     return { registry, claimant };
   }
 
+  /** What this node tells of itself. */
+  #record(owner: Owner): NodeRecord {
+    const streams = [...this.#directory.streams];
+    const players = streams.reduce((sum, { playerCount }) => sum + playerCount, 0);
+    const unknown = { cpu: 0, memory: 0, loopLagMs: 0, sentBytesPerS: 0, capacityBytesPerS: 0 };
+    return {
+      ...owner,
+      ...{ host: '', version: version(), mesh: [], rtmp: '', http: '', region: '', zone: '' },
+      draining: false,
+      load: { ...unknown, players, streams: streams.length },
+    };
+  }
+
   #buildRtmp(): RtmpServer {
     const { host, rtmp, publish } = this.#config;
     return new RtmpServer(
@@ -165,6 +190,7 @@ export class RelayNode {
     const openStream: OpenStream = (request) => this.#directory.open(request);
     const routes: Route[] = [
       ...healthRoutes({ notReady: () => this.#notReady, metricsText: () => this.#metricsText() }),
+      ...clusterRoutes({ token: undefined }, this.#summaries),
       new FlvPlayRoute({ clock, openStream, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },

@@ -2,6 +2,17 @@
 import type { Clock } from '../base/clock.ts';
 import type { StreamSummary } from '../http/api.ts';
 import type { Stream } from '../media/stream.ts';
+import type { LocalStream } from './cluster-summaries.ts';
+
+/** The streams of this node, as what is told of the cluster begins with them. */
+export function* localStreams(streams: Iterable<Stream>, clock: Clock): Generator<LocalStream> {
+  for (const stream of streams) {
+    const { key, state, epoch, playerCount: players } = stream;
+    if (state.at !== 'live' && state.at !== 'held') continue;
+    const sinceWallMs = clock.wallMs() - (clock.now() - state.sinceMs);
+    yield { key, state: state.at, epoch, players, standsBy: false, sinceWallMs };
+  }
+}
 
 /** The streams that can be played, in order of their keys. */
 export function streamSummaries(streams: Iterable<Stream>, clock: Clock): StreamSummary[] {

@@ -1,0 +1,163 @@
+// Asks a running node through its JSON API, and says in one line what went wrong. What answers may be anything: an
+// answer counts once it has the form of one.
+import { z } from 'zod';
+import { TidewayError } from '../base/errors.ts';
+import type { NodesAnswer, StreamsAnswer } from '../http/cluster-api.ts';
+
+export interface NodeApiOptions {
+  /** Of a node's HTTP port; a path in front of the API's own is kept. */
+  readonly url: string;
+  readonly token: string | undefined;
+}
+
+const WITHIN_MS = 10_000;
+
+const text = z.string();
+const number = z.number();
+const envelope = { node: text, registry: z.enum(['up', 'away']), asOf: z.iso.datetime() };
+const state = z.enum(['live', 'held']);
+
+const nodesAnswer = z.object({
+  ...envelope,
+  nodes: z.array(
+    z.object({
+      node: text,
+      boot: text,
+      host: text,
+      version: text,
+      region: text,
+      zone: text,
+      draining: z.boolean(),
+      mesh: z.array(text),
+      rtmp: text,
+      http: text,
+      load: z.object({
+        cpu: number,
+        memory: number,
+        loopLagMs: number,
+        sentBytesPerS: number,
+        capacityBytesPerS: number,
+        players: number,
+        streams: number,
+      }),
+      leaseMs: z.nullable(number),
+      self: z.boolean(),
+      link: z.nullable(
+        z.object({
+          rttMs: z.nullable(number),
+          rttDevMs: z.nullable(number),
+          offsetMs: z.nullable(number),
+          dialledBy: text,
+        }),
+      ),
+    }),
+  ),
+});
+
+const streamsAnswer = z.object({
+  ...envelope,
+  limit: number,
+  truncated: z.boolean(),
+  streams: z.array(
+    z.object({
+      key: text,
+      origin: z.nullable(
+        z.object({
+          node: text,
+          epoch: number,
+          state,
+          reason: z.nullable(z.enum(['publish', 'failover'])),
+          since: z.nullable(z.iso.datetime()),
+        }),
+      ),
+      replicas: z.array(z.object({ node: text, hops: number, upstream: text, epoch: number })),
+      backup: z.nullable(z.object({ node: text })),
+      here: z.nullable(
+        z.object({
+          role: z.enum(['origin', 'replica', 'backup']),
+          state,
+          epoch: number,
+          hops: z.nullable(number),
+          upstream: z.nullable(text),
+          path: z.array(text),
+          players: number,
+          children: number,
+          standby: z.nullable(text),
+        }),
+      ),
+    }),
+  ),
+});
+
+const problem = z.object({ code: text, detail: text });
+
+/** @throws TidewayError `cli.unreachable`, `cli.refused`, `cli.not-tideway` */
+export function askNodes(options: NodeApiOptions): Promise<NodesAnswer> {
+  return ask('api/v1/nodes', options, nodesAnswer);
+}
+
+/** @throws TidewayError as `askNodes` does */
+export function askStreams(
+  options: NodeApiOptions & { readonly limit: string | undefined },
+): Promise<StreamsAnswer> {
+  const query = options.limit === undefined ? '' : `?limit=${encodeURIComponent(options.limit)}`;
+  return ask(`api/v1/streams${query}`, options, streamsAnswer);
+}
+
+async function ask<T>(path: string, { url, token }: NodeApiOptions, form: z.ZodType<T>): Promise<T> {
+  const base = new URL(url);
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+  const answered = await fetchText(new URL(path, base), headers);
+  const document = parseJson(answered.text);
+  if (answered.status !== 200) throw refusalOf(answered.status, document, url);
+  const read = form.safeParse(document);
+  if (!read.success) throw notTideway(url);
+  return read.data;
+}
+
+async function fetchText(
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+): Promise<{ readonly status: number; readonly text: string }> {
+  try {
+    // A token goes to who was named, and not on to where that points.
+    const answer = await fetch(url, { headers, redirect: 'manual', signal: AbortSignal.timeout(WITHIN_MS) });
+    return { status: answer.status, text: await answer.text() };
+  } catch (cause) {
+    throw new TidewayError('cli.unreachable', `${url.origin}: ${failureText(cause)}`, {}, { cause });
+  }
+}
+
+function failureText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError') return `no answer within ${WITHIN_MS} ms`;
+  const cause: unknown = error.cause;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code === 'ECONNREFUSED') return 'connection refused: does a node run there? see --url';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'no such host; see --url';
+  return cause instanceof Error ? cause.message : error.message;
+}
+
+function refusalOf(status: number, document: unknown, url: string): TidewayError {
+  const told = problem.safeParse(document);
+  if (!told.success || told.data.code === 'http.not-found') return notTideway(url);
+  const { code, detail } = told.data;
+  const hint = code === 'api.token' ? '; give it with --token or TIDEWAY_API_TOKEN' : '';
+  return new TidewayError('cli.refused', `${url} refused with ${status} ${code}: ${detail}${hint}`);
+}
+
+function notTideway(url: string): TidewayError {
+  return new TidewayError(
+    'cli.not-tideway',
+    `${url}: what answers there is no Tideway with this API; --url wants the HTTP port of a node`,
+  );
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,81 @@
+// Who may ask the JSON API: this machine, or who has the token. It compares; it never logs what it compares.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { isIP } from 'node:net';
+import { TidewayError } from '../base/errors.ts';
+
+/** What is looked at of a request. */
+export interface ApiRequest {
+  /** The other end of the socket. */
+  readonly remoteAddress: string | undefined;
+  readonly headers: IncomingHttpHeaders;
+}
+
+const LOOPBACK = /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/i;
+/** Who forwards says so with one of these: then the socket tells nothing about who asked. */
+const FORWARDING: readonly string[] = [
+  'forwarded',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+];
+const BEARER = /^Bearer +(\S+) *$/i;
+
+export class ApiAccess {
+  readonly #token: Buffer | undefined;
+
+  /** @param options.token what others than this machine must show; undefined: nobody else is answered */
+  constructor(options: { token: string | undefined }) {
+    this.#token = options.token === undefined ? undefined : digest(options.token);
+  }
+
+  /**
+   * A token that is shown has to be right, wherever it comes from; without one, only this machine is answered.
+   * @throws TidewayError `api.token`, `api.loopback-only`
+   */
+  check(request: ApiRequest): void {
+    const { authorization } = request.headers;
+    if (this.#token && authorization !== undefined) {
+      const [, given = ''] = BEARER.exec(authorization) ?? [];
+      if (timingSafeEqual(digest(given), this.#token)) return;
+      throw new TidewayError('api.token', 'the token is wrong: it is api.token of the node');
+    }
+    const why = whyNotLocal(request);
+    if (why === undefined) return;
+    if (this.#token) {
+      throw new TidewayError('api.token', `${why}, so it wants "Authorization: Bearer <api.token>"`);
+    }
+    throw new TidewayError(
+      'api.loopback-only',
+      `${why}, and this node has no api.token: ask on its own machine`,
+    );
+  }
+}
+
+/** Is it an address that only this machine itself can have? */
+export function isLoopbackAddress(address: string | undefined): boolean {
+  return address === '::1' || (address !== undefined && LOOPBACK.test(address));
+}
+
+function whyNotLocal({ remoteAddress, headers }: ApiRequest): string | undefined {
+  if (!isLoopbackAddress(remoteAddress)) return 'the request comes from another machine';
+  if (FORWARDING.some((name) => headers[name] !== undefined)) return 'the request was forwarded';
+  // A page whose own name was made to point here (DNS rebinding) would be the same origin to a browser.
+  if (!isAddressOrLocalhost(headers.host))
+    return 'the request names a host that is no address and not localhost';
+  return undefined;
+}
+
+/** Of a Host header (RFC 9110 §7.2): an IP address or `localhost`, with a port or without. */
+function isAddressOrLocalhost(host: string | undefined): boolean {
+  const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?$/.exec(host ?? '') ?? [];
+  if (bracketed !== undefined) return isIP(bracketed) === 6;
+  return plain !== undefined && (isIP(plain) === 4 || plain.toLowerCase() === 'localhost');
+}
+
+/** Digests have one length, so that comparing them takes one time. */
+function digest(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest();
+}

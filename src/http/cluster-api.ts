@@ -1,0 +1,171 @@
+// The cluster as JSON: `/api/v1/nodes` and `/api/v1/streams`. What is answered comes from a narrow interface; who may
+// ask is api-access.ts's.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { TidewayError } from '../base/errors.ts';
+import { answerJson } from './answer.ts';
+import { ApiAccess } from './api-access.ts';
+import type { Route } from './route.ts';
+
+/** Rows of `/api/v1/streams` without `?limit=`. */
+export const DEFAULT_LIMIT = 1_000;
+export const MAX_LIMIT = 10_000;
+
+/** How an answer came about. */
+export interface Envelope {
+  /** The node that answers. */
+  readonly node: string;
+  /** `away`: the registry does not answer, and what follows is what this node itself knows. */
+  readonly registry: 'up' | 'away';
+  /** When it was so: ISO 8601, by the registry's clock where that is known. */
+  readonly asOf: string;
+}
+
+/** A link between the node that answers and another. Times in ms, null before the first sample. */
+export interface LinkRow {
+  readonly rttMs: number | null;
+  readonly rttDevMs: number | null;
+  /** The other's monotonic clock minus ours. */
+  readonly offsetMs: number | null;
+  /** The node that dialled it. */
+  readonly dialledBy: string;
+}
+
+export interface LoadRow {
+  /** Shares, 0 to 1. */
+  readonly cpu: number;
+  readonly memory: number;
+  readonly loopLagMs: number;
+  readonly sentBytesPerS: number;
+  readonly capacityBytesPerS: number;
+  readonly players: number;
+  readonly streams: number;
+}
+
+export interface NodeRow {
+  readonly node: string;
+  readonly boot: string;
+  readonly host: string;
+  readonly version: string;
+  readonly region: string;
+  readonly zone: string;
+  readonly draining: boolean;
+  /** "host:port" for other nodes, best first. */
+  readonly mesh: readonly string[];
+  /** "host:port" for publishers and players; empty where that door is shut. */
+  readonly rtmp: string;
+  readonly http: string;
+  readonly load: LoadRow;
+  /** How long its last beat counts yet; 0: known from before, and silent; null: the node that answers. */
+  readonly leaseMs: number | null;
+  /** The node that answers. */
+  readonly self: boolean;
+  /** Between it and the node that answers; null without one. */
+  readonly link: LinkRow | null;
+}
+
+export interface OriginRow {
+  readonly node: string;
+  readonly epoch: number;
+  readonly state: 'live' | 'held';
+  /** Why it was claimed; null where only the registry would know. */
+  readonly reason: 'publish' | 'failover' | null;
+  /** When it was claimed, ISO 8601; null where only the registry would know. */
+  readonly since: string | null;
+}
+
+export interface ReplicaRow {
+  readonly node: string;
+  /** Links between it and the origin. */
+  readonly hops: number;
+  /** The node that it pulls from. */
+  readonly upstream: string;
+  readonly epoch: number;
+}
+
+/** A stream as the node that answers has it. */
+export interface HereRow {
+  readonly role: 'origin' | 'replica' | 'backup';
+  readonly state: 'live' | 'held';
+  readonly epoch: number;
+  /** 0 at the origin; null while it has no way to one. */
+  readonly hops: number | null;
+  readonly upstream: string | null;
+  /** Node ids from the origin to the node itself. */
+  readonly path: readonly string[];
+  readonly players: number;
+  /** Nodes that pull from it. */
+  readonly children: number;
+  /** The node that it would switch to. */
+  readonly standby: string | null;
+}
+
+export interface StreamRow {
+  readonly key: string;
+  readonly origin: OriginRow | null;
+  readonly replicas: readonly ReplicaRow[];
+  /** Where a second publisher stands by. */
+  readonly backup: { readonly node: string } | null;
+  readonly here: HereRow | null;
+}
+
+export interface NodesAnswer extends Envelope {
+  readonly nodes: readonly NodeRow[];
+}
+
+export interface StreamsAnswer extends Envelope {
+  readonly limit: number;
+  /** There are more than were listed. */
+  readonly truncated: boolean;
+  readonly streams: readonly StreamRow[];
+}
+
+export interface ClusterNeeds {
+  nodes(): Promise<NodesAnswer>;
+  /** @param limit rows, 1 to MAX_LIMIT */
+  streams(limit: number): Promise<StreamsAnswer>;
+}
+
+/**
+ * The routes of the API, for this machine and for who has the token.
+ * @param options.token of `api.token`
+ */
+export function clusterRoutes(options: { token: string | undefined }, needs: ClusterNeeds): Route[] {
+  const access = new ApiAccess(options);
+  const get = (path: string, answer: (url: URL) => Promise<unknown>): Route => ({
+    methods: ['GET', 'HEAD'],
+    isPrivate: true,
+    matches: (asked) => asked === path,
+    handle: async (request, response, url) => {
+      checkAccess(access, request, response);
+      answerJson(response, 200, await answer(url));
+    },
+  });
+  return [
+    get('/api/v1/nodes', () => needs.nodes()),
+    get('/api/v1/streams', (url) => needs.streams(limitOf(url))),
+  ];
+}
+
+function checkAccess(
+  access: ApiAccess,
+  { socket, headers }: IncomingMessage,
+  response: ServerResponse,
+): void {
+  try {
+    access.check({ remoteAddress: socket.remoteAddress, headers });
+  } catch (error) {
+    // RFC 9110 §15.5.2: a 401 says how to come in.
+    if (error instanceof TidewayError && error.code === 'api.token') {
+      response.setHeader('WWW-Authenticate', 'Bearer realm="tideway"');
+    }
+    throw error;
+  }
+}
+
+function limitOf(url: URL): number {
+  const given = url.searchParams.get('limit');
+  if (given === null) return DEFAULT_LIMIT;
+  const limit = /^\d{1,5}$/.test(given) ? Number(given) : 0;
+  if (limit >= 1 && limit <= MAX_LIMIT) return limit;
+  throw new TidewayError('api.limit', `limit is a whole number from 1 to ${MAX_LIMIT}`);
+}
