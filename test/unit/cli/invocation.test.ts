@@ -18,6 +18,17 @@ test('of a flag given twice the last counts', () => {
   expect(parse('start --rtmp.port 1 --rtmp.port 2')).toMatchObject({ flags: { 'rtmp.port': '2' } });
 });
 
+test('nodes and streams take where to ask, with what, and how to show it', () => {
+  const nothing = { url: undefined, token: undefined, isJson: false };
+  expect(parse('nodes')).toEqual({ run: 'nodes', ask: nothing });
+  expect(parse('streams')).toEqual({ run: 'streams', ask: nothing, limit: undefined });
+  expect(parse('--json streams --url http://10.0.0.2:8080 --token abc --limit 5')).toEqual({
+    run: 'streams',
+    ask: { url: 'http://10.0.0.2:8080', token: 'abc', isJson: true },
+    limit: '5',
+  });
+});
+
 test.each([
   ['--help', 'tideway'],
   ['-h', 'tideway'],
@@ -25,6 +36,8 @@ test.each([
   ['help start', 'start'],
   ['start --help', 'start'],
   ['help nonsense', 'tideway'],
+  ['help nodes', 'nodes'],
+  ['streams --help', 'streams'],
 ])('"%s" helps with %s', (line, about) => {
   expect(parse(line)).toEqual({ run: 'help', about });
 });
@@ -43,6 +56,15 @@ test.each([
   ['start -x', 'no such flag: -x; "tideway start --help" lists all'],
   ['start --rtmp.port', '--rtmp.port needs a value'],
   ['start --config', '--config needs a value'],
+  ['start --json', 'no such flag: --json; "tideway start --help" lists all'],
+  ['node', 'no such command: "node"; did you mean nodes?'],
+  ['nodes --limit 5', 'no such flag: --limit; "tideway nodes --help" lists all'],
+  ['nodes --rtmp.port 5', 'no such flag: --rtmp.port; "tideway nodes --help" lists all'],
+  ['streams --limt 5', 'no such flag: --limt; did you mean --limit?'],
+  ['streams live/show', 'streams takes flags only, not "live/show"'],
+  ['streams --json=yes', '--json takes no value'],
+  ['streams --url 10.0.0.2:8080', '--url wants the address of a node, like http://127.0.0.1:8080'],
+  ['streams --url http://', '--url wants the address of a node, like http://127.0.0.1:8080'],
 ])('"%s" is refused in one line', (line, message) => {
   expect(() => parse(line)).toThrow(TidewayError);
   expect(() => parse(line)).toThrow(expect.objectContaining({ code: 'cli.usage', message }));
