@@ -1,19 +1,22 @@
 // The text of a configuration file, as settings with their line. Knows YAML, but not which keys exist.
-import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { ConfigError } from './config-error.ts';
 
 /** One value that somebody gave, and where. */
 export interface Setting {
   /** The key's path, `rtmp.port`, or whatever was written instead. */
   readonly path: string;
-  /** A string, number or boolean; from a file also null (nothing after the colon) or `List`. */
+  /** A string, number or boolean; from a file also null (nothing after the colon), a list of those or of maps of
+   * those, or `Unreadable`. */
   readonly value: unknown;
   /** For people: `config.yaml:12`, `TIDEWAY_RTMP_PORT` or `--rtmp.port`. */
   readonly from: string;
 }
 
-/** Stands for a list or an alias: no key takes either. */
-export const List = Symbol('a list or an alias');
+/** Stands for an alias, and for lists that are too long or too deep: no key takes them. */
+export const Unreadable = Symbol('a list or an alias');
+
+const MAX_ITEMS = 1_000;
 
 /**
  * Reads YAML. Aliases are never followed, so a small file can't grow into a large one.
@@ -61,7 +64,23 @@ function settingsIn(
     });
   }
   if (prefix === '') return [];
-  return [{ path: prefix, value: isScalar(node) ? node.value : node === null ? null : List, from }];
+  return [{ path: prefix, value: isSeq(node) ? listIn(node.items) : plain(node), from }];
+}
+
+/** The items of a list, each a scalar or a map of scalars. */
+function listIn(items: readonly unknown[]): unknown {
+  if (items.length > MAX_ITEMS) return Unreadable;
+  const values = items.map((item) => {
+    if (!isMap(item)) return plain(item);
+    return Object.fromEntries(
+      item.items.map(({ key, value }) => [isScalar(key) ? String(key.value) : '?', plain(value)]),
+    );
+  });
+  return values.includes(Unreadable) ? Unreadable : values;
+}
+
+function plain(node: unknown): unknown {
+  return isScalar(node) ? node.value : node === null ? null : Unreadable;
 }
 
 function isEmpty(node: unknown): boolean {

@@ -19,7 +19,11 @@ export const MIB = 1024 * KIB;
 const MAX_MS = 86_400_000;
 const MIN_BYTES = 64 * KIB;
 const MIN_SECRET = 8;
+const MIN_MESH_SECRET = 16;
 const MAX_SECRET = 256;
+const MAX_ADDRESSES = 8;
+const MAX_PRIORITIES = 100;
+const MAX_LEVEL = 10;
 
 const BYTES_OF_UNIT: Readonly<Record<string, number>> = {
   '': 1,
@@ -68,11 +72,19 @@ export function choice<const T extends string>(...words: T[]): Kind<T> {
 
 export const logLevel: Kind<LogLevel> = choice('trace', 'debug', 'info', 'warn', 'error', 'silent');
 
-export const secret: Kind<string> = {
-  type: z.string().min(MIN_SECRET).max(MAX_SECRET),
-  allowed: `text of ${MIN_SECRET} to ${MAX_SECRET} characters`,
-  secret: true,
-};
+/** Text that is never repeated, of at least `min` characters. */
+function secretOf(min: number): Kind<string> {
+  return {
+    type: z.string().min(min).max(MAX_SECRET),
+    allowed: `text of ${min} to ${MAX_SECRET} characters`,
+    secret: true,
+  };
+}
+
+export const secret: Kind<string> = secretOf(MIN_SECRET);
+
+/** Nodes prove it to each other over networks that anybody may listen to, so it has to be one that nobody guesses. */
+export const meshSecret: Kind<string> = secretOf(MIN_MESH_SECRET);
 
 export const nodeId: Kind<string> = {
   type: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/),
@@ -82,6 +94,53 @@ export const nodeId: Kind<string> = {
 export const host: Kind<string> = {
   type: z.string().regex(/^[A-Za-z0-9_.:-]{1,253}$/),
   allowed: 'an IPv4 or IPv6 address, or a host name',
+};
+
+/** What a key takes that people put nodes into groups by; may be empty. */
+export const label: Kind<string> = {
+  type: z.string().regex(/^[A-Za-z0-9_.+-]{0,64}$/),
+  allowed: 'up to 64 of A-Z a-z 0-9 _ . + -',
+};
+
+/** No braces, which are for Redis Cluster's hash tags, and nothing that a shell or an ACL pattern would read. */
+export const keyPrefix: Kind<string> = {
+  type: z.string().regex(/^[A-Za-z0-9:_.-]{1,32}$/),
+  allowed: '1 to 32 of A-Z a-z 0-9 : _ . -',
+};
+
+/** Where others reach a door. */
+export const address: Kind<string> = {
+  type: z.string().refine(isAddress),
+  allowed: 'host:port, an IPv6 address in brackets',
+};
+
+/** Addresses of one door, best first; text has commas between them. */
+export const addresses: Kind<readonly string[]> = {
+  type: z.preprocess(partsOfText, z.array(address.type).min(1).max(MAX_ADDRESSES)),
+  allowed: `1 to ${MAX_ADDRESSES} of host:port, with commas between; an IPv6 address in brackets`,
+};
+
+/** Streams whose `app/name` is like `match` have the level; higher comes first. */
+export interface PriorityRule {
+  /** `*` stands for any run of characters. */
+  readonly match: string;
+  readonly level: number;
+}
+
+/** Rules, the first that matches counts; text is like `live/vip*=5,live/*=1`. */
+export const priorities: Kind<readonly PriorityRule[]> = {
+  type: z.preprocess(
+    rulesOfText,
+    z
+      .array(
+        z.strictObject({
+          match: z.string().regex(/^[A-Za-z0-9_.*/-]{1,129}$/),
+          level: integer(-MAX_LEVEL, MAX_LEVEL),
+        }),
+      )
+      .max(MAX_PRIORITIES),
+  ),
+  allowed: `up to ${MAX_PRIORITIES} rules like live/vip*=5,live/*=1, or a list of match and level; levels from -${MAX_LEVEL} to ${MAX_LEVEL}`,
 };
 
 /** The registry's address; it may carry a password, so it is never repeated. */
@@ -94,6 +153,23 @@ export const registryUrl: Kind<string> = {
 function isRedisUrl(text: string): boolean {
   if (!/^rediss?:\/\//.test(text) || !URL.canParse(text)) return false;
   return new URL(text).hostname !== '';
+}
+
+function isAddress(text: string): boolean {
+  const [, port] = /^(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_.-]{1,253}):(\d{1,5})$/.exec(text) ?? [];
+  return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
+}
+
+function partsOfText(value: unknown): unknown {
+  return typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value;
+}
+
+function rulesOfText(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  return value.split(',').map((rule) => {
+    const [match, level, ...rest] = rule.split('=').map((part) => part.trim());
+    return rest.length > 0 ? undefined : { match, level };
+  });
 }
 
 function numberOfText(value: unknown): unknown {

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { closest } from './closest.ts';
 import { ConfigError } from './config-error.ts';
-import { List, parseConfigFile, type Setting } from './config-file.ts';
+import { parseConfigFile, type Setting, Unreadable } from './config-file.ts';
 import { type Config, type ConfigKey, configKeys, configSchema } from './schema.ts';
 
 /** Where values come from; a later one wins: file, environment, flags. */
@@ -44,7 +44,10 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   if (!given.has('publish.holdAfterStopMs')) {
     given.set('publish.holdAfterStopMs', given.get('publish.holdMs'));
   }
-  return configSchema.parse(nested(given));
+  const config = configSchema.parse(nested(given));
+  const conflicts = conflictsIn(config);
+  if (conflicts.length > 0) throw new ConfigError('config.invalid', conflicts);
+  return config;
 }
 
 /**
@@ -94,6 +97,13 @@ function problemWith({ path, value, from }: Setting): string | undefined {
   return unknownKey(path, from);
 }
 
+/** What is wrong with values that are allowed, but not together. */
+function conflictsIn({ registry, mesh }: Config): string[] {
+  if (registry.url === 'memory:' || mesh.secret !== undefined) return [];
+  const why = 'a node of a cluster needs the secret that its nodes know each other by';
+  return [`mesh.secret: ${why}: make one with "openssl rand -hex 32", and give all nodes the same`];
+}
+
 function unknownKey(path: string, from: string): string {
   const isVariable = path === from;
   const names = configKeys.map((key) => (isVariable ? key.env : key.path));
@@ -105,7 +115,7 @@ function unknownKey(path: string, from: string): string {
 
 /** The value as it may be repeated: on one line, short, and never a secret. */
 function shown(value: unknown, key: ConfigKey): string {
-  if (value === List) return 'a list or an alias';
+  if (value === Unreadable || Array.isArray(value)) return 'a list or an alias';
   if (key.secret) return 'this value (not shown)';
   const text = JSON.stringify(value);
   return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)}…` : text;

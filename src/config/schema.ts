@@ -2,17 +2,23 @@
 // flags, the help text and the documentation are derived from here. Nothing is read here.
 import { z } from 'zod';
 import {
+  address,
+  addresses,
   boolean,
   bytes,
   choice,
   count,
   host,
   type Kind,
+  keyPrefix,
+  label,
   logLevel,
   MIB,
+  meshSecret,
   ms,
   nodeId,
   port,
+  priorities,
   registryUrl,
   secret,
 } from './kinds.ts';
@@ -62,12 +68,19 @@ export const configSchema = z.strictObject({
       'the host name, "-" and 4 random hex digits',
       'Name of this node in logs and in the cluster; no two nodes share one.',
     ),
+    region: key(label, '', 'Region of this node, as the cluster is told.', 'none'),
+    zone: key(label, '', 'Zone of this node within its region, as the cluster is told.', 'none'),
   }),
   log: z.strictObject({
     level: key(logLevel, 'info', 'Log lines below this level are left out.'),
   }),
   rtmp: z.strictObject({
     port: key(port, 1935, 'Port for RTMP publishers and players; 0 takes any free one.'),
+    advertise: optional(
+      address,
+      'the address of the connection to the registry, and rtmp.port',
+      'Where RTMP publishers and players reach this node, as the cluster is told.',
+    ),
     maxConnections: key(count, 10_000, 'RTMP connections at once; more are closed on arrival.'),
     maxConnectionsPerAddress: key(count, 10_000, 'RTMP connections at once from one address.'),
     handshakeMs: key(ms(1), 5_000, 'A connection whose handshake takes longer is closed.'),
@@ -75,15 +88,48 @@ export const configSchema = z.strictObject({
   }),
   http: z.strictObject({
     port: key(port, 8080, 'Port for HTTP-FLV, WS-FLV, the watch page and health; 0 takes any free one.'),
+    advertise: optional(
+      address,
+      'the address of the connection to the registry, and http.port',
+      'Where HTTP players reach this node, as the cluster is told.',
+    ),
     maxConnections: key(count, 20_000, 'HTTP connections at once; more are closed on arrival.'),
   }),
   mesh: z.strictObject({
     port: key(port, 7935, 'Port for other nodes; 0 takes any free one.'),
-    secret: optional(secret, 'none', 'Secret that all nodes of the cluster share.'),
+    advertise: optional(
+      addresses,
+      'the address of the connection to the registry, and mesh.port',
+      'Where other nodes reach this one, best first.',
+    ),
+    secret: optional(
+      meshSecret,
+      'none: this node is alone',
+      'Secret that all nodes of the cluster share: openssl rand -hex 32.',
+    ),
   }),
   registry: z.strictObject({
     url: key(registryUrl, 'memory:', 'Directory of nodes and streams; memory: is built in, for one node.'),
+    prefix: key(keyPrefix, 'tw:', 'What every key and channel in Redis starts with: one for each cluster.'),
+    whileAway: key(
+      choice('accept', 'reject'),
+      'accept',
+      'What becomes of a new publisher while the registry is away.',
+    ),
   }),
+  relay: z.strictObject({
+    lingerMs: key(ms(0), 10_000, 'How long a stream from another node is kept without a player.'),
+    softChildren: key(count, 6, 'Nodes that pull one stream from this one before more are sent on to those.'),
+    maxChildren: key(count, 64, 'Nodes that pull one stream from this one at most.'),
+  }),
+  api: z.strictObject({
+    token: optional(secret, 'none', 'Token that the cluster API asks for.'),
+  }),
+  priority: optional(
+    priorities,
+    'none: all streams are equal',
+    'Which streams go first between nodes where not all find room; the first rule that matches counts.',
+  ),
   publish: z.strictObject({
     secret: optional(
       secret,

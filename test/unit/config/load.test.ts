@@ -81,9 +81,55 @@ describe('values', () => {
   test.each(['redis://localhost', 'rediss://:password@redis.internal:6380/2', 'memory:'])(
     '%s is a registry',
     (url) => {
-      expect(load({ flags: { 'registry.url': url } }).registry.url).toBe(url);
+      const flags = { 'registry.url': url, 'mesh.secret': 'sixteen letters.' };
+      expect(load({ flags }).registry.url).toBe(url);
     },
   );
+
+  test('lists are given as text with commas, and in the file also as lists', () => {
+    const text = { 'mesh.advertise': '10.0.0.1:7935, [2001:db8::1]:7935', priority: 'live/vip*=5, live/*=-1' };
+    const lists = `
+mesh: { advertise: ['10.0.0.1:7935', '[2001:db8::1]:7935'] }
+priority:
+  - { match: live/vip*, level: 5 }
+  - match: live/*
+    level: -1`;
+    for (const source of [{ flags: text }, yaml(lists)]) {
+      const { mesh, priority } = load(source);
+      expect(mesh.advertise).toEqual(['10.0.0.1:7935', '[2001:db8::1]:7935']);
+      expect(priority).toEqual([
+        { match: 'live/vip*', level: 5 },
+        { match: 'live/*', level: -1 },
+      ]);
+    }
+  });
+
+  test.each(['live', 'live/*=11', 'live/*=1=2', 'live/*=1,', 'live/{a}=1', 'live/*=0.5'])(
+    '"%s" is no priority',
+    (text) => {
+      expect(refusal({ flags: { priority: text } }).problems).toHaveLength(1);
+    },
+  );
+
+  test.each(['10.0.0.1', '10.0.0.1:0', '10.0.0.1:65536', '2001:db8::1:7935', 'a:1,,b:1', 'a b:1'])(
+    '"%s" is no list of addresses',
+    (text) => {
+      expect(refusal({ flags: { 'mesh.advertise': text } }).problems).toHaveLength(1);
+    },
+  );
+
+  test.each(['a b', '{tw}', 'tw*', 'a\nb'])('"%s" is no prefix of keys', (text) => {
+    expect(refusal({ flags: { 'registry.prefix': text } }).problems).toHaveLength(1);
+  });
+
+  test('a node without a cluster secret does not start in a cluster, and is told how to make one', () => {
+    const { code, problems } = refusal({ flags: { 'registry.url': 'redis://localhost' } });
+    expect(code).toBe('config.invalid');
+    expect(problems).toEqual([
+      'mesh.secret: a node of a cluster needs the secret that its nodes know each other by: ' +
+        'make one with "openssl rand -hex 32", and give all nodes the same',
+    ]);
+  });
 
   test.each(['memory', 'redis://', 'http://localhost', 'redis:localhost'])('%s is no registry', (url) => {
     expect(refusal({ flags: { 'registry.url': url } }).code).toBe('config.invalid');
@@ -128,7 +174,7 @@ describe('mistakes', () => {
 
   test('a value in the place of a section is told its keys', () => {
     expect(refusal(yaml('http: 8080')).message).toBe(
-      'http (config.yaml:1): a section, not a value; its keys: http.port, http.maxConnections',
+      'http (config.yaml:1): a section, not a value; its keys: http.port, http.advertise, http.maxConnections',
     );
   });
 
