@@ -2,6 +2,7 @@
 // `streams` ask a running one.
 import { networkInterfaces } from 'node:os';
 import { systemClock } from '../base/clock.ts';
+import type { Reason } from '../base/errors.ts';
 import { createLog, type Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import type { Envelope } from '../http/cluster-api.ts';
@@ -26,10 +27,18 @@ const STOP_MARGIN_MS = 1_000;
 export async function start(config: Config, process: NodeJS.Process): Promise<ExitCode> {
   const log = createLog({ level: config.log.level, node: config.node.id });
   const ending = processEnd(process, log);
-  const node = new RelayNode({ config, log, clock: systemClock });
+  let fail: (end: ProcessEnd) => void = () => {};
+  const failing = new Promise<ProcessEnd>((resolve) => {
+    fail = resolve;
+  });
+  const failed = (why: Reason) => {
+    process.stderr.write(`tideway: ${why.message}\n`);
+    fail({ why, exitCode: 1 });
+  };
+  const node = new RelayNode({ config, log, clock: systemClock, failed });
   await node.start();
   process.stderr.write(banner({ config, version: version(), ...node.addresses, lanAddress: lanAddress() }));
-  return stop(node, await ending, { log, graceMs: config.shutdown.graceMs });
+  return stop(node, await Promise.race([ending, failing]), { log, graceMs: config.shutdown.graceMs });
 }
 
 /**

@@ -78,7 +78,7 @@ export const configSchema = z.strictObject({
     port: key(port, 1935, 'Port for RTMP publishers and players; 0 takes any free one.'),
     advertise: optional(
       address,
-      'the address of the connection to the registry, and rtmp.port',
+      'rtmp.port at host, or if that is any address, at that of the connection to the registry',
       'Where RTMP publishers and players reach this node, as the cluster is told.',
     ),
     maxConnections: key(count, 10_000, 'RTMP connections at once; more are closed on arrival.'),
@@ -90,7 +90,7 @@ export const configSchema = z.strictObject({
     port: key(port, 8080, 'Port for HTTP-FLV, WS-FLV, the watch page and health; 0 takes any free one.'),
     advertise: optional(
       address,
-      'the address of the connection to the registry, and http.port',
+      'http.port at host, or if that is any address, at that of the connection to the registry',
       'Where HTTP players reach this node, as the cluster is told.',
     ),
     maxConnections: key(count, 20_000, 'HTTP connections at once; more are closed on arrival.'),
@@ -99,7 +99,7 @@ export const configSchema = z.strictObject({
     port: key(port, 7935, 'Port for other nodes; 0 takes any free one.'),
     advertise: optional(
       addresses,
-      'the address of the connection to the registry, and mesh.port',
+      'mesh.port at host, or if that is any address, at that of the connection to the registry',
       'Where other nodes reach this one, best first.',
     ),
     secret: optional(

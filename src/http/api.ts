@@ -9,6 +9,8 @@ import type { Route } from './route.ts';
 export interface HealthNeeds {
   /** Why the node can't take publishers and players now; undefined: it can. */
   notReady(): Reason | undefined;
+  /** What is wrong although it can. */
+  trouble(): Reason | undefined;
   /** In the text format of Prometheus. */
   metricsText(): string;
 }
@@ -39,8 +41,8 @@ export function healthRoutes(needs: HealthNeeds): Route[] {
     get('/healthz', (response) => answerJson(response, 200, { status: 'ok' })),
     get('/readyz', (response) => {
       const why = needs.notReady();
-      if (why) answerJson(response, 503, { status: 'not ready', code: why.code, detail: why.message });
-      else answerJson(response, 200, { status: 'ready' });
+      if (why) return answerJson(response, 503, { status: 'not ready', ...told(why) });
+      answerJson(response, 200, { status: 'ready', ...told(needs.trouble()) });
     }),
     get('/metrics', (response) => {
       response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
@@ -66,6 +68,10 @@ export function watchRoutes(needs: WatchNeeds): Route[] {
       });
     }),
   ];
+}
+
+function told(why: Reason | undefined): { code?: string; detail?: string } {
+  return why ? { code: why.code, detail: why.message } : {};
 }
 
 function get(path: string, answer: (response: ServerResponse) => void): Route {

@@ -34,6 +34,9 @@ export const PUBLISHER_STOPPED: Reason = {
   message: 'the publisher ended the stream',
 };
 
+/** Video that is silent for this long while audio goes on has ended. */
+const VIDEO_GONE_MS = 10_000;
+
 export interface HoldTimes {
   /** After a publisher was lost, ms. */
   readonly holdMs: number;
@@ -42,7 +45,9 @@ export interface HoldTimes {
 }
 
 export class Publication implements StreamSource {
-  readonly epoch: number;
+  #epoch: number;
+  /** The epoch that it goes on under, from where players can start. */
+  #nextEpoch: number | undefined;
   readonly remote: string;
   readonly startedMs: number;
   readonly #request: PublishRequest;
@@ -71,7 +76,7 @@ export class Publication implements StreamSource {
   ) {
     this.#request = request;
     this.remote = request.remote;
-    this.epoch = grant.epoch;
+    this.#epoch = grant.epoch;
     this.#stream = grant.stream;
     this.#holds = grant.holds;
     this.#clock = deps.clock;
@@ -86,6 +91,27 @@ export class Publication implements StreamSource {
 
   get key(): StreamKey {
     return this.#request.key;
+  }
+
+  /** Of the frames that it appends now. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Ended by its publisher or by the node? */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  /**
+   * Goes on under a higher epoch, since others have seen one above the present: from the next key frame, or audio frame
+   * where there is no video, with the decoder set-up ahead of it. What comes before that is of the epoch that ends.
+   */
+  goOnAs(epoch: number): void {
+    if (!this.#open) return;
+    this.#log.info({ stream: this.key, epoch, before: this.#epoch }, 'publish.new-epoch');
+    if (this.#leadIn) this.#epoch = epoch;
+    else this.#nextEpoch = epoch;
   }
 
   /** Ms since the last frame. */
@@ -179,6 +205,27 @@ export class Publication implements StreamSource {
       this.dropped += 1;
       return;
     }
+    if (this.#nextEpoch !== undefined && this.#canStart(kind, role, dts))
+      this.#beginNext(this.#nextEpoch, dts);
+    this.#append(kind, role, dts, payload);
+  }
+
+  #canStart(kind: FrameKind, role: FrameRole, dts: number): boolean {
+    if (role === 'key') return true;
+    const hasVideo = this.#videoOpen && dts - (this.#lastVideoDts ?? dts) < VIDEO_GONE_MS;
+    return !hasVideo && kind === FrameKind.audio && role === 'sample';
+  }
+
+  #beginNext(epoch: number, dts: number): void {
+    const { setUp } = this.#stream;
+    this.#epoch = epoch;
+    this.#nextEpoch = undefined;
+    this.#nextSeq = 1;
+    this.#stream.begin({ epoch, from: 1, firstDts: dts, newestDts: dts });
+    for (const { kind, role, payload } of setUp) this.#append(kind, role, dts, payload);
+  }
+
+  #append(kind: FrameKind, role: FrameRole, dts: number, payload: Buffer): void {
     this.#stream.append(new Frame(kind, role, this.#nextSeq, dts, payload));
     this.#nextSeq += 1;
   }

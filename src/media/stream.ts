@@ -19,7 +19,7 @@ import type { Resume } from './exact-cursor.ts';
 import { eraFrom, FanOut } from './fan-out.ts';
 import { FlushWindow } from './flush-window.ts';
 import { Followers } from './followers.ts';
-import { FrameLog, type LogLimits } from './frame-log.ts';
+import { FrameLog, type LogLimits, NO_HEADERS } from './frame-log.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { Pace } from './pace.ts';
 import { Player, type PlayerIdentity, type PlayerLimits, type PlayerOwner, type Sink } from './player.ts';
@@ -177,6 +177,12 @@ export class Stream implements PlayerOwner {
   /** Media bytes that its log holds. */
   get logBytes(): number {
     return this.#log.bytes;
+  }
+
+  /** The newest metadata and decoder set-up that the current epoch had. */
+  get setUp(): readonly Frame[] {
+    const { metadata, video, audio, others } = this.#log.head?.headers ?? NO_HEADERS;
+    return [metadata, video, audio, ...(others?.values() ?? [])].filter((frame) => frame !== undefined);
   }
 
   /**

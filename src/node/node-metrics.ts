@@ -2,8 +2,9 @@
 import type { HttpServer } from '../http/server.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
-import { type CodeCounter, type MetricFamily, metricsText } from '../observe/metrics.ts';
+import { type CodeCounter, counter, gauge, metricsText } from '../observe/metrics.ts';
 import type { RtmpServer } from '../rtmp/server.ts';
+import { type ClusterSources, clusterMetrics } from './cluster-metrics.ts';
 import type { Publishing } from './publishing.ts';
 
 export interface MetricSources {
@@ -11,7 +12,8 @@ export interface MetricSources {
   readonly rtmp: Pick<RtmpServer, 'connections' | 'accepted' | 'turnedAway' | 'bytesIn' | 'bytesOut'>;
   readonly http: Pick<HttpServer, 'connections' | 'droppedConnections' | 'requests' | 'bytesOut'> | undefined;
   readonly directory: Pick<StreamDirectory, 'streams' | 'waitingKeyCount'>;
-  readonly publishing: Pick<Publishing, 'opened'>;
+  readonly publishing: Pick<Publishing, 'opened' | 'claims'>;
+  readonly member: Omit<ClusterSources, 'claims'>;
   readonly budget: Pick<MemoryBudget, 'usedBytes' | 'limitBytes'>;
   /** Peers told no, by door and code. */
   readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
@@ -22,6 +24,7 @@ export interface MetricSources {
 /** The text that `/metrics` answers. */
 export function nodeMetrics(sources: MetricSources): string {
   const { rtmp, http, directory, publishing, budget, refusals, wireErrors } = sources;
+  const { registry, membership, replicas } = sources.member;
   const streams = [...directory.streams];
   const byState = (at: string) => streams.filter(({ state }) => state.at === at).length;
   const players = streams.reduce((sum, stream) => sum + stream.playerCount, 0);
@@ -62,13 +65,6 @@ export function nodeMetrics(sources: MetricSources): string {
       'Connections that broke a wire format, by rule.',
       wireErrors.samples(),
     ),
+    ...clusterMetrics({ registry, membership, replicas, claims: publishing.claims }),
   ]);
-}
-
-function gauge(name: string, help: string, samples: MetricFamily['samples']): MetricFamily {
-  return { name, type: 'gauge', help, samples };
-}
-
-function counter(name: string, help: string, samples: MetricFamily['samples']): MetricFamily {
-  return { name, type: 'counter', help, samples };
 }

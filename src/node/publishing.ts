@@ -1,5 +1,5 @@
-// How a publish comes about on this node: authorised, within the limits, and claimed from the registry; and how long its
-// claim is kept: while the stream is live or held.
+// How a publish comes about on this node: authorised, within the limits, and claimed from the registry; how long its
+// claim is kept: while the stream is live or held; and what becomes of it when a peer knows a higher epoch.
 import type { Authorizer } from '../auth/authorizer.ts';
 import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
@@ -26,7 +26,25 @@ export interface PublishingNeeds {
   readonly budget: MemoryBudget;
   readonly directory: StreamDirectory;
   readonly claimant: Claimant;
-  readonly registry: Registry;
+  readonly registry: Pick<Registry, 'renew' | 'release'>;
+  /** This node is the origin of a stream, with this epoch: peers are told. */
+  readonly claimed: (key: StreamKey, epoch: number) => void;
+}
+
+export interface ClaimCounts {
+  /** Claims that are kept, by how they stand. */
+  readonly granted: number;
+  readonly provisional: number;
+  /** Ever. */
+  readonly renewals: number;
+  readonly heals: number;
+  readonly failures: number;
+}
+
+/** A claim, and what was published with it. */
+interface Kept {
+  readonly keeper: ClaimKeeper;
+  readonly publication: Publication;
 }
 
 const TAKEN_OVER: Reason = { code: 'publish.taken-over', message: 'a newer publisher took the stream over' };
@@ -35,11 +53,15 @@ export class Publishing {
   readonly #options: PublishingOptions;
   readonly #needs: PublishingNeeds;
   /** Of the streams that are published here, or held; bounded by limits.streams. */
-  readonly #keepers = new Map<StreamKey, ClaimKeeper>();
+  readonly #kept = new Map<StreamKey, Kept>();
+  /** Keys of which a higher epoch is being looked into. */
+  readonly #disputed = new Map<StreamKey, Promise<void>>();
   /** Keys that are being claimed. */
   readonly #opening = new Set<StreamKey>();
   /** Publications ever opened. */
   opened = 0;
+  /** What the claims that are over did; those that are kept have their own. */
+  readonly #ended = { renewals: 0, heals: 0, failures: 0 };
 
   constructor(options: PublishingOptions, needs: PublishingNeeds) {
     this.#options = options;
@@ -71,38 +93,152 @@ export class Publishing {
     }
   }
 
+  /** What its claims are, and did. */
+  get claims(): ClaimCounts {
+    const counts = { ...this.#ended, granted: 0, provisional: 0 };
+    for (const { keeper } of this.#kept.values()) {
+      if (keeper.at === 'keeping') counts[keeper.standing] += 1;
+      counts.renewals += keeper.renewals;
+      counts.heals += keeper.heals;
+      counts.failures += keeper.failures;
+    }
+    return counts;
+  }
+
+  /** The claim of a stream whose origin is this node, live or held. */
+  originOf(key: StreamKey): HeldClaim | undefined {
+    const keeper = this.#kept.get(key)?.keeper;
+    return keeper?.at === 'keeping' ? keeper.claim : undefined;
+  }
+
+  /** Renews every claim at a random moment of the next `ms`: the registry was wiped, or is back. */
+  renewAllWithin(ms: number): void {
+    for (const { keeper } of this.#kept.values()) keeper.renewWithin(ms);
+  }
+
   /** A stream here went live, into hold, or ended: its claim says so, or goes. */
   streamChanged({ key, state }: Stream): void {
-    const keeper = this.#keepers.get(key);
+    const keeper = this.#kept.get(key)?.keeper;
     if (state.at === 'ended') {
-      this.#keepers.delete(key);
-      void keeper?.release();
+      this.#kept.delete(key);
+      if (keeper) this.#end(keeper);
     } else {
       keeper?.setState(state.at === 'held' ? 'held' : 'live');
     }
   }
 
+  /**
+   * A peer refused frames of ours, since it knows a higher epoch. What the registry says of our claim decides: it is
+   * lost, and we step down; or the registry forgot the other one, and we go on above it; or nobody can say, and the
+   * higher epoch is the truth. An implausible epoch is ignored.
+   */
+  fenced(key: StreamKey, epoch: number): Promise<void> {
+    return this.#dispute(key, epoch, async (kept) => {
+      switch (await kept.keeper.renewAnew()) {
+        case 'lost':
+          return;
+        case 'away':
+          return this.#giveUp(kept);
+        case 'ok':
+        case 'healed':
+          return this.#goAbove(kept);
+      }
+    });
+  }
+
+  /**
+   * A peer says that it is the origin, with a higher epoch. If the registry still says that we are, we stay: should any
+   * node follow the other one, it will fence us.
+   */
+  passed(key: StreamKey, epoch: number): Promise<void> {
+    return this.#dispute(key, epoch, async (kept) => {
+      if ((await kept.keeper.renewAnew()) === 'away') this.#giveUp(kept);
+    });
+  }
+
   #begin(request: PublishRequest, claim: HeldClaim): Publication {
-    const { clock, log, registry, directory } = this.#needs;
-    let stepDown = () => {};
-    const keeper = new ClaimKeeper(claim, { registry, clock, random: Math.random, lost: () => stepDown() });
+    const { clock, log, directory } = this.#needs;
+    const { key } = request;
+    let publication: Publication | undefined;
+    const keeper = this.#keep(claim, () => publication);
     try {
-      const stream = directory.feed(request.key);
+      const stream = directory.feed(key);
       if (stream.epoch > claim.epoch) throw new TidewayError(TAKEN_OVER.code, TAKEN_OVER.message);
       const grant = { epoch: claim.epoch, stream, holds: this.#options.holds };
-      const publication = new Publication(request, grant, { clock, log });
-      stepDown = () => {
-        stream.detach(publication, TAKEN_OVER, this.#options.holds.holdMs);
-        publication.displace(TAKEN_OVER);
-      };
-      void this.#keepers.get(request.key)?.release();
-      this.#keepers.set(request.key, keeper);
+      publication = new Publication(request, grant, { clock, log });
+      const before = this.#kept.get(key);
+      if (before) this.#end(before.keeper);
+      this.#kept.set(key, { keeper, publication });
       stream.attach(publication, TAKEN_OVER);
-      return publication;
     } catch (error) {
-      void keeper.release();
+      this.#end(keeper);
       throw error;
     }
+    this.#needs.claimed(key, claim.epoch);
+    return publication;
+  }
+
+  #keep(claim: HeldClaim, published: () => Publication | undefined): ClaimKeeper {
+    const { registry, clock } = this.#needs;
+    const lost = () => this.#stepDown(published());
+    return new ClaimKeeper(claim, { registry, clock, random: Math.random, lost });
+  }
+
+  /** The stream goes into hold, with its players; the publisher is told. */
+  #stepDown(publication: Publication | undefined): void {
+    if (!publication) return;
+    this.#needs.directory.get(publication.key)?.detach(publication, TAKEN_OVER, this.#options.holds.holdMs);
+    publication.displace(TAKEN_OVER);
+  }
+
+  #giveUp(kept: Kept): void {
+    const { keeper, publication } = kept;
+    if (this.#kept.get(publication.key) === kept) this.#kept.delete(publication.key);
+    this.#end(keeper);
+    this.#stepDown(publication);
+  }
+
+  /** The publication goes on with a new claim, above every epoch that this process has seen. */
+  async #goAbove(kept: Kept): Promise<void> {
+    const { key } = kept.publication;
+    // Without a publisher there is nothing to go on: players wait for whoever has it.
+    if (!kept.publication.isOpen) return this.#giveUp(kept);
+    const { reason } = kept.keeper.claim;
+    const answer = await this.#needs.claimant.claim(key, { mode: 'takeover', reason }).catch(() => undefined);
+    const isOurs = this.#kept.get(key) === kept && kept.keeper.at === 'keeping';
+    const claim = answer?.is === 'claimed' ? answer.claim : undefined;
+    if (!claim) return isOurs ? this.#giveUp(kept) : undefined;
+    const { publication } = kept;
+    const keeper = this.#keep(claim, () => publication);
+    if (!isOurs || !publication.isOpen || claim.standing === 'provisional') {
+      this.#end(keeper);
+      return isOurs ? this.#giveUp(kept) : undefined;
+    }
+    this.#end(kept.keeper);
+    this.#kept.set(key, { keeper, publication });
+    publication.goOnAs(claim.epoch);
+    this.#needs.claimed(key, claim.epoch);
+  }
+
+  /** One question at a time for each stream: who asks meanwhile asks no more than that. */
+  #dispute(key: StreamKey, epoch: number, settle: (kept: Kept) => Promise<void>): Promise<void> {
+    const { claimant } = this.#needs;
+    const kept = this.#kept.get(key);
+    if (kept?.keeper.at !== 'keeping' || epoch <= kept.keeper.claim.epoch) return Promise.resolve();
+    claimant.see(epoch);
+    if (claimant.highestEpoch < epoch) return Promise.resolve();
+    const pending = this.#disputed.get(key);
+    if (pending) return pending;
+    const settled = settle(kept).finally(() => this.#disputed.delete(key));
+    this.#disputed.set(key, settled);
+    return settled;
+  }
+
+  #end(keeper: ClaimKeeper): void {
+    this.#ended.renewals += keeper.renewals;
+    this.#ended.heals += keeper.heals;
+    this.#ended.failures += keeper.failures;
+    void keeper.release();
   }
 
   /** Lets the newest publisher win, within the limit of takeovers. */

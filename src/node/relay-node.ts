@@ -1,12 +1,9 @@
 // The composition root: builds one node of its configuration, starts it, stops it. It wires, and decides nothing.
-import { randomBytes, randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { totalmem } from 'node:os';
 import { Authorizer } from '../auth/authorizer.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { ConfigError } from '../config/config-error.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
@@ -18,15 +15,12 @@ import type { Route } from '../http/route.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
+import { usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
-import { Claimant } from '../registry/claimant.ts';
-import { epochTag } from '../registry/epoch.ts';
-import { GuardedRegistry } from '../registry/guarded.ts';
-import { MemoryRegistry } from '../registry/memory.ts';
-import type { NodeRecord, Owner } from '../registry/registry.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
 import { Closer } from './lifecycle.ts';
+import { Member } from './member.ts';
 import { nodeMetrics } from './node-metrics.ts';
 import { Publishing } from './publishing.ts';
 import { localStreams, streamSummaries } from './stream-summaries.ts';
@@ -35,6 +29,8 @@ export interface NodeNeeds {
   readonly config: Config;
   readonly log: Log;
   readonly clock: Clock;
+  /** It can't go on, and is to be stopped: another process has its id. */
+  readonly failed?: (why: Reason) => void;
 }
 
 /** The part of the container's memory that frame logs may take, unless `memory.budgetBytes` says. */
@@ -58,6 +54,7 @@ export class RelayNode {
   readonly #directory: StreamDirectory;
   readonly #publishing: Publishing;
   readonly #summaries: ClusterSummaries;
+  readonly #member: Member;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #rtmp: RtmpServer;
@@ -66,12 +63,8 @@ export class RelayNode {
   #stopByMs: number | undefined;
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
-  /** @throws ConfigError `config.invalid` if the configuration asks for what this version can't do */
-  constructor({ config, log, clock }: NodeNeeds) {
-    if (config.registry.url !== 'memory:') {
-      const line = 'registry.url: this version runs single nodes only; allowed: memory:';
-      throw new ConfigError('config.invalid', [line]);
-    }
+  /** @throws TidewayError `registry.url` */
+  constructor({ config, log, clock, failed = () => {} }: NodeNeeds) {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
@@ -85,17 +78,27 @@ export class RelayNode {
         changed: (stream) => this.#publishing.streamChanged(stream),
       },
     );
-    const { registry, claimant } = this.#openRegistry();
+    this.#member = new Member(config, {
+      ...{ clock, log, version: version() },
+      ports: () => ({ meshPort: 0, ...this.addresses }),
+      counts: () => this.#counts(),
+      isStopping: () => this.#stopByMs !== undefined,
+      renewClaimsWithin: (ms) => this.#publishing.renewAllWithin(ms),
+      taken: failed,
+      peersRegistryWallMs: () => undefined,
+      nodesChanged: () => {},
+    });
+    const { claimant, registry } = this.#member;
     this.#publishing = new Publishing(
       { policy: config.publish.policy, holds: config.publish },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
-        ...{ registry, claimant },
+        ...{ claimant, registry, claimed: () => {} },
       },
     );
     this.#summaries = new ClusterSummaries({
       ...{ clock, registry, node: config.node.id },
-      self: () => this.#record(claimant.owner),
+      self: () => this.#member.record(),
       others: () => [],
       local: () => localStreams(this.#directory.streams, clock),
       mesh: { link: () => undefined, replica: () => undefined, children: () => 0 },
@@ -108,9 +111,15 @@ export class RelayNode {
     return { rtmpPort: this.#rtmp.port, httpPort: this.#http?.port ?? 0 };
   }
 
-  /** @throws TidewayError `listen.busy`, `listen.failed`, `assets.missing`; nothing is left open then */
+  /**
+   * Joins the cluster, then opens the doors. A registry that is away holds up neither.
+   * @throws TidewayError `registry.node-id-taken`, `listen.busy`, `listen.failed`, `assets.missing`; nothing is left open
+   */
   async start(): Promise<void> {
     await using opened = new Closer();
+    // Closed last: what ends before it gives its claims back.
+    opened.add(() => this.#member.stop());
+    await this.#member.start();
     const http = await this.#buildHttp();
     await http.start();
     // Closed last, so that health answers until the end.
@@ -121,6 +130,7 @@ export class RelayNode {
     opened.add((why) => this.#directory.stop(why));
     this.#running = opened.move();
     this.#notReady = undefined;
+    this.#member.tell();
     this.#log.info({ version: version(), ...this.addresses }, 'node.start');
     if (!this.#authorizer.guardsPublish && !isLoopback(this.#config.host)) {
       const hint = 'anybody who reaches this node may publish: set publish.secret, or host to 127.0.0.1';
@@ -134,6 +144,7 @@ export class RelayNode {
     if (!this.#notReady) this.#log.info({ reason: why.code }, 'node.stop');
     this.#notReady = { code: 'node.stopping', message: 'the node is stopping: try again in a moment' };
     this.#stopByMs ??= this.#clock.now() + this.#config.shutdown.graceMs;
+    this.#member.tell();
     this.#rtmp.stopAccepting();
     await this.#running.close(this.#notReady);
   }
@@ -143,31 +154,11 @@ export class RelayNode {
     return Math.max(0, (this.#stopByMs ?? 0) - this.#clock.now());
   }
 
-  #openRegistry(): { registry: GuardedRegistry; claimant: Claimant } {
-    const clock = this.#clock;
-    const registry = new GuardedRegistry(new MemoryRegistry({ clock }), { clock });
-    const claimant = new Claimant(
-      {
-        owner: { node: this.#config.node.id, boot: randomBytes(8).toString('hex') },
-        tag: epochTag(randomInt(2 ** 31)),
-        whileAway: 'accept',
-      },
-      { registry, registryWallMs: () => registry.registryWallMs() ?? clock.wallMs() },
-    );
-    return { registry, claimant };
-  }
-
-  /** What this node tells of itself. */
-  #record(owner: Owner): NodeRecord {
-    const streams = [...this.#directory.streams];
-    const players = streams.reduce((sum, { playerCount }) => sum + playerCount, 0);
-    const unknown = { cpu: 0, memory: 0, loopLagMs: 0, sentBytesPerS: 0, capacityBytesPerS: 0 };
-    return {
-      ...owner,
-      ...{ host: '', version: version(), mesh: [], rtmp: '', http: '', region: '', zone: '' },
-      draining: false,
-      load: { ...unknown, players, streams: streams.length },
-    };
+  #counts() {
+    let players = 0;
+    for (const { playerCount } of this.#directory.streams) players += playerCount;
+    const sentBytes = this.#rtmp.bytesOut + (this.#http?.bytesOut ?? 0);
+    return { players, streams: this.#directory.streamCount, sentBytes };
   }
 
   #buildRtmp(): RtmpServer {
@@ -189,8 +180,12 @@ export class RelayNode {
     const clock = this.#clock;
     const openStream: OpenStream = (request) => this.#directory.open(request);
     const routes: Route[] = [
-      ...healthRoutes({ notReady: () => this.#notReady, metricsText: () => this.#metricsText() }),
-      ...clusterRoutes({ token: undefined }, this.#summaries),
+      ...healthRoutes({
+        notReady: () => this.#notReady ?? this.#member.notReady,
+        trouble: () => this.#member.trouble,
+        metricsText: () => this.#metricsText(),
+      }),
+      ...clusterRoutes({ token: this.#config.api.token }, this.#summaries),
       new FlvPlayRoute({ clock, openStream, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
@@ -225,6 +220,7 @@ export class RelayNode {
       http: this.#http,
       directory: this.#directory,
       publishing: this.#publishing,
+      member: this.#member,
       budget: this.#budget,
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
@@ -233,10 +229,7 @@ export class RelayNode {
 }
 
 function defaultBudgetBytes(): number {
-  // Without a limit, constrainedMemory() answers a number beyond any memory.
-  return Math.floor(
-    Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem()) * BUDGET_SHARE,
-  );
+  return Math.floor(usableMemoryBytes() * BUDGET_SHARE);
 }
 
 function isLoopback(host: string): boolean {

@@ -30,6 +30,15 @@ export class CodeCounter {
 
 const MAX_CODES = 100;
 
+export function gauge(name: string, help: string, samples: MetricFamily['samples']): MetricFamily {
+  return { name, type: 'gauge', help, samples };
+}
+
+/** @param name ends in `_total` */
+export function counter(name: string, help: string, samples: MetricFamily['samples']): MetricFamily {
+  return { name, type: 'counter', help, samples };
+}
+
 /** Writes families as text, for `/metrics`. */
 export function metricsText(families: readonly MetricFamily[]): string {
   return families.map(familyText).join('');

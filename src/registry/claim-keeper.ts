@@ -69,6 +69,12 @@ export class ClaimKeeper {
     return this.#renewing;
   }
 
+  /** Renews with a call that begins now: what one on its way answers may be news of yesterday. */
+  async renewAnew(): Promise<RenewAnswer['is'] | 'away'> {
+    await this.#renewing;
+    return this.renewNow();
+  }
+
   /** Gives the claim back. Calm when repeated, and when the registry is away: then the lease runs out. */
   async release(): Promise<void> {
     if (this.#at !== 'keeping') return;

@@ -80,6 +80,8 @@ export class RedisRegistry implements Registry {
   #beat: { readonly wallMs: number; readonly atMs: number } | undefined;
   #lastError = '';
   #isClosed = false;
+  /** Resolves at the first connection that takes calls; never, if there is none. */
+  readonly whenConnected: Promise<void>;
 
   constructor(options: RedisRegistryOptions, needs: RedisRegistryNeeds) {
     this.#options = options;
@@ -88,6 +90,7 @@ export class RedisRegistry implements Registry {
     this.#client.on('error', (error: NodeJS.ErrnoException) => {
       this.#lastError = error.message || (error.code ?? '');
     });
+    this.whenConnected = new Promise((resolve) => void this.#client.once('ready', resolve));
     for (const name of SCRIPT_NAMES) {
       this.#client.defineCommand(commandOf(name), {
         numberOfKeys: SCRIPT_KEYS[name],

@@ -20,6 +20,7 @@ const note = (fields: object, event: string) => {
 const log: Log = { debug: note, info: note, warn: note, error: note };
 
 let notReady: Reason | undefined;
+let trouble: Reason | undefined;
 let server: HttpServer;
 let base: string;
 
@@ -28,7 +29,7 @@ function route(path: string, handle: Route['handle'], methods = ['GET', 'HEAD'])
 }
 
 const routes: Route[] = [
-  ...healthRoutes({ notReady: () => notReady, metricsText: () => 'tideway_up 1\n' }),
+  ...healthRoutes({ notReady: () => notReady, trouble: () => trouble, metricsText: () => 'tideway_up 1\n' }),
   ...watchRoutes({
     streams: () => [
       {
@@ -95,6 +96,10 @@ describe('the node about itself', () => {
   test('is healthy, and ready unless there is a reason why not', async () => {
     expect((await fetch(`${base}/healthz`)).status).toBe(200);
     expect((await fetch(`${base}/readyz`)).status).toBe(200);
+    trouble = { code: 'registry.unavailable', message: 'Redis is not there' };
+    const troubled = await fetch(`${base}/readyz`);
+    expect(troubled.status).toBe(200);
+    expect(await troubled.json()).toMatchObject({ status: 'ready', code: 'registry.unavailable' });
     notReady = { code: 'node.draining', message: 'the node is draining' };
     const answer = await fetch(`${base}/readyz`);
     expect(answer.status).toBe(503);

@@ -20,6 +20,8 @@ export interface RunningNode {
   wsUrl(key: string): string;
   /** All lines logged so far. */
   readonly lines: readonly LogLine[];
+  /** Codes of why the node said that it can't go on. */
+  readonly failures: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -42,10 +44,12 @@ export async function runNode(settings: Readonly<Record<string, string>> = {}): 
       done();
     },
   });
+  const failures: string[] = [];
   const node = new RelayNode({
     config,
     log: createLog({ level: config.log.level, node: config.node.id }, sink),
     clock: systemClock,
+    failed: ({ code }) => failures.push(code),
   });
   await node.start();
   const { rtmpPort, httpPort } = node.addresses;
@@ -57,6 +61,7 @@ export async function runNode(settings: Readonly<Record<string, string>> = {}): 
     flvUrl: (key) => `http://127.0.0.1:${httpPort}/${key}.flv`,
     wsUrl: (key) => `ws://127.0.0.1:${httpPort}/${key}.flv`,
     lines,
+    failures,
     stop: () => node.stop({ code: 'test.over', message: 'the test is over' }),
   };
 }

@@ -87,7 +87,10 @@ describe('values', () => {
   );
 
   test('lists are given as text with commas, and in the file also as lists', () => {
-    const text = { 'mesh.advertise': '10.0.0.1:7935, [2001:db8::1]:7935', priority: 'live/vip*=5, live/*=-1' };
+    const text = {
+      'mesh.advertise': '10.0.0.1:7935, [2001:db8::1]:7935',
+      priority: 'live/vip*=5, live/*=-1',
+    };
     const lists = `
 mesh: { advertise: ['10.0.0.1:7935', '[2001:db8::1]:7935'] }
 priority:

@@ -118,3 +118,71 @@ describe('a publication', () => {
     expect(bench.stream.epoch).toBe(newer.publication.epoch);
   });
 });
+
+describe('a publication that goes on under a higher epoch', () => {
+  /** Epoch, seq, role and dts of the frames that the log got, as a format of its own sees them. */
+  const watched = () => {
+    const bench = new StreamBench();
+    const encoder = new TestEncoder();
+    const sink = bench.play(new FakeSink(), encoder);
+    const publisher = new FakePublisher(bench);
+    const seen = () => {
+      bench.clock.turn();
+      return encoder.batches.flat().map(({ frame }) => `${frame.seq} ${frame.role} ${frame.dts}`);
+    };
+    return { bench, sink, publisher, seen };
+  };
+
+  test('does so at the next key frame, with seq from 1, its set-up ahead, and players that go on', () => {
+    const { bench, sink, publisher, seen } = watched();
+    publisher.send('metadata', 0, 1);
+    publisher.send('avc header', 0, 2);
+    publisher.send('aac header', 0, 3);
+    publisher.send('avc key', 0, 4);
+    publisher.publication.goOnAs(9);
+    publisher.send('aac sample', 20, 5);
+    publisher.send('avc delta', 40, 6);
+    expect(publisher.publication.epoch).toBe(1);
+    seen();
+    bench.clock.advance(40);
+    publisher.send('avc key', 80, 7);
+    publisher.send('avc delta', 120, 8);
+    expect(publisher.publication.epoch).toBe(9);
+    expect(bench.stream.epoch).toBe(9);
+    expect(seen().slice(6)).toEqual(['1 metadata 80', '4 key 80', '5 delta 120']);
+    expect(sink.ids).toEqual([1, 2, 3, 4, 5, 6, 1, 7, 8]);
+    expect(sink.times).toEqual([0, 0, 0, 0, 20, 40, 80, 80, 120]);
+    const late = bench.play();
+    bench.clock.turn();
+    expect(late.ids, 'a newcomer has it all').toEqual([1, 2, 3, 7, 8]);
+    expect(publisher.endedBy).toEqual([]);
+  });
+
+  test('does so at the next audio frame where there is no video, or none any more', () => {
+    for (const hasVideo of [false, true]) {
+      const { publisher } = watched();
+      if (hasVideo) publisher.send('avc key', 0, 1);
+      publisher.send('aac header', 0, 2);
+      for (let dts = 0; dts <= 1000; dts += 100) publisher.send('aac sample', dts, 3);
+      publisher.publication.goOnAs(9);
+      publisher.send('aac sample', 1100, 4);
+      expect(publisher.publication.epoch).toBe(hasVideo ? 1 : 9);
+      for (let dts = 1200; dts <= 10_000; dts += 100) publisher.send('aac sample', dts, 5);
+      expect(publisher.publication.epoch).toBe(9);
+    }
+  });
+
+  test('begins with it if it had no frame yet, and with the newest of several', () => {
+    const { bench, publisher, seen } = watched();
+    publisher.publication.goOnAs(5);
+    publisher.send('avc key', 0, 1);
+    expect([publisher.publication.epoch, bench.stream.epoch]).toEqual([5, 5]);
+    seen();
+    publisher.publication.goOnAs(7);
+    publisher.publication.goOnAs(9);
+    publisher.send('avc key', 40, 2);
+    expect(publisher.publication.epoch).toBe(9);
+    expect(seen()).toEqual(['1 key 0', '1 key 40']);
+    expect(bench.log.of('publish.new-epoch')).toHaveLength(3);
+  });
+});

@@ -25,6 +25,7 @@ let budget: MemoryBudget;
 let directory: StreamDirectory;
 let state: MemoryState;
 let registry: MemoryRegistry;
+let announced: (readonly [key: string, epoch: number])[];
 let publishingOf: (how?: { policy?: PublishingOptions['policy']; publishSecret?: string }) => Publishing;
 
 beforeEach(() => {
@@ -33,6 +34,8 @@ beforeEach(() => {
   budget = new MemoryBudget(BUDGET_BYTES);
   state = new MemoryState();
   registry = new MemoryRegistry({ clock, state });
+  announced = [];
+  const claimed = (key: string, epoch: number) => void announced.push([key, epoch]);
   let newest: Publishing | undefined;
   directory = new StreamDirectory({ maxStreams: 2, waitMs: 2000, maxWaitingKeys: 10 }, STREAM_OPTIONS, {
     seek: () => {},
@@ -44,7 +47,7 @@ beforeEach(() => {
     const authorizer = new Authorizer({ publishSecret });
     newest = new Publishing(
       { policy, holds: HOLDS },
-      { clock, log, authorizer, budget, directory, claimant, registry },
+      { clock, log, authorizer, budget, directory, claimant, registry, claimed },
     );
     return newest;
   };
@@ -290,5 +293,126 @@ describe('the claim of a publish', () => {
     await settle();
     expect(await origin()).toBeUndefined();
     expect(clock.timerCount).toBe(0);
+  });
+});
+
+describe('a higher epoch that a peer knows', () => {
+  const SECOND_EPOCH = 4096 * 1000;
+  const origin = async () => (await registry.lookup(KEY)).origin;
+  /** Publishes a key frame, with a player that sees it. */
+  const live = async () => {
+    const publishing = publishingOf();
+    const { publication, endedBy } = await open(publishing);
+    const sink = new FakeSink();
+    publication.append(FrameKind.video, 0, payloadOf('avc header', 1));
+    publication.append(FrameKind.video, 0, payloadOf('avc key', 2));
+    directory.get(KEY)?.play(new TestEncoder(), sink, { remote: 'a' });
+    clock.turn();
+    return { publishing, publication, endedBy, sink, higher: publication.epoch + SECOND_EPOCH };
+  };
+
+  test('ends the publisher and holds its players, if the registry has it from another', async () => {
+    const { publishing, publication, endedBy, sink } = await live();
+    const other = claimantOf('other');
+    other.see(publication.epoch);
+    const claimed = await other.claim(KEY, { mode: 'takeover', reason: 'publish' });
+    if (claimed.is !== 'claimed') throw new Error('taken');
+    await publishing.fenced(KEY, claimed.claim.epoch);
+    expect(endedBy).toEqual(['publish.taken-over']);
+    expect(directory.get(KEY)?.state).toMatchObject({ at: 'held' });
+    expect(sink.isOver).toBe(false);
+    expect(publishing.originOf(KEY)).toBeUndefined();
+    expect(await origin()).toMatchObject({ node: 'other' });
+  });
+
+  test.each(['ok', 'healed'])('is claimed above, if the registry forgot it (%s)', async (answer) => {
+    const { publishing, publication, endedBy, sink, higher } = await live();
+    const before = publication.epoch;
+    if (answer === 'healed') state.wipe();
+    await Promise.all([publishing.fenced(KEY, higher), publishing.fenced(KEY, higher)]);
+    const epoch = publishing.originOf(KEY)?.epoch ?? 0;
+    expect(epoch).toBeGreaterThan(higher);
+    expect(announced).toEqual([
+      [KEY, before],
+      [KEY, epoch],
+    ]);
+    expect(await origin()).toMatchObject({ node: 'test-1', epoch });
+    publication.append(FrameKind.video, 40, payloadOf('avc delta', 3));
+    expect(publication.epoch, 'until the next key frame').toBe(before);
+    publication.append(FrameKind.video, 80, payloadOf('avc key', 4));
+    clock.turn();
+    expect(publication.epoch).toBe(epoch);
+    expect(directory.get(KEY)?.epoch).toBe(epoch);
+    clock.pass(RENEW_MS * 1.2);
+    await settle();
+    expect(endedBy).toEqual([]);
+    expect(sink.ids, 'spliced: the same set-up is not sent again').toEqual([1, 2, 3, 4]);
+    expect(await origin()).toMatchObject({ node: 'test-1', epoch });
+    expect(publishing.claims).toMatchObject({ granted: 1, provisional: 0 });
+    directory.stop({ code: 'node.stopping', message: 'stopping' });
+    await settle();
+    expect(await origin()).toBeUndefined();
+    expect(clock.timerCount).toBe(0);
+  });
+
+  test('is the truth while the registry is away', async () => {
+    for (const ask of ['fenced', 'passed'] as const) {
+      const { publishing, endedBy, higher } = await live();
+      registry.renew = () => Promise.reject(new TidewayError('registry.unavailable', 'away'));
+      await publishing[ask](KEY, higher);
+      expect(endedBy).toEqual(['publish.taken-over']);
+      expect(directory.get(KEY)?.state).toMatchObject({ at: 'held' });
+      registry = new MemoryRegistry({ clock, state });
+    }
+  });
+
+  test('that is only announced changes nothing while the registry says that the stream is ours', async () => {
+    const { publishing, publication, endedBy, higher } = await live();
+    await publishing.passed(KEY, higher);
+    expect(endedBy).toEqual([]);
+    expect(publishing.originOf(KEY)).toMatchObject({ epoch: publication.epoch });
+    expect(announced).toHaveLength(1);
+  });
+
+  test('gives up a claim that only holds players: nobody is there to go on', async () => {
+    const { publishing, publication, higher } = await live();
+    publication.end(GONE);
+    await publishing.fenced(KEY, higher);
+    await settle();
+    expect(publishing.originOf(KEY)).toBeUndefined();
+    expect(await origin()).toBeUndefined();
+    expect(directory.get(KEY)?.state).toMatchObject({ at: 'held' });
+  });
+
+  test('is ignored if it can not be, or is not higher', async () => {
+    const { publishing, publication, endedBy } = await live();
+    registry.renew = () => Promise.reject(new TidewayError('registry.unavailable', 'away'));
+    await publishing.fenced(KEY, publication.epoch);
+    await publishing.fenced(KEY, Number.MAX_SAFE_INTEGER);
+    await publishing.fenced(parseStreamKey('live', 'other'), publication.epoch + SECOND_EPOCH);
+    expect(endedBy).toEqual([]);
+  });
+
+  test('has no word of an earlier renewal: one that is on its way is not enough', async () => {
+    const { publishing, publication, endedBy } = await live();
+    const renew = registry.renew.bind(registry);
+    let answer: () => void = () => {};
+    registry.renew = async (request) => {
+      const early = await renew(request);
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return early;
+    };
+    clock.advance(RENEW_MS * 1.1);
+    await settle();
+    registry.renew = renew;
+    const other = claimantOf('other');
+    other.see(publication.epoch);
+    const claimed = await other.claim(KEY, { mode: 'takeover', reason: 'publish' });
+    const fenced = publishing.fenced(KEY, claimed.is === 'claimed' ? claimed.claim.epoch : 0);
+    answer();
+    await fenced;
+    expect(endedBy).toEqual(['publish.taken-over']);
   });
 });

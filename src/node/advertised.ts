@@ -1,0 +1,76 @@
+// Where the cluster is told to reach this node: what is configured, else what the node can know by itself. Pure.
+import type { Reason } from '../base/errors.ts';
+import type { NodeRecord } from '../registry/registry.ts';
+
+/** What the operator said; each "host:port". */
+export interface AdvertisedOptions {
+  /** Where the doors listen. */
+  readonly host: string;
+  readonly mesh: readonly string[] | undefined;
+  readonly rtmp: string | undefined;
+  readonly http: string | undefined;
+}
+
+/** Where the doors listen; 0 for one that is shut. */
+export interface DoorPorts {
+  readonly meshPort: number;
+  readonly rtmpPort: number;
+  readonly httpPort: number;
+}
+
+export type Advertised = Pick<NodeRecord, 'mesh' | 'rtmp' | 'http'>;
+
+/**
+ * What goes into the node's record: for a door that is open the configured address, else that of `host`; where the doors
+ * listen everywhere, the address that this machine has towards the registry, so that containers peer unconfigured.
+ * @param localAddress towards the registry; undefined if that is not known
+ */
+export function advertised(
+  options: AdvertisedOptions,
+  localAddress: string | undefined,
+  { meshPort, rtmpPort, httpPort }: DoorPorts,
+): Advertised {
+  const host = isAny(options.host) ? localAddress : options.host;
+  const at = (port: number) => (host === undefined || port === 0 ? '' : `${hostText(host)}:${port}`);
+  const mesh = meshPort === 0 ? [] : (options.mesh ?? [at(meshPort)]);
+  return {
+    mesh: mesh.filter((address) => address !== ''),
+    rtmp: rtmpPort === 0 ? '' : (options.rtmp ?? at(rtmpPort)),
+    http: httpPort === 0 ? '' : (options.http ?? at(httpPort)),
+  };
+}
+
+/**
+ * Why other nodes can't reach this one: it tells them of its loopback, and one of them has another.
+ * @param host the host id of this node
+ */
+export function loopbackProblem(
+  { mesh, rtmp, http }: Advertised,
+  host: string,
+  others: readonly Pick<NodeRecord, 'node' | 'host'>[],
+): Reason | undefined {
+  const [loopback] = [...mesh, rtmp, http].filter(isLoopbackAddress);
+  const far = others.find((other) => other.host !== host);
+  if (loopback === undefined || !far) return undefined;
+  const how =
+    'set mesh.advertise, rtmp.advertise and http.advertise, or reach the registry by another address';
+  return {
+    code: 'node.loopback-advertised',
+    message: `${loopback} is what the cluster is told, and node ${far.node} on another host can't reach it: ${how}`,
+  };
+}
+
+/** As it is written before a port: IPv4 in IPv6 as IPv4, IPv6 in brackets, without the name of an interface. */
+function hostText(address: string): string {
+  const plain = address.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');
+  return plain.includes(':') ? `[${plain}]` : plain;
+}
+
+/** Does a door that listens there listen on every address? */
+function isAny(host: string): boolean {
+  return /^(0\.0\.0\.0|[0:]+)$/.test(host);
+}
+
+function isLoopbackAddress(address: string): boolean {
+  return /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):/i.test(address);
+}

@@ -1,0 +1,233 @@
+// Nodes as members of a cluster, over a real Redis: joining, seeing each other, outages, a wiped registry, an id in use.
+import { afterEach, describe, expect, test } from 'vitest';
+import { FrameKind } from '../../src/format/frame.ts';
+import { NODE_LEASE_MS } from '../../src/registry/registry.ts';
+import { payloadOf } from '../support/media.ts';
+import { freePort, RedisServer } from '../support/redis-server.ts';
+import { nodeRecordOf, openRedis, ownerOf } from '../support/registries.ts';
+import { RtmpClient } from '../support/rtmp-client.ts';
+import { type RunningNode, runNode } from '../support/running-node.ts';
+import { until } from '../support/until.ts';
+
+const CLAIM = 'tw:{st:live/show}:o';
+const NODE = 'tw:{nodes}:n:test';
+
+/** What the test that runs has opened. */
+let closes: (() => unknown)[] = [];
+
+afterEach(async () => {
+  const last = closes.reverse();
+  closes = [];
+  for (const close of last) await close();
+});
+
+async function startRedis(port?: number): Promise<RedisServer> {
+  const server = await RedisServer.start({ port: port ?? (await freePort()) });
+  closes.push(() => server[Symbol.asyncDispose]());
+  return server;
+}
+
+async function join(
+  redisPort: number,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<RunningNode> {
+  const node = await runNode({
+    'registry.url': `redis://127.0.0.1:${redisPort}`,
+    'mesh.secret': 'a secret of the tests',
+    'watch.enabled': 'false',
+    ...settings,
+  });
+  closes.push(() => node.stop());
+  return node;
+}
+
+/** Publishes a key frame as live/show. */
+async function publish(node: RunningNode): Promise<void> {
+  const publisher = await RtmpClient.publishing(node.rtmpPort, 'show');
+  closes.push(() => publisher.destroy());
+  publisher.frame({ kind: FrameKind.video, timestamp: 0, payload: payloadOf('avc key', 1) });
+}
+
+async function readiness({ httpPort }: RunningNode): Promise<{ status: number; code: unknown }> {
+  const answer = await fetch(`http://127.0.0.1:${httpPort}/readyz`);
+  const { code } = (await answer.json()) as { code?: string };
+  return { status: answer.status, code };
+}
+
+async function metric({ httpPort }: RunningNode, name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+  return Number(line?.slice(name.length + 1));
+}
+
+const isReady = async (node: RunningNode) => (await readiness(node)).status === 200;
+const eventsOf = ({ lines }: RunningNode) => lines.map(({ event }) => event);
+
+/** The record of a node as it lies in Redis. */
+async function recordOf({ admin }: RedisServer, key = NODE) {
+  const json = await admin.hget(key, 'record');
+  return json === null ? undefined : JSON.parse(json);
+}
+
+describe('a node of a cluster', () => {
+  test('tells its addresses and its load, and leaves when it stops, with its claims', async () => {
+    const redis = await startRedis();
+    const node = await join(redis.port, { 'node.region': 'eu', 'rtmp.advertise': 'live.example.com:1935' });
+    await publish(node);
+    const record = await until('its record tells of the stream', async () => {
+      const found = await recordOf(redis);
+      return found?.load.streams === 1 && found;
+    });
+    expect(record).toMatchObject({
+      ...{ node: 'test', region: 'eu', draining: false, mesh: [], rtmp: 'live.example.com:1935' },
+      http: `127.0.0.1:${node.httpPort}`,
+    });
+    expect(await redis.admin.hget(CLAIM, 'node')).toBe('test');
+    await node.stop();
+    expect(await recordOf(redis)).toBeUndefined();
+    expect(await redis.admin.hget(CLAIM, 'state')).toBe('released');
+  });
+
+  test('that tells nothing by host tells the address that it has towards the registry', async () => {
+    const redis = await startRedis();
+    const node = await join(redis.port, { host: '0.0.0.0' });
+    const record = await until('its doors are told', async () => {
+      const found = await recordOf(redis);
+      return found?.rtmp !== '' && found;
+    });
+    expect(record.rtmp).toBe(`127.0.0.1:${node.rtmpPort}`);
+  });
+
+  test('sees another within 2 s, and misses it within a lease', async () => {
+    const redis = await startRedis();
+    const [one, two] = [await join(redis.port), await join(redis.port, { 'node.id': 'two' })];
+    const startedMs = performance.now();
+    for (const node of [one, two]) {
+      await until('it sees the other', async () => (await metric(node, 'tideway_nodes')) === 1);
+    }
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
+    expect(await isReady(one), 'on one host loopback will do').toBe(true);
+    await two.stop();
+    await until('it is alone', async () => (await metric(one, 'tideway_nodes')) === 0, NODE_LEASE_MS + 2_000);
+  });
+
+  test('is not ready while it tells a loopback address to one of another host', async () => {
+    const redis = await startRedis();
+    const node = await join(redis.port);
+    const far = await openRedis(
+      { place: { is: 'server', host: '127.0.0.1', port: redis.port } },
+      { prefix: 'tw:' },
+    );
+    closes.push(() => far.close());
+    await far.beat(nodeRecordOf(ownerOf('far'), { host: 'elsewhere' }));
+    await until('it is not ready', async () => !(await isReady(node)));
+    expect(await readiness(node)).toEqual({ status: 503, code: 'node.loopback-advertised' });
+    await far.leave(ownerOf('far'));
+    await until('it is again', () => isReady(node), NODE_LEASE_MS + 2_000);
+    expect(eventsOf(node).filter((event) => event === 'node.loopback-advertised')).toHaveLength(1);
+  });
+});
+
+describe('a registry that is away', () => {
+  test('at the start holds up no publisher; the node joins, and its claim with it, when it is there', async () => {
+    const port = await freePort();
+    const node = await join(port);
+    expect(await readiness(node)).toMatchObject({ status: 503, code: expect.stringMatching(/^registry\./) });
+    expect((await fetch(`http://127.0.0.1:${node.httpPort}/healthz`)).status).toBe(200);
+    await publish(node);
+    expect(await metric(node, 'tideway_claims{standing="provisional"}')).toBe(1);
+    const redis = await startRedis(port);
+    await until('it is ready', () => isReady(node));
+    await until('its claim is granted', async () => {
+      return (await metric(node, 'tideway_claims{standing="granted"}')) === 1;
+    });
+    expect(await redis.admin.hget(CLAIM, 'node')).toBe('test');
+    expect(eventsOf(node)).toContain('registry.back');
+  });
+
+  test('later leaves the node ready, which says so; what was lost meanwhile is put again', async () => {
+    const redis = await startRedis();
+    const node = await join(redis.port);
+    await publish(node);
+    await redis.kill();
+    await until('it knows', async () => (await readiness(node)).code !== undefined);
+    expect(await readiness(node)).toMatchObject({ status: 200, code: expect.stringMatching(/^registry\./) });
+    await redis.start();
+    await until('it is back', async () => (await readiness(node)).code === undefined);
+    await until('its claim is', async () => (await redis.admin.hget(CLAIM, 'node')) === 'test');
+    expect(eventsOf(node).filter((event) => event.startsWith('registry.'))).toEqual([
+      ...['registry.away', 'registry.back', 'registry.wiped'],
+    ]);
+  });
+
+  test('for publishers who are not accepted without it refuses them', async () => {
+    const node = await join(await freePort(), { 'registry.whileAway': 'reject' });
+    const header = Buffer.from('464c5601050000000900000000', 'hex');
+    const answer = await fetch(node.flvUrl('live/show'), { method: 'POST', body: header });
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ code: expect.stringMatching(/^registry\./) });
+    expect(await metric(node, 'tideway_streams{state="live"}')).toBe(0);
+  });
+
+  test('and comes back empty has the node and its claims again within 6 s', async () => {
+    const redis = await startRedis();
+    const node = await join(redis.port);
+    await publish(node);
+    await until('it is claimed', async () => (await redis.admin.hget(CLAIM, 'node')) === 'test');
+    const epoch = await redis.admin.hget(CLAIM, 'epoch');
+    await redis.admin.flushall();
+    const within = 6_000;
+    await until('the node is back', async () => (await recordOf(redis)) !== undefined, within);
+    await until('its claim is', async () => (await redis.admin.hget(CLAIM, 'epoch')) === epoch, within);
+  });
+});
+
+describe('a node id in use', () => {
+  test('by a process that died is had after a lease', async () => {
+    const redis = await startRedis();
+    const dead = await openRedis(
+      { place: { is: 'server', host: '127.0.0.1', port: redis.port } },
+      { prefix: 'tw:' },
+    );
+    closes.push(() => dead.close());
+    await dead.beat(nodeRecordOf(ownerOf('test')));
+    const startedMs = performance.now();
+    const node = await join(redis.port);
+    expect(performance.now() - startedMs).toBeGreaterThan(NODE_LEASE_MS - 1_000);
+    expect(await isReady(node)).toBe(true);
+    expect(eventsOf(node)).toContain('registry.node-id-in-use');
+  });
+
+  test('by a process that lives ends the start, and disturbs the other in nothing', async () => {
+    const redis = await startRedis();
+    const node = await join(redis.port);
+    await expect(join(redis.port)).rejects.toMatchObject({
+      code: 'registry.node-id-taken',
+      message: expect.stringContaining('node.id'),
+    });
+    expect(await isReady(node)).toBe(true);
+    expect(await recordOf(redis)).toMatchObject({ http: `127.0.0.1:${node.httpPort}` });
+  });
+
+  test('that was lost while the registry was away ends the node', async () => {
+    const redis = await startRedis();
+    const node = await join(redis.port);
+    const other = await openRedis(
+      { place: { is: 'server', host: '127.0.0.1', port: redis.port } },
+      { prefix: 'tw:' },
+    );
+    closes.push(() => other.close());
+    await redis.admin.flushall();
+    await other.beat(nodeRecordOf(ownerOf('test')));
+    await until(
+      'it failed',
+      async () => {
+        await other.beat(nodeRecordOf(ownerOf('test')));
+        return node.failures.length > 0;
+      },
+      NODE_LEASE_MS + 4_000,
+    );
+    expect(node.failures).toEqual(['registry.node-id-taken']);
+    expect(await readiness(node)).toEqual({ status: 503, code: 'registry.node-id-taken' });
+  });
+});
