@@ -13,9 +13,7 @@ export async function main(argv: readonly string[], process: NodeJS.Process): Pr
     return await run(argv, process);
   } catch (error) {
     for (const line of linesOf(error)) process.stderr.write(`tideway: ${line}\n`);
-    return error instanceof ConfigError || (error instanceof TidewayError && error.code === 'cli.usage')
-      ? 2
-      : 1;
+    return isMistyped(error) ? 2 : 1;
   }
 }
 
@@ -38,6 +36,11 @@ async function run(argv: readonly string[], process: NodeJS.Process): Promise<Ex
     case 'streams':
       return showStreams(invocation.ask, { limit: invocation.limit }, process);
   }
+}
+
+function isMistyped(error: unknown): boolean {
+  if (error instanceof ConfigError) return true;
+  return error instanceof TidewayError && (error.code === 'cli.usage' || error.code === 'registry.url');
 }
 
 /** An error of ours is its message; any other is a bug, and shows where. */

@@ -83,6 +83,8 @@ export class Publishing {
     this.#checkTaken(key);
     this.#opening.add(key);
     try {
+      // A claim that goes above another's must not come after ours, and pass it.
+      await this.#disputed.get(key);
       const answer = await claimant.claim(key, { mode: this.#options.policy, reason: 'publish' });
       if (answer.is === 'taken') throw taken(key);
       const publication = this.#begin(request, answer.claim);
@@ -229,6 +231,8 @@ export class Publishing {
     if (claimant.highestEpoch < epoch) return Promise.resolve();
     const pending = this.#disputed.get(key);
     if (pending) return pending;
+    // A newer publisher is about to take over: its epoch is the next to be judged.
+    if (this.#opening.has(key)) return Promise.resolve();
     const settled = settle(kept).finally(() => this.#disputed.delete(key));
     this.#disputed.set(key, settled);
     return settled;

@@ -393,6 +393,25 @@ describe('a higher epoch that a peer knows', () => {
     expect(endedBy).toEqual([]);
   });
 
+  test('does not come between a newer publisher and its claim', async () => {
+    const { publishing, publication, endedBy, higher } = await live();
+    const fenced = publishing.fenced(KEY, higher);
+    const second = await open(publishing);
+    await fenced;
+    clock.pass(RENEW_MS * 1.2);
+    await settle();
+    expect(endedBy).toEqual(['publish.taken-over']);
+    expect(second.endedBy).toEqual([]);
+    const opening = open(publishing);
+    await publishing.fenced(KEY, higher + SECOND_EPOCH);
+    const third = await opening;
+    clock.pass(RENEW_MS * 1.2);
+    await settle();
+    expect(third.endedBy).toEqual([]);
+    expect(await origin()).toMatchObject({ epoch: third.publication.epoch });
+    expect(third.publication.epoch).toBeGreaterThan(publication.epoch);
+  });
+
   test('has no word of an earlier renewal: one that is on its way is not enough', async () => {
     const { publishing, publication, endedBy } = await live();
     const renew = registry.renew.bind(registry);
