@@ -78,17 +78,17 @@ export class MeshEncoder implements FrameEncoder<LoggedFrame> {
     return join(parts);
   }
 
-  /** What a reader must know before the frame. */
+  /** What a reader must know before the frame: that a run begins, and what of it was dropped on purpose. */
   #tell(entry: LoggedFrame, epochRef: number): Buffer | undefined {
-    const { run, frame, afterSeq } = entry;
+    const { run, frame, afterSeq, opens, isSetUp } = entry;
+    const { epoch, from, firstDts, newestDts } = run;
     const ref = this.streamRef;
-    if (entry.opens) {
-      const { epoch, from, firstDts, newestDts } = run;
-      return frameControl({ is: 'epoch', ref, epochRef, epoch, from, firstDts, newestDts });
-    }
-    const next = Math.max(run.from, afterSeq + 1);
-    if (entry.isSetUp || next >= frame.seq) return undefined;
-    return frameControl({ is: 'skip', ref, epochRef, from: next, to: frame.seq - 1 });
+    const next = Math.max(from, afterSeq + 1);
+    const lacks = !isSetUp && next < frame.seq;
+    const told: Buffer[] = [];
+    if (opens) told.push(frameControl({ is: 'epoch', ref, epochRef, epoch, from, firstDts, newestDts }));
+    if (lacks) told.push(frameControl({ is: 'skip', ref, epochRef, from: next, to: frame.seq - 1 }));
+    return told.length > 0 ? Buffer.concat(told) : undefined;
   }
 
   #number(epoch: number): number {

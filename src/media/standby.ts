@@ -1,0 +1,115 @@
+// A publisher that stands by: what it sends is kept from its newest key frame on, so that it can be on air within a
+// frame. It owns that row and how healthy the publisher is; when it goes on air, others decide.
+import { classify, headerSlot } from '../format/codec.ts';
+import { FrameKind, type FrameRole } from '../format/frame.ts';
+import { Pace } from './pace.ts';
+
+/** Where a publisher's messages go; see Publication. */
+export interface Inlet {
+  append(kind: FrameKind, timestamp: number, payload: Buffer): void;
+}
+
+/** A row that grows beyond it is given up until the next key frame. */
+const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_MESSAGES = 16_384;
+const MAX_HEADERS = 32;
+/** Without video, as much audio is kept as a publication needs to know that there is none, and a little more. */
+const AUDIO_ONLY_MS = 1_500;
+/** A publisher that was silent for less, or for few of its usual pauses, is well. */
+const MIN_SILENT_MS = 500;
+const SILENT_PAUSES = 6;
+
+interface Message {
+  readonly kind: FrameKind;
+  readonly timestamp: number;
+  readonly payload: Buffer;
+}
+
+/** Is it silence if a source of this pace sends nothing for so long? (design §6, backup publisher) */
+export function isSilence(silentMs: number, usualIntervalMs: number): boolean {
+  return silentMs > Math.max(MIN_SILENT_MS, SILENT_PAUSES * usualIntervalMs);
+}
+
+export class Standby {
+  readonly #pace: Pace;
+  /** The newest decoder set-up by its track, and metadata. */
+  readonly #setUp = new Map<string, Message>();
+  #row: Message[] = [];
+  #rowBytes = 0;
+  #hasVideo = false;
+  /** Since when it sends without a silence. */
+  #wellSinceMs: number;
+
+  constructor(nowMs: number) {
+    this.#pace = new Pace(nowMs);
+    this.#wellSinceMs = nowMs;
+  }
+
+  /** Bytes of payload that are kept. */
+  get bytes(): number {
+    return this.#rowBytes;
+  }
+
+  /** Could it be on air now? */
+  isReady(nowMs: number): boolean {
+    return this.#row.length > 0 && !this.#isSilent(nowMs);
+  }
+
+  /** For how long it has been sending without a silence, ms; 0 if it is silent now. */
+  wellMs(nowMs: number): number {
+    return this.#row.length === 0 || this.#isSilent(nowMs) ? 0 : nowMs - this.#wellSinceMs;
+  }
+
+  /** One media message; payload is owned by it from now on. */
+  append(kind: FrameKind, timestamp: number, payload: Buffer, nowMs: number): void {
+    if (this.#isSilent(nowMs)) this.#wellSinceMs = nowMs;
+    this.#pace.arrived(nowMs);
+    const role = classify(kind, payload);
+    const message = { kind, timestamp, payload };
+    if (role === 'header' || role === 'metadata') this.#keepSetUp(message, role);
+    else this.#keep(message, role);
+  }
+
+  /** Gives all that is kept to where it goes from now on, set-up first. */
+  handOver(inlet: Inlet): void {
+    const { timestamp } = this.#row[0] ?? { timestamp: 0 };
+    for (const { kind, payload } of this.#setUp.values()) inlet.append(kind, timestamp, payload);
+    for (const message of this.#row) inlet.append(message.kind, message.timestamp, message.payload);
+    this.#clear();
+  }
+
+  #keepSetUp(message: Message, role: FrameRole): void {
+    const slot = role === 'metadata' ? 'metadata' : (headerSlot(message.kind, message.payload) ?? 'other');
+    if (this.#setUp.has(slot) || this.#setUp.size < MAX_HEADERS) this.#setUp.set(slot, message);
+  }
+
+  #keep(message: Message, role: FrameRole): void {
+    if (message.kind === FrameKind.video) {
+      this.#hasVideo = true;
+      if (role === 'key') this.#clear();
+      else if (this.#row[0]?.kind !== FrameKind.video) return;
+    } else if (this.#hasVideo && this.#row.length === 0) return;
+    this.#row.push(message);
+    this.#rowBytes += message.payload.length;
+    if (!this.#hasVideo) this.#dropOldAudio(message.timestamp);
+    if (this.#rowBytes > MAX_BYTES || this.#row.length > MAX_MESSAGES) this.#clear();
+  }
+
+  #dropOldAudio(newest: number): void {
+    let first = this.#row[0];
+    while (first && Math.abs((newest - first.timestamp) | 0) > AUDIO_ONLY_MS) {
+      this.#row.shift();
+      this.#rowBytes -= first.payload.length;
+      first = this.#row[0];
+    }
+  }
+
+  #clear(): void {
+    this.#row = [];
+    this.#rowBytes = 0;
+  }
+
+  #isSilent(nowMs: number): boolean {
+    return isSilence(this.#pace.silentMs(nowMs), this.#pace.usualIntervalMs);
+  }
+}

@@ -1,0 +1,334 @@
+// The streams that peers pull from this node: who is taken in, who is told no, and in which order a link that is full
+// serves them. A downstream is a reader of the stream's log like any player.
+import type { Clock } from '../base/clock.ts';
+import type { Reason } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import { type Control, type ControlMessage, MAX_ALTERNATIVES, MAX_HEADS } from '../format/mesh/control.ts';
+import { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
+import type { Player, Sink } from '../media/player.ts';
+import type { Stream } from '../media/stream.ts';
+import { readStreamKey } from '../registry/records.ts';
+import type { Peer } from './peer.ts';
+import { MAX_HOPS } from './replica.ts';
+
+/** What a peer that was told no may wait before it asks again, ms. */
+const RETRY_MS = 250;
+/** A link that holds this much serves the next only when it ran empty. */
+const FULL_BYTES = 64 * 1024;
+
+export interface DownstreamsOptions {
+  readonly self: string;
+  /** Beyond so many children new ones are pointed to their siblings. */
+  readonly softChildren: number;
+  /** Beyond so many none is taken. */
+  readonly maxChildren: number;
+}
+
+/** Where this node stands with a stream. */
+export interface Standing {
+  /** From the origin to this node; undefined without a live source. */
+  readonly path: readonly string[] | undefined;
+  /** A change of its upstream is under way. */
+  readonly isSwitching: boolean;
+}
+
+export interface DownstreamsNeeds {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly streamOf: (key: StreamKey) => Stream | undefined;
+  readonly standingOf: (stream: Stream) => Standing;
+  /** The higher, the earlier a stream is served by a full link. */
+  readonly priorityOf: (key: StreamKey) => number;
+  /** A peer has a higher epoch of the stream than this node. */
+  readonly fenced: (key: StreamKey, epoch: number) => void;
+}
+
+/** One stream that one peer pulls. */
+class Downstream implements Sink {
+  readonly stream: Stream;
+  readonly peer: Peer;
+  readonly encoder: MeshEncoder;
+  readonly priority: number;
+  readonly startedMs: number;
+  readonly #over: (downstream: Downstream, why: Reason) => void;
+  player: Player | undefined;
+  toldSeq = -1;
+
+  constructor(
+    of: { stream: Stream; peer: Peer; encoder: MeshEncoder; priority: number; startedMs: number },
+    over: (downstream: Downstream, why: Reason) => void,
+  ) {
+    this.stream = of.stream;
+    this.peer = of.peer;
+    this.encoder = of.encoder;
+    this.priority = of.priority;
+    this.startedMs = of.startedMs;
+    this.#over = over;
+  }
+
+  get backlogBytes(): number {
+    return this.peer.backlogBytes;
+  }
+
+  write(bytes: Buffer): void {
+    this.peer.write(bytes);
+  }
+
+  end(why: Reason): void {
+    this.#over(this, why);
+  }
+
+  destroy(why: Reason): void {
+    this.#over(this, why);
+  }
+}
+
+export class Downstreams {
+  readonly #options: DownstreamsOptions;
+  readonly #needs: DownstreamsNeeds;
+  /** By peer, then by ref, in the order in which a full link serves them; bounded by the streams of this node. */
+  readonly #byPeer = new Map<Peer, Map<number, Downstream>>();
+  readonly #byStream = new Map<Stream, Set<Downstream>>();
+  /** One for each stream that was ever pulled, with a number of its own. */
+  readonly #encoders = new WeakMap<Stream, MeshEncoder>();
+  #lastRef = 0;
+  /** Counters that metrics read. */
+  granted = 0;
+  readonly declined = new Map<Control<'no'>['why'], number>();
+
+  constructor(options: DownstreamsOptions, needs: DownstreamsNeeds) {
+    this.#options = options;
+    this.#needs = needs;
+  }
+
+  get count(): number {
+    let count = 0;
+    for (const row of this.#byPeer.values()) count += row.size;
+    return count;
+  }
+
+  /** The nodes that pull a stream. */
+  childrenOf(stream: Stream): string[] {
+    return [...(this.#byStream.get(stream) ?? [])].map(({ peer }) => peer.node);
+  }
+
+  opened(peer: Peer): void {
+    this.#byPeer.set(peer, new Map());
+  }
+
+  closed(peer: Peer, why: Reason): void {
+    const row = this.#byPeer.get(peer);
+    this.#byPeer.delete(peer);
+    for (const downstream of [...(row?.values() ?? [])]) downstream.player?.leave(why);
+    for (const downstream of [...(row?.values() ?? [])]) this.#forget(downstream, why);
+  }
+
+  /** A peer asks for something that this node has, or gives it back. */
+  control(peer: Peer, message: ControlMessage): void {
+    switch (message.is) {
+      case 'sub':
+        this.#subscribe(peer, message);
+        break;
+      case 'unsub':
+        this.#unsubscribe(peer, message.ref);
+        break;
+      case 'head':
+        peer.send({ is: 'headed', id: message.id, ...this.#headOf(message.key) });
+        break;
+      default:
+    }
+  }
+
+  /** The link's queue ran empty: those who wait for it are served in turn, the most important first. */
+  drained(peer: Peer): void {
+    const row = this.#byPeer.get(peer);
+    if (!row) return;
+    const waiting = [...row.entries()].filter(([, { player }]) => player?.state === 'behind');
+    waiting.sort(([, a], [, b]) => b.priority - a.priority);
+    for (const [ref, downstream] of waiting) {
+      if (peer.backlogBytes >= FULL_BYTES) return;
+      // Who was served stands at the end of the row.
+      row.delete(ref);
+      row.set(ref, downstream);
+      downstream.player?.drained();
+    }
+  }
+
+  /** The heads that moved since they were told last, for a beat: [ref, epochRef, seq]. */
+  heads(peer: Peer): [number, number, number][] {
+    const heads: [number, number, number][] = [];
+    for (const [ref, downstream] of this.#byPeer.get(peer) ?? []) {
+      const { head } = downstream.stream;
+      const epochRef = head && downstream.encoder.epochRefOf(head.epoch);
+      if (!head || epochRef === undefined || head.seq === downstream.toldSeq) continue;
+      downstream.toldSeq = head.seq;
+      heads.push([ref, epochRef, head.seq]);
+      if (heads.length === MAX_HEADS) break;
+    }
+    return heads;
+  }
+
+  /** A stream of this node went live, into hold, or ended: its children are told. */
+  streamChanged(stream: Stream): void {
+    const { state } = stream;
+    if (state.at !== 'live' && state.at !== 'held') return;
+    for (const { encoder, peer } of this.#byStream.get(stream) ?? []) {
+      const msLeft = this.#holdLeftMs(stream);
+      const why = state.at === 'held' ? { why: shortened(state.why) } : {};
+      peer.send({ is: 'state', ref: encoder.streamRef, at: state.at, msLeft, ...why });
+    }
+  }
+
+  /** The way from the origin to this node changed. */
+  pathChanged(stream: Stream): void {
+    const { path } = this.#needs.standingOf(stream);
+    if (!path) return;
+    for (const { encoder, peer } of this.#byStream.get(stream) ?? []) {
+      peer.send({ is: 'path', ref: encoder.streamRef, path: [...path] });
+    }
+  }
+
+  #subscribe(peer: Peer, { id, key, resume, insist }: Control<'sub'>): void {
+    const stream = this.#find(key);
+    const why = stream ? this.#refusal(stream, peer, { resume, insist }) : 'nosrc';
+    if (why || !stream) {
+      const no = why ?? 'nosrc';
+      this.declined.set(no, (this.declined.get(no) ?? 0) + 1);
+      if (no === 'fenced' && stream && resume) this.#needs.fenced(stream.key, resume.epoch);
+      peer.send({
+        is: 'no',
+        id,
+        why: no,
+        epoch: stream?.epoch ?? 0,
+        retryMs: RETRY_MS,
+        alternatives: stream && no === 'busy' ? this.#alternatives(stream, peer) : [],
+      });
+      return;
+    }
+    this.#takeIn(stream, peer, id, resume);
+  }
+
+  #refusal(
+    stream: Stream,
+    peer: Peer,
+    { resume, insist }: Pick<Control<'sub'>, 'resume' | 'insist'>,
+  ): Control<'no'>['why'] | undefined {
+    const { path, isSwitching } = this.#needs.standingOf(stream);
+    if (path?.includes(peer.node)) return 'loop';
+    if (isSwitching) return 'busy';
+    if (!path) return 'nosrc';
+    if (resume && resume.epoch > stream.epoch) return 'fenced';
+    const children = this.#byStream.get(stream) ?? new Set();
+    const isChild = [...children].some((child) => child.peer === peer);
+    if (isChild) return undefined;
+    if (path.length > MAX_HOPS || children.size >= this.#options.maxChildren) return 'busy';
+    // Who lost its upstream is not sent around.
+    const isPatient = !resume && !insist;
+    return isPatient && children.size >= this.#options.softChildren ? 'busy' : undefined;
+  }
+
+  #takeIn(stream: Stream, peer: Peer, id: number, resume: Control<'sub'>['resume']): void {
+    const row = this.#byPeer.get(peer);
+    const { path } = this.#needs.standingOf(stream);
+    if (!row || !path) return;
+    const encoder = this.#encoderOf(stream);
+    const ref = encoder.streamRef;
+    if (row.has(ref)) this.#unsubscribe(peer, ref);
+    const downstream = new Downstream(
+      {
+        ...{ stream, peer, encoder, priority: this.#needs.priorityOf(stream.key) },
+        startedMs: this.#needs.clock.now(),
+      },
+      (over, why) => this.#ended(over, why),
+    );
+    row.set(ref, downstream);
+    const children = this.#byStream.get(stream) ?? new Set();
+    this.#byStream.set(stream, children.add(downstream));
+    this.granted += 1;
+    const { head, state } = stream;
+    peer.send({
+      ...{ is: 'ok', id, ref, epoch: head?.epoch ?? 0, head: head?.seq ?? 0, oldest: stream.oldestSeq ?? 0 },
+      ...{ path: [...path], state: state.at === 'held' ? 'held' : 'live', msLeft: this.#holdLeftMs(stream) },
+    });
+    this.#needs.log.info({ stream: stream.key, child: peer.node, resumes: resume !== undefined }, 'relay.child');
+    downstream.player = stream.follow(encoder, downstream, { remote: peer.node }, resume);
+  }
+
+  #unsubscribe(peer: Peer, ref: number): void {
+    const downstream = this.#byPeer.get(peer)?.get(ref);
+    const why: Reason = { code: 'relay.child-left', message: 'the peer gave the stream back' };
+    downstream?.player?.leave(why);
+    if (downstream) this.#forget(downstream, why);
+    peer.send({ is: 'gone', ref });
+  }
+
+  /** The stream is over here. A node that stops gives it up; otherwise it is over for the children, too. */
+  #ended(downstream: Downstream, why: Reason): void {
+    const { peer, encoder } = downstream;
+    const ref = encoder.streamRef;
+    if (isTheEnd(why)) peer.send({ is: 'state', ref, at: 'ended', msLeft: 0, why: shortened(why) });
+    this.#forget(downstream, why);
+    peer.send({ is: 'gone', ref });
+  }
+
+  #forget(downstream: Downstream, why: Reason): void {
+    const { stream, peer, encoder, player, startedMs } = downstream;
+    const row = this.#byPeer.get(peer);
+    if (row?.get(encoder.streamRef) === downstream) row.delete(encoder.streamRef);
+    const children = this.#byStream.get(stream);
+    if (!children?.delete(downstream)) return;
+    if (children.size === 0) this.#byStream.delete(stream);
+    this.#needs.log.info(
+      {
+        ...{ stream: stream.key, child: peer.node, reason: why.code },
+        durationMs: Math.round(this.#needs.clock.now() - startedMs),
+        bytes: player?.bytesTaken ?? 0,
+        skips: player?.cursor.skips ?? 0,
+      },
+      'relay.child-end',
+    );
+  }
+
+  #headOf(key: string): Pick<Control<'headed'>, 'epoch' | 'seq' | 'live' | 'path'> {
+    const stream = this.#find(key);
+    const path = stream && this.#needs.standingOf(stream).path;
+    if (!stream || !path) return { epoch: 0, seq: 0, live: false, path: [] };
+    const { head, state } = stream;
+    return { epoch: head?.epoch ?? 0, seq: head?.seq ?? 0, live: state.at === 'live', path: [...path] };
+  }
+
+  #holdLeftMs(stream: Stream): number {
+    return Math.round(stream.holdLeftMs(this.#needs.clock.now()));
+  }
+
+  /** The children, for one more who would have to wait. */
+  #alternatives(stream: Stream, peer: Peer): string[] {
+    const { path } = this.#needs.standingOf(stream);
+    const above = path && path.length > MAX_HOPS ? path.slice(0, -1) : this.childrenOf(stream);
+    return above.filter((node) => node !== peer.node).slice(0, MAX_ALTERNATIVES);
+  }
+
+  #encoderOf(stream: Stream): MeshEncoder {
+    const known = this.#encoders.get(stream);
+    if (known) return known;
+    this.#lastRef += 1;
+    const encoder = new MeshEncoder(this.#lastRef);
+    this.#encoders.set(stream, encoder);
+    return encoder;
+  }
+
+  #find(text: string): Stream | undefined {
+    const key = readStreamKey(text);
+    return key && this.#needs.streamOf(key);
+  }
+}
+
+/** Is a stream over for everybody, or only at this node? */
+function isTheEnd({ code }: Reason): boolean {
+  return code === 'stream.hold-over';
+}
+
+function shortened({ code, message }: Reason): Reason {
+  return { code: code.slice(0, 64), message: message.slice(0, 256) };
+}

@@ -1,0 +1,94 @@
+// When a replica may say that its upstream failed: pure. Three detectors: the link is silent, the stream is stuck, the
+// stream is idle (design §6).
+import type { Place } from './gate.ts';
+
+/** How often links and streams are looked at. */
+export const WATCH_EVERY_MS = 40;
+/** Peers beat every 200 ms. */
+const BEAT_MS = 200;
+const MIN_SILENT_MS = 300;
+const STUCK_MS = 300;
+const MIN_IDLE_MS = 500;
+const IDLE_INTERVALS = 6;
+/** A look that comes later than this says more about us than about others. */
+const LATE_MS = 100;
+
+/** How long a link may be without a byte, ms. */
+export function silenceLimitMs(rttDevMs: number): number {
+  return Math.max(MIN_SILENT_MS, BEAT_MS + 4 * rttDevMs);
+}
+
+/** How long a stream may be without a frame until its origin is taken for silent, ms. */
+export function idleLimitMs(usualIntervalMs: number): number {
+  return Math.max(MIN_IDLE_MS, IDLE_INTERVALS * usualIntervalMs);
+}
+
+/** `stuck`: the upstream has frames that it does not send. `idle`: it has none either. */
+export type StreamHealth = 'fine' | 'stuck' | 'idle';
+
+/** One subscription, as far as its frames tell. */
+export class StreamWatch {
+  #arrivedMs: number;
+  /** The head that the peer told with its beats. */
+  #head: Place | undefined;
+  /** Since when that has been ahead of what came. */
+  #aheadMs: number | undefined;
+
+  constructor(nowMs: number) {
+    this.#arrivedMs = nowMs;
+  }
+
+  /** A frame came, whatever became of it. */
+  arrived(nowMs: number): void {
+    this.#arrivedMs = nowMs;
+    this.#aheadMs = undefined;
+  }
+
+  /** The peer says how far it has got. */
+  peerAt(head: Place): void {
+    this.#head = head;
+  }
+
+  /**
+   * @param place what this node has
+   * @param lateMs by how much this look is late: time in which we ourselves stood still counts for nobody
+   */
+  look(nowMs: number, place: Place | undefined, usualIntervalMs: number, lateMs: number): StreamHealth {
+    if (lateMs > LATE_MS) {
+      this.#arrivedMs += lateMs;
+      if (this.#aheadMs !== undefined) this.#aheadMs += lateMs;
+    }
+    if (this.#head && isAhead(this.#head, place)) {
+      this.#aheadMs ??= nowMs;
+      const sinceMs = Math.max(this.#aheadMs, this.#arrivedMs);
+      return nowMs - sinceMs >= STUCK_MS ? 'stuck' : 'fine';
+    }
+    this.#aheadMs = undefined;
+    return nowMs - this.#arrivedMs >= idleLimitMs(usualIntervalMs) ? 'idle' : 'fine';
+  }
+}
+
+/** Is `a` further than `b`? */
+export function isAhead(a: Place, b: Place | undefined): boolean {
+  if (!b) return a.epoch > 0;
+  return a.epoch > b.epoch || (a.epoch === b.epoch && a.seq > b.seq);
+}
+
+/** One switch blocks the next for a while, unless what was switched to is gone (design §6). */
+export class SwitchBrake {
+  readonly #forMs: number;
+  #untilMs = Number.NEGATIVE_INFINITY;
+
+  constructor(forMs = 2_000) {
+    this.#forMs = forMs;
+  }
+
+  /** A switch was made, for something that was only suspected. */
+  pull(nowMs: number): void {
+    this.#untilMs = nowMs + this.#forMs;
+  }
+
+  isOn(nowMs: number): boolean {
+    return nowMs < this.#untilMs;
+  }
+}

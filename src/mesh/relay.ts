@@ -1,0 +1,82 @@
+// What comes over the links, handed to whom it is for: questions to the downstreams, answers and media to the
+// subscriptions, news to the replicas. It is the links' one owner, and decides nothing.
+import { type Reason, WireError } from '../base/errors.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import type { ControlMessage } from '../format/mesh/control.ts';
+import type { MediaMessage } from '../format/mesh/media-codec.ts';
+import { readStreamKey } from '../registry/records.ts';
+import type { Downstreams } from './downstreams.ts';
+import type { LinkOwner, Peer } from './peer.ts';
+import type { Replicas } from './replicas.ts';
+import type { Subscriptions } from './subscriptions.ts';
+
+export interface RelayNeeds {
+  readonly subscriptions: Subscriptions;
+  readonly downstreams: Downstreams;
+  readonly replicas: Replicas;
+  /** A peer is the origin of a stream, with this epoch. */
+  readonly originAt: (node: string, key: StreamKey, epoch: number) => void;
+  /** A peer knows a higher epoch of a stream that this node sent. */
+  readonly fenced: (key: StreamKey, epoch: number) => void;
+}
+
+export class Relay implements LinkOwner {
+  readonly #needs: RelayNeeds;
+
+  constructor(needs: RelayNeeds) {
+    this.#needs = needs;
+  }
+
+  opened(peer: Peer): void {
+    this.#needs.subscriptions.opened(peer);
+    this.#needs.downstreams.opened(peer);
+  }
+
+  closed(peer: Peer, why: Reason): void {
+    this.#needs.downstreams.closed(peer, why);
+    this.#needs.subscriptions.closed(peer);
+  }
+
+  drained(peer: Peer): void {
+    this.#needs.downstreams.drained(peer);
+  }
+
+  heads(peer: Peer): [number, number, number][] {
+    return this.#needs.downstreams.heads(peer);
+  }
+
+  media(peer: Peer, message: MediaMessage): void {
+    this.#needs.subscriptions.media(peer, message);
+  }
+
+  control(peer: Peer, message: ControlMessage): void {
+    switch (message.is) {
+      case 'sub':
+      case 'unsub':
+      case 'head':
+        this.#needs.downstreams.control(peer, message);
+        break;
+      case 'origin':
+        this.#needs.originAt(peer.node, keyOf(message.key), message.epoch);
+        break;
+      case 'fenced':
+        this.#needs.fenced(keyOf(message.key), message.epoch);
+        break;
+      case 'goaway':
+        this.#needs.replicas.goAway(peer);
+        break;
+      case 'beat':
+        this.#needs.replicas.headsTold(peer, message.heads);
+        break;
+      default:
+        this.#needs.subscriptions.control(peer, message);
+    }
+  }
+}
+
+/** @throws WireError `mesh.key` */
+function keyOf(text: string): StreamKey {
+  const key = readStreamKey(text);
+  if (key) return key;
+  throw new WireError('mesh.key', 'the peer speaks of a stream whose key is no app/name');
+}

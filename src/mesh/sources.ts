@@ -1,0 +1,117 @@
+// Who may have a stream: the registry is asked, and while it is away, the peers. That a stream is unknown is remembered
+// for a moment, so that many who ask for it cost one lookup.
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import type { Lookup, OriginState } from '../registry/registry.ts';
+import type { Peer } from './peer.ts';
+import type { HeadAnswer, Subscriptions } from './subscriptions.ts';
+
+/** How long a stream stays unknown without news of it. */
+export const UNKNOWN_MS = 1_000;
+const MAX_UNKNOWN = 10_000;
+/** Peers asked while the registry is away. */
+const MAX_ASKED = 32;
+
+/** Nodes that may have a stream, best first. */
+export interface Found {
+  readonly origin: { readonly node: string; readonly epoch: number; readonly state: OriginState } | undefined;
+  readonly nodes: readonly string[];
+}
+
+const NOBODY: Found = { origin: undefined, nodes: [] };
+
+export interface SourcesNeeds {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** @throws TidewayError if the registry is away and nothing is remembered */
+  readonly lookup: (key: StreamKey, how: { fresh: boolean }) => Promise<Lookup>;
+  readonly subscriptions: Pick<Subscriptions, 'head'>;
+  /** All peers with an open link. */
+  readonly peers: () => readonly Peer[];
+}
+
+export class Sources {
+  readonly #needs: SourcesNeeds;
+  /** Streams that nobody had, and until when that is believed. */
+  readonly #unknown = new Map<StreamKey, number>();
+  /** Counters that metrics read. */
+  lookups = 0;
+  spared = 0;
+  asked = 0;
+
+  constructor(needs: SourcesNeeds) {
+    this.#needs = needs;
+  }
+
+  get unknownCount(): number {
+    return this.#unknown.size;
+  }
+
+  /** There is news of the stream: what was unknown may be known. */
+  hear(key: StreamKey): void {
+    this.#unknown.delete(key);
+  }
+
+  /**
+   * Who may have the stream. Never rejects.
+   * @param fresh a source was lost a moment ago: what is remembered of it is no good
+   */
+  async find(key: StreamKey, fresh: boolean): Promise<Found> {
+    const nowMs = this.#needs.clock.now();
+    if (!fresh && (this.#unknown.get(key) ?? 0) > nowMs) {
+      this.spared += 1;
+      return NOBODY;
+    }
+    const found = await this.#look(key, fresh);
+    if (found.nodes.length === 0) this.#remember(key);
+    else this.#unknown.delete(key);
+    return found;
+  }
+
+  async #look(key: StreamKey, fresh: boolean): Promise<Found> {
+    this.lookups += 1;
+    try {
+      const known = foundIn(await this.#needs.lookup(key, { fresh }));
+      if (known.nodes.length > 0) return known;
+      return NOBODY;
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      this.#needs.log.debug({ stream: key, detail }, 'relay.lookup-failed');
+      return this.#whoHas(key);
+    }
+  }
+
+  /** Asks the peers, and takes those that are live. */
+  async #whoHas(key: StreamKey): Promise<Found> {
+    const peers = this.#needs.peers().slice(0, MAX_ASKED);
+    this.asked += peers.length;
+    const answers = await Promise.all(
+      peers.map(async (peer) => ({ peer, head: await this.#needs.subscriptions.head(peer, key) })),
+    );
+    const live = answers.flatMap(({ peer, head }) => (head?.live ? [{ node: peer.node, head }] : []));
+    live.sort((a, b) => b.head.epoch - a.head.epoch || a.head.path.length - b.head.path.length);
+    return { origin: originAmong(live), nodes: live.map(({ node }) => node) };
+  }
+
+  #remember(key: StreamKey): void {
+    const nowMs = this.#needs.clock.now();
+    this.#unknown.delete(key);
+    this.#unknown.set(key, nowMs + UNKNOWN_MS);
+    for (const [oldest, untilMs] of this.#unknown) {
+      if (this.#unknown.size <= MAX_UNKNOWN && untilMs > nowMs) break;
+      this.#unknown.delete(oldest);
+    }
+  }
+}
+
+function foundIn({ origin, replicas }: Lookup): Found {
+  const nearest = [...replicas].sort((a, b) => b.epoch - a.epoch || a.hops - b.hops);
+  const nodes = [...(origin ? [origin.node] : []), ...nearest.map(({ node }) => node)];
+  return { origin, nodes: [...new Set(nodes)] };
+}
+
+function originAmong(live: readonly { node: string; head: HeadAnswer }[]): Found['origin'] {
+  const origin = live.find(({ head }) => head.path.length === 1);
+  return origin && { node: origin.node, epoch: origin.head.epoch, state: 'live' };
+}

@@ -1,0 +1,224 @@
+// What this node asked of its peers: every subscription and every HEAD that waits for its answer, and which of them a
+// message is for.
+import type { Clock, Timer } from '../base/clock.ts';
+import { type Reason, WireError } from '../base/errors.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import type { Control, ControlMessage } from '../format/mesh/control.ts';
+import type { MediaMessage } from '../format/mesh/media-codec.ts';
+import type { Place } from './gate.ts';
+import type { Peer } from './peer.ts';
+import { Upstream, type UpstreamListener } from './upstream.ts';
+
+/** An answer that takes longer is none. */
+const ANSWER_MS = 400;
+/** Questions that may wait at one peer; beyond it they fail at once. */
+const MAX_ASKED = 20_000;
+/** Where the numbers of questions begin again. */
+const MAX_ID = 2 ** 32;
+
+const NO_ANSWER: Reason = { code: 'mesh.no-answer', message: `the peer did not answer within ${ANSWER_MS} ms` };
+const TOO_MANY: Reason = { code: 'mesh.too-many-questions', message: 'too many questions wait at the peer' };
+const CLOSED: Reason = { code: 'mesh.link-closed', message: 'the link to the peer closed' };
+
+/** How far a peer has got with a stream. */
+export type HeadAnswer = Control<'headed'>;
+
+/** Where the next frame is missing that a subscription asks for. */
+export interface Resume {
+  readonly epoch: number;
+  readonly from: number;
+}
+
+interface Question {
+  readonly timer: Timer;
+  readonly answer: (message: Control<'ok'> | Control<'no'> | HeadAnswer | Reason) => void;
+}
+
+/** What is open at one peer. */
+class Desk {
+  readonly asked = new Map<number, Question>();
+  readonly fed = new Map<number, Upstream>();
+  /** Refs that were given up here, of which the peer may still send until it says `gone`; never more than were asked. */
+  readonly leaving = new Set<number>();
+}
+
+export class Subscriptions {
+  readonly #clock: Clock;
+  readonly #desks = new Map<Peer, Desk>();
+  #lastId = 0;
+  /** Counters that metrics read. */
+  asked = 0;
+  granted = 0;
+  unanswered = 0;
+
+  constructor(deps: { clock: Clock }) {
+    this.#clock = deps.clock;
+  }
+
+  /** Subscriptions that are fed now. */
+  get fedCount(): number {
+    let count = 0;
+    for (const { fed } of this.#desks.values()) count += fed.size;
+    return count;
+  }
+
+  /** Subscriptions that are fed by a peer. */
+  fedBy(peer: Peer): readonly Upstream[] {
+    return [...(this.#desks.get(peer)?.fed.values() ?? [])];
+  }
+
+  /** The link is there: it may be asked. */
+  opened(peer: Peer): void {
+    this.#desks.set(peer, new Desk());
+  }
+
+  /** The link is gone: everything that it brought, or was asked, is over. */
+  closed(peer: Peer): void {
+    const desk = this.#desks.get(peer);
+    if (!desk) return;
+    this.#desks.delete(peer);
+    for (const { timer, answer } of [...desk.asked.values()]) {
+      timer.cancel();
+      answer(CLOSED);
+    }
+    for (const upstream of [...desk.fed.values()]) upstream.end(CLOSED);
+  }
+
+  /** Asks a peer for a stream. The listener is told what becomes of it, never before this returns. */
+  subscribe(
+    peer: Peer,
+    key: StreamKey,
+    how: { resume: Resume | undefined; insist: boolean },
+    listener: UpstreamListener,
+  ): Upstream {
+    const upstream = new Upstream(key, peer, listener);
+    const { resume, insist } = how;
+    const id = this.#ask(peer, (answer) => {
+      if (!('is' in answer) || answer.is === 'no') upstream.decline(answer);
+      else if (answer.is === 'ok') this.#grant(upstream, answer);
+    });
+    peer.send({ is: 'sub', id, key, insist, ...(resume && { resume }) });
+    return upstream;
+  }
+
+  /** Gives a subscription up; what still comes of it is dropped. Calm when repeated. */
+  unsubscribe(upstream: Upstream): void {
+    const { ref, peer } = upstream;
+    upstream.leave();
+    const desk = this.#desks.get(peer);
+    if (desk?.fed.get(ref) !== upstream) return;
+    desk.fed.delete(ref);
+    desk.leaving.add(ref);
+    peer.send({ is: 'unsub', ref });
+  }
+
+  /** Asks how far a peer has got; undefined if it doesn't say. */
+  head(peer: Peer, key: StreamKey): Promise<HeadAnswer | undefined> {
+    return new Promise((resolve) => {
+      const id = this.#ask(peer, (answer) => {
+        resolve('is' in answer && answer.is === 'headed' ? answer : undefined);
+      });
+      peer.send({ is: 'head', id, key });
+    });
+  }
+
+  /** A message that answers a question or belongs to a subscription. @throws WireError `mesh.ref` */
+  control(peer: Peer, message: ControlMessage): void {
+    const desk = this.#desks.get(peer);
+    if (!desk) return;
+    switch (message.is) {
+      case 'ok':
+      case 'no':
+      case 'headed':
+        this.#answer(peer, desk, message);
+        break;
+      case 'gone':
+        this.#gone(desk, message.ref);
+        break;
+      case 'epoch':
+      case 'skip':
+      case 'path':
+      case 'state':
+        this.#fed(desk, message.ref)?.control(message);
+        break;
+      default:
+    }
+  }
+
+  /** @throws WireError `mesh.ref` */
+  media(peer: Peer, message: MediaMessage): void {
+    const desk = this.#desks.get(peer);
+    if (desk) this.#fed(desk, message.streamRef)?.media(message);
+  }
+
+  /** The head of a subscription that a beat told: whose, and where. */
+  headTold(
+    peer: Peer,
+    [ref, epochRef, seq]: readonly [number, number, number],
+  ): { upstream: Upstream; place: Place } | undefined {
+    const upstream = this.#desks.get(peer)?.fed.get(ref);
+    const place = upstream?.placeOf(epochRef, seq);
+    return upstream && place && { upstream, place };
+  }
+
+  #ask(peer: Peer, answer: Question['answer']): number {
+    this.#lastId = (this.#lastId % MAX_ID) + 1;
+    const id = this.#lastId;
+    const desk = this.#desks.get(peer);
+    this.asked += 1;
+    if (!desk || desk.asked.size >= MAX_ASKED) {
+      this.#clock.soon(() => answer(desk ? TOO_MANY : CLOSED));
+      return id;
+    }
+    const timer = this.#clock.after(ANSWER_MS, () => {
+      desk.asked.delete(id);
+      this.unanswered += 1;
+      answer(NO_ANSWER);
+    });
+    desk.asked.set(id, { timer, answer });
+    return id;
+  }
+
+  #answer(peer: Peer, desk: Desk, message: Control<'ok'> | Control<'no'> | HeadAnswer): void {
+    const question = desk.asked.get(message.id);
+    desk.asked.delete(message.id);
+    question?.timer.cancel();
+    if (question) question.answer(message);
+    else if (message.is === 'ok') {
+      // Too late: the asker went elsewhere.
+      desk.leaving.add(message.ref);
+      peer.send({ is: 'unsub', ref: message.ref });
+    }
+  }
+
+  #grant(upstream: Upstream, message: Control<'ok'>): void {
+    const { peer } = upstream;
+    const desk = this.#desks.get(peer);
+    if (!desk) return;
+    desk.leaving.delete(message.ref);
+    if (upstream.state === 'over') {
+      desk.leaving.add(message.ref);
+      peer.send({ is: 'unsub', ref: message.ref });
+      return;
+    }
+    this.granted += 1;
+    desk.fed.set(message.ref, upstream);
+    upstream.grant(message);
+  }
+
+  #gone(desk: Desk, ref: number): void {
+    desk.leaving.delete(ref);
+    const upstream = desk.fed.get(ref);
+    desk.fed.delete(ref);
+    upstream?.end({ code: 'mesh.gone', message: 'the peer gave the stream up' });
+  }
+
+  /** The subscription of a ref; undefined if it was given up here. */
+  #fed(desk: Desk, ref: number): Upstream | undefined {
+    const upstream = desk.fed.get(ref);
+    if (!upstream && !desk.leaving.has(ref)) {
+      throw new WireError('mesh.ref', `the peer sends of stream number ${ref}, which was not asked for`, { ref });
+    }
+    return upstream;
+  }
+}

@@ -1,0 +1,160 @@
+// One subscription at one peer: from the question to the last word. It holds the peer to the order of the wire; what its
+// runs and frames are to the stream, its replica judges.
+import type { Reason } from '../base/errors.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import type { Run } from '../format/frame.ts';
+import type { Control, ControlMessage } from '../format/mesh/control.ts';
+import type { MediaFrame, MediaMessage } from '../format/mesh/media-codec.ts';
+import type { Place } from './gate.ts';
+import type { Peer } from './peer.ts';
+
+/** Runs of a stream that a peer may still speak of. */
+const MAX_RUNS = 16;
+
+/** Told what a subscription brings; none of these calls back into it but by `leave`. */
+export interface UpstreamListener {
+  granted(upstream: Upstream, grant: Control<'ok'>): void;
+  /** Not granted: the peer's no, or that no answer came. */
+  declined(upstream: Upstream, why: Control<'no'> | Reason): void;
+  /** What follows belongs to this run. */
+  runBegins(upstream: Upstream, run: Run): void;
+  setUp(upstream: Upstream, run: Run, frame: MediaFrame): void;
+  frame(upstream: Upstream, run: Run, frame: MediaFrame): void;
+  /** The peer dropped frames up to and with this seq on purpose. */
+  skipped(upstream: Upstream, run: Run, toSeq: number): void;
+  pathChanged(upstream: Upstream): void;
+  stateChanged(upstream: Upstream, state: Control<'state'>): void;
+  /** It brings nothing any more: the peer gave it up, broke the order, or is gone. */
+  over(upstream: Upstream, why: Reason): void;
+}
+
+/** `asked`, then `fed` by the peer; `over` when either side ended it. */
+export type UpstreamState = 'asked' | 'fed' | 'over';
+
+export class Upstream {
+  readonly key: StreamKey;
+  readonly peer: Peer;
+  readonly #listener: UpstreamListener;
+  readonly #runs = new Map<number, Run>();
+  #state: UpstreamState = 'asked';
+  #ref = 0;
+  #path: readonly string[] = [];
+  #current: Run | undefined;
+  #nextSeq = 0;
+
+  constructor(key: StreamKey, peer: Peer, listener: UpstreamListener) {
+    this.key = key;
+    this.peer = peer;
+    this.#listener = listener;
+  }
+
+  get state(): UpstreamState {
+    return this.#state;
+  }
+
+  /** The peer's number for the stream; 0 before it was granted. */
+  get ref(): number {
+    return this.#ref;
+  }
+
+  /** From the origin to the peer. */
+  get path(): readonly string[] {
+    return this.#path;
+  }
+
+  /** What the head is that the peer tells by its own numbers; undefined if it never introduced the epoch. */
+  placeOf(epochRef: number, seq: number): Place | undefined {
+    const run = this.#runs.get(epochRef);
+    return run && { epoch: run.epoch, seq };
+  }
+
+  grant(message: Control<'ok'>): void {
+    this.#state = 'fed';
+    this.#ref = message.ref;
+    this.#path = message.path;
+    this.#listener.granted(this, message);
+  }
+
+  /** It was never granted. */
+  decline(why: Control<'no'> | Reason): void {
+    if (this.#state !== 'asked') return;
+    this.#state = 'over';
+    this.#listener.declined(this, why);
+  }
+
+  /** This side wants no more of it; nothing is heard of it after this. */
+  leave(): void {
+    this.#state = 'over';
+  }
+
+  /** The peer's end of it is gone. Calm when repeated. */
+  end(why: Reason): void {
+    if (this.#state === 'asked') this.decline(why);
+    if (this.#state === 'over') return;
+    this.#state = 'over';
+    this.#listener.over(this, why);
+  }
+
+  control(message: ControlMessage): void {
+    if (this.#state !== 'fed') return;
+    switch (message.is) {
+      case 'epoch':
+        this.#begin(message);
+        break;
+      case 'skip':
+        this.#skip(message);
+        break;
+      case 'path':
+        this.#path = message.path;
+        this.#listener.pathChanged(this);
+        break;
+      case 'state':
+        this.#listener.stateChanged(this, message);
+        break;
+      default:
+    }
+  }
+
+  media(message: MediaMessage): void {
+    const run = this.#runs.get(message.epochRef);
+    for (const frame of message.frames) {
+      if (this.#state !== 'fed') return;
+      const isNext = frame.seq === this.#nextSeq || message.kind === 'set-up';
+      if (!run || run !== this.#current || !isNext) {
+        this.#outOfOrder(`frame ${frame.seq} came in place of ${this.#nextSeq}`);
+      } else if (message.kind === 'set-up') this.#listener.setUp(this, run, frame);
+      else {
+        this.#nextSeq += 1;
+        this.#listener.frame(this, run, frame);
+      }
+    }
+  }
+
+  #begin({ epochRef, epoch, from, firstDts, newestDts }: Control<'epoch'>): void {
+    const run: Run = { epoch, from, firstDts, newestDts };
+    this.#runs.delete(epochRef);
+    this.#runs.set(epochRef, run);
+    for (const oldest of this.#runs.keys()) {
+      if (this.#runs.size <= MAX_RUNS) break;
+      this.#runs.delete(oldest);
+    }
+    this.#current = run;
+    this.#nextSeq = from;
+    this.#listener.runBegins(this, run);
+  }
+
+  #skip({ epochRef, from, to }: Control<'skip'>): void {
+    const run = this.#runs.get(epochRef);
+    if (!run || run !== this.#current || from !== this.#nextSeq || to < from) {
+      this.#outOfOrder(`${from} to ${to} were skipped in place of ${this.#nextSeq}`);
+      return;
+    }
+    this.#nextSeq = to + 1;
+    this.#listener.skipped(this, run, to);
+  }
+
+  /** A sender never reorders: what comes now can't be trusted, so the stream is asked for again. */
+  #outOfOrder(what: string): void {
+    this.end({ code: 'mesh.order', message: `the peer broke the order of the stream: ${what}` });
+  }
+}

@@ -1,0 +1,347 @@
+// A cluster in simulated time: real directories, streams, replicas and downstreams, over links of the test's own that
+// take a while, lose a peer, or fall silent. Bytes go through the real codec, copied.
+import type { Reason } from '../../src/base/errors.ts';
+import type { StreamKey } from '../../src/base/stream-key.ts';
+import type { ControlMessage } from '../../src/format/mesh/control.ts';
+import { decodeControl, frameControl } from '../../src/format/mesh/control-codec.ts';
+import { isMediaMessage, readMediaMessage } from '../../src/format/mesh/media-codec.ts';
+import { MemoryBudget } from '../../src/media/memory-budget.ts';
+import type { Stream } from '../../src/media/stream.ts';
+import { StreamDirectory } from '../../src/media/stream-directory.ts';
+import { Downstreams } from '../../src/mesh/downstreams.ts';
+import type { LinkQuality, Peer } from '../../src/mesh/peer.ts';
+import { Relay } from '../../src/mesh/relay.ts';
+import { Replicas } from '../../src/mesh/replicas.ts';
+import { Sources } from '../../src/mesh/sources.ts';
+import { Subscriptions } from '../../src/mesh/subscriptions.ts';
+import type { Lookup } from '../../src/registry/registry.ts';
+import { RENEW_MS } from '../../src/registry/claim-keeper.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakeLog, FakeSink, FakeSource, frameOf, GONE, KEY, NEWER, STREAM_OPTIONS, TestEncoder } from './media.ts';
+import { bodiesOf } from './mesh-bytes.ts';
+
+const BEAT_MS = 200;
+const CLOSED: Reason = { code: 'test.closed', message: 'the link was closed' };
+
+/** What the simulated registry knows of the one stream. */
+interface Known {
+  origin: { node: string; epoch: number; state: 'live' | 'held' } | undefined;
+  readonly replicas: Map<string, { epoch: number; hops: number; upstream: string }>;
+}
+
+/** One end of a link. */
+class SimPeer implements Peer {
+  readonly node: string;
+  readonly boot = '0123456789abcdef';
+  readonly #net: SimNet;
+  readonly #from: SimNode;
+  readonly #to: SimNode;
+  isOpen = true;
+  /** What does not arrive for now, and nobody is told: TCP brings it later. */
+  readonly #late: Buffer[] = [];
+  #isDeaf = false;
+  backlogBytes = 0;
+  quality: LinkQuality | undefined = { rttMs: 2, rttDevMs: 0, offsetMs: 0 };
+  registryWallMs = undefined;
+  heardMs = 0;
+  other: SimPeer | undefined;
+
+  constructor(net: SimNet, from: SimNode, to: SimNode) {
+    this.#net = net;
+    this.#from = from;
+    this.#to = to;
+    this.node = to.id;
+    this.heardMs = net.clock.now();
+  }
+
+  send(message: ControlMessage): void {
+    this.write(frameControl(message));
+  }
+
+  write(framed: Buffer): void {
+    const bytes = Buffer.from(framed);
+    this.#net.clock.after(this.#net.latencyMs, () => {
+      if (this.#isDeaf) this.#late.push(bytes);
+      else this.#arrive(bytes);
+    });
+  }
+
+  deafen(isDeaf: boolean): void {
+    this.#isDeaf = isDeaf;
+    if (!isDeaf) for (const bytes of this.#late.splice(0)) this.#arrive(bytes);
+  }
+
+  #arrive(bytes: Buffer): void {
+    const { other } = this;
+    if (!this.isOpen || !other?.isOpen) return;
+    other.heardMs = this.#net.clock.now();
+    for (const body of bodiesOf(bytes)) {
+      if (!other.isOpen) return;
+      if (isMediaMessage(body)) this.#to.relay.media(other, readMediaMessage(body));
+      else this.#to.relay.control(other, decodeControl(body));
+    }
+  }
+
+  silentMs(nowMs: number): number {
+    return nowMs - this.heardMs;
+  }
+
+  close(why: Reason = CLOSED): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.#from.links.delete(this.node);
+    this.#from.relay.closed(this, why);
+    this.other?.close(why);
+  }
+}
+
+export class SimNode {
+  readonly id: string;
+  readonly links = new Map<string, SimPeer>();
+  readonly directory: StreamDirectory;
+  readonly replicas: Replicas;
+  readonly downstreams: Downstreams;
+  readonly subscriptions: Subscriptions;
+  readonly relay: Relay;
+  readonly log = new FakeLog();
+  readonly sinks: FakeSink[] = [];
+  readonly #net: SimNet;
+  isUp = true;
+  #source: FakeSource | undefined;
+  #nextSeq = 1;
+
+  constructor(net: SimNet, id: string) {
+    this.id = id;
+    this.#net = net;
+    const { clock } = net;
+    const { log } = this;
+    this.directory = new StreamDirectory(
+      { maxStreams: 10, waitMs: 60_000, maxWaitingKeys: 10 },
+      STREAM_OPTIONS,
+      {
+        ...{ clock, log, budget: new MemoryBudget(2 ** 40) },
+        seek: (key) => this.replicas.seek(key),
+        changed: (stream) => {
+          this.replicas.streamChanged(stream);
+          this.downstreams.streamChanged(stream);
+        },
+      },
+    );
+    const streamOf = (key: StreamKey) => this.directory.get(key);
+    this.subscriptions = new Subscriptions({ clock });
+    this.downstreams = new Downstreams(
+      { self: id, softChildren: net.softChildren, maxChildren: 64 },
+      {
+        ...{ clock, log, streamOf, priorityOf: () => 0, fenced: (key) => this.replicas.fencedAt(key) },
+        standingOf: (stream) => this.replicas.standingOf(stream),
+      },
+    );
+    const sources = new Sources({
+      ...{ clock, log, subscriptions: this.subscriptions },
+      lookup: async (key) => net.lookup(key),
+      peers: () => [...this.links.values()],
+    });
+    this.replicas = new Replicas(
+      { self: id, holdMs: 30_000, lingerMs: 10_000 },
+      {
+        ...{ clock, log, random: net.random, subscriptions: this.subscriptions, sources, streamOf },
+        linkTo: (node) => this.links.get(node),
+        dial: async (node) => net.dial(this, node),
+        stream: (key) => this.directory.feed(key),
+        isWanted: () => false,
+        isWaitedFor: (key) => this.directory.isWaitedFor(key),
+        pathChanged: (stream) => this.downstreams.pathChanged(stream),
+        sawEpoch: () => {},
+        register: {
+          keep: (_key, replica) => net.known.replicas.set(id, replica),
+          drop: () => net.known.replicas.delete(id),
+        },
+      },
+    );
+    this.relay = new Relay({
+      ...{ subscriptions: this.subscriptions, downstreams: this.downstreams, replicas: this.replicas },
+      originAt: (node, key, epoch) => this.replicas.originAt(node, key, epoch),
+      fenced: (key) => this.replicas.fencedAt(key),
+    });
+    this.replicas.start();
+  }
+
+  get stream(): Stream | undefined {
+    return this.directory.get(KEY);
+  }
+
+  /** The node that feeds it. */
+  get parent(): string | undefined {
+    return this.replicas.get(KEY)?.upstreamNode;
+  }
+
+  get isOrigin(): boolean {
+    return this.#source !== undefined;
+  }
+
+  /** A player comes. */
+  async play(): Promise<void> {
+    const sink = new FakeSink();
+    this.sinks.push(sink);
+    const signal = new AbortController().signal;
+    const request = { key: KEY, query: new URLSearchParams(), protocol: 'http-flv', remote: 'test', signal } as const;
+    const stream = await this.directory.open(request);
+    sink.player = stream.play(this.#net.encoder, sink, { remote: 'test' });
+  }
+
+  /** An encoder publishes here. */
+  publish(epoch: number): void {
+    const source = new FakeSource(epoch);
+    this.#source = source;
+    this.#nextSeq = 1;
+    this.#net.known.origin = { node: this.id, epoch, state: 'live' };
+    const stream = this.directory.feed(KEY);
+    stream.attach(source, NEWER);
+    stream.begin({ epoch, from: 1, firstDts: 0, newestDts: 0 });
+    for (const peer of this.links.values()) peer.send({ is: 'origin', key: KEY, epoch });
+    // Whoever was the origin before is told by the next renewal of its claim.
+    this.#net.clock.after(RENEW_MS, () => this.#net.tellLost(epoch));
+  }
+
+  /** The encoder's next frame: a key frame each second. */
+  tick(id: number): void {
+    if (!this.#source || !this.isUp) return;
+    const name = this.#nextSeq % 10 === 1 ? 'avc key' : 'avc delta';
+    const frame = frameOf(name, id, this.#nextSeq * 100);
+    this.stream?.append(Object.assign(frame, { seq: this.#nextSeq }));
+    this.#nextSeq += 1;
+  }
+
+  /** The encoder goes; the stream is held. */
+  unpublish(): void {
+    const source = this.#source;
+    this.#source = undefined;
+    if (source) this.stream?.detach(source, GONE, 30_000);
+  }
+
+  beat(): void {
+    for (const peer of this.links.values()) {
+      peer.send({ is: 'beat', at: 0, registryWallMs: 0, heads: this.relay.heads(peer) });
+    }
+  }
+
+  /** kill -9. */
+  kill(): void {
+    this.isUp = false;
+    this.replicas.stop();
+    for (const peer of [...this.links.values()]) peer.close();
+  }
+}
+
+export class SimNet {
+  readonly clock = new FakeClock();
+  readonly encoder = new TestEncoder();
+  readonly nodes: SimNode[];
+  readonly known: Known = { origin: undefined, replicas: new Map() };
+  readonly latencyMs: number;
+  readonly softChildren: number;
+  readonly random: () => number;
+  #lastId = 0;
+  #frameDueMs: number;
+  #beatDueMs: number;
+
+  constructor(ids: readonly string[], how: { latencyMs?: number; softChildren?: number; random?: () => number } = {}) {
+    this.latencyMs = how.latencyMs ?? 1;
+    this.softChildren = how.softChildren ?? 6;
+    this.random = how.random ?? (() => 0.5);
+    this.nodes = ids.map((id) => new SimNode(this, id));
+    this.#frameDueMs = this.clock.now();
+    this.#beatDueMs = this.clock.now();
+    for (const a of this.nodes) for (const b of this.nodes) if (a.id < b.id) this.link(a, b);
+  }
+
+  node(id: string): SimNode {
+    const node = this.nodes.find((one) => one.id === id);
+    if (!node) throw new Error(`no node ${id}`);
+    return node;
+  }
+
+  get up(): SimNode[] {
+    return this.nodes.filter(({ isUp }) => isUp);
+  }
+
+  /** A link between two nodes comes up. */
+  link(a: SimNode, b: SimNode): SimPeer {
+    const ab = new SimPeer(this, a, b);
+    const ba = new SimPeer(this, b, a);
+    ab.other = ba;
+    ba.other = ab;
+    a.links.set(b.id, ab);
+    b.links.set(a.id, ba);
+    a.relay.opened(ab);
+    b.relay.opened(ba);
+    return ab;
+  }
+
+  /** Both ends of a link hear nothing any more, or hear again. */
+  deafen(a: string, b: string, isDeaf: boolean): void {
+    for (const peer of [this.node(a).links.get(b), this.node(b).links.get(a)]) peer?.deafen(isDeaf);
+  }
+
+  /** A claim was lost to this one, if it still stands. */
+  tellLost(epoch: number): void {
+    const { origin } = this.known;
+    if (origin?.epoch !== epoch) return;
+    for (const { isOrigin, stream, replicas } of this.up) {
+      if (!isOrigin && stream?.state.at === 'held') replicas.follow(stream, [origin.node]);
+    }
+  }
+
+  dial(from: SimNode, id: string): Peer {
+    const to = this.nodes.find((node) => node.id === id && node.isUp);
+    if (!to) throw new Error(`${id} can't be reached`);
+    return from.links.get(id) ?? this.link(from, to);
+  }
+
+  lookup(key: StreamKey): Lookup {
+    const boot = '0123456789abcdef';
+    const { origin, replicas } = this.known;
+    return {
+      key,
+      origin: origin && {
+        ...{ ...origin, boot, publisher: 'p', reason: 'publish', sinceWallMs: 0, leaseMs: 1000 },
+      },
+      replicas: [...replicas]
+        .map(([node, replica]) => ({ node, boot, leaseMs: 1000, ...replica, at: this.random() }))
+        .sort((a, b) => a.at - b.at),
+      backup: undefined,
+      highestEpoch: origin?.epoch ?? 0,
+      ageMs: 0,
+    };
+  }
+
+  /** Lets time go by in small steps: frames each 100 ms, beats each 200 ms. `each` is called after every step. */
+  async run(ms: number, each: () => void = () => {}): Promise<void> {
+    const untilMs = this.clock.now() + ms;
+    while (this.clock.now() < untilMs) {
+      const nowMs = this.clock.now();
+      if (nowMs >= this.#frameDueMs) {
+        this.#frameDueMs += 100;
+        this.#lastId += 1;
+        for (const node of this.up) node.tick(this.#lastId);
+      }
+      if (nowMs >= this.#beatDueMs) {
+        this.#beatDueMs += BEAT_MS;
+        for (const node of this.up) node.beat();
+      }
+      this.clock.pass(this.latencyMs);
+      await settled();
+      each();
+    }
+  }
+
+  /** Frames that a publisher has sent. */
+  get sent(): number {
+    return this.#lastId;
+  }
+}
+
+/** Promises that can be settled are. */
+async function settled(): Promise<void> {
+  for (let round = 0; round < 8; round += 1) await Promise.resolve();
+}

@@ -1,0 +1,129 @@
+import { expect, test } from 'vitest';
+import { SimNet } from '../../support/mesh-sim.ts';
+
+/** Every frame from the first on, each once, in order. */
+function expectWhole(ids: readonly number[]): void {
+  expect(ids.length).toBeGreaterThan(0);
+  expect(ids).toEqual(ids.map((_, at) => (ids[0] ?? 0) + at));
+}
+
+async function netOf(ids: readonly string[], softChildren = 6): Promise<SimNet> {
+  const net = new SimNet(ids, { softChildren });
+  net.node('a').publish(1000 * 4096);
+  await net.run(300);
+  return net;
+}
+
+test('a node without the stream pulls it once for all its players, from a key frame on', async () => {
+  const net = await netOf(['a', 'b']);
+  const b = net.node('b');
+  for (let n = 0; n < 5; n += 1) void b.play();
+  await net.run(2000);
+  expect(b.subscriptions.granted).toBe(1);
+  expect(net.node('a').downstreams.count).toBe(1);
+  for (const { ids } of b.sinks) {
+    expectWhole(ids);
+    expect(ids[0]).toBe(1);
+    expect(ids.at(-1)).toBe(net.sent);
+  }
+  expect(net.known.replicas.get('b')).toEqual({ epoch: 4_096_000, hops: 1, upstream: 'a' });
+});
+
+test('a chain goes on without a frame lost when its middle is killed', async () => {
+  const net = await netOf(['a', 'b', 'c'], 1);
+  void net.node('b').play();
+  await net.run(500);
+  void net.node('c').play();
+  await net.run(1000);
+  expect(net.node('c').parent).toBe('b');
+  net.node('b').kill();
+  await net.run(1000);
+  expect(net.node('c').parent).toBe('a');
+  const [sink] = net.node('c').sinks;
+  expectWhole(sink?.ids ?? []);
+  expect(sink?.ids.at(-1)).toBe(net.sent);
+  expect(sink?.ends).toEqual([]);
+});
+
+test('a link that falls silent is left within half a second, and what comes late comes to nobody', async () => {
+  const net = await netOf(['a', 'b', 'c'], 1);
+  void net.node('b').play();
+  await net.run(500);
+  void net.node('c').play();
+  await net.run(1000);
+  net.deafen('b', 'c', true);
+  await net.run(400);
+  expect(net.node('c').parent).toBe('a');
+  net.deafen('b', 'c', false);
+  await net.run(1000);
+  const [sink] = net.node('c').sinks;
+  expectWhole(sink?.ids ?? []);
+  expect(sink?.ids.at(-1)).toBe(net.sent);
+  expect(net.node('c').replicas.switches).toEqual(
+    new Map([
+      ['first', 1],
+      ['silent', 1],
+    ]),
+  );
+});
+
+test('players are held when the origin dies, and follow the encoder to another node', async () => {
+  const net = await netOf(['a', 'b', 'c', 'd']);
+  void net.node('c').play();
+  void net.node('d').play();
+  await net.run(1000);
+  net.node('a').kill();
+  await net.run(2000);
+  expect(net.node('c').stream?.state.at).toBe('held');
+  net.node('b').publish(2000 * 4096);
+  await net.run(1000);
+  for (const id of ['c', 'd']) {
+    const [sink] = net.node(id).sinks;
+    expect(sink?.ends).toEqual([]);
+    expect(sink?.ids.at(-1)).toBe(net.sent);
+    expect(new Set(sink?.ids).size).toBe(sink?.ids.length);
+    const times = sink?.times ?? [];
+    expect(times.every((time, at) => at === 0 || time >= (times[at - 1] ?? 0))).toBe(true);
+  }
+});
+
+test('an origin whose encoder went elsewhere becomes a replica, with its players and children', async () => {
+  const net = await netOf(['a', 'b', 'c']);
+  void net.node('a').play();
+  void net.node('c').play();
+  await net.run(1000);
+  net.node('a').unpublish();
+  net.node('b').publish(2000 * 4096);
+  await net.run(1500);
+  expect(net.node('a').parent).toBe('b');
+  for (const id of ['a', 'c']) {
+    const [sink] = net.node(id).sinks;
+    expect(sink?.ends).toEqual([]);
+    expect(sink?.ids.at(-1)).toBe(net.sent);
+  }
+});
+
+test('a replica without players and children goes after a while', async () => {
+  const net = await netOf(['a', 'b']);
+  const b = net.node('b');
+  void b.play();
+  await net.run(500);
+  b.sinks[0]?.player?.leave({ code: 'test.left', message: 'left' });
+  await net.run(9000);
+  expect(b.stream).toBeDefined();
+  await net.run(1200);
+  expect(b.stream).toBeUndefined();
+  expect(b.replicas.count).toBe(0);
+  expect(net.known.replicas.size).toBe(0);
+  expect(net.node('a').downstreams.count).toBe(0);
+});
+
+test('a stream that nobody has is found once somebody publishes it', async () => {
+  const net = new SimNet(['a', 'b']);
+  void net.node('b').play();
+  await net.run(500);
+  expect(net.node('b').replicas.count).toBe(0);
+  net.node('a').publish(4096);
+  await net.run(300);
+  expect(net.node('b').sinks[0]?.ids.at(-1)).toBe(net.sent);
+});
