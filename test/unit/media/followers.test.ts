@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { classify } from '../../../src/format/codec.ts';
 import { Frame, FrameKind, type LoggedFrame } from '../../../src/format/frame.ts';
 import type { Resume } from '../../../src/media/exact-cursor.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -363,7 +364,10 @@ test('what a second node relays is a copy, too, and time never falls for players
       }
       expect(player.ends).toEqual([]);
       for (const kind of Object.values(FrameKind)) {
-        const times = player.frames.filter((frame) => frame.kind === kind).map(({ time }) => time);
+        // Set-up that opens a start has the start's time; its track may be a little behind.
+        const isShown = (payload: Buffer) => !['header', 'metadata'].includes(classify(kind, payload));
+        const shown = player.frames.filter((frame) => frame.kind === kind && isShown(frame.payload));
+        const times = shown.map(({ time }) => time);
         expect(times).toEqual([...times].sort((a, b) => a - b));
       }
     }),
