@@ -251,7 +251,10 @@ export class Downstreams {
       ...{ is: 'ok', id, ref, epoch: head?.epoch ?? 0, head: head?.seq ?? 0, oldest: stream.oldestSeq ?? 0 },
       ...{ path: [...path], state: state.at === 'held' ? 'held' : 'live', msLeft: this.#holdLeftMs(stream) },
     });
-    this.#needs.log.info({ stream: stream.key, child: peer.node, resumes: resume !== undefined }, 'relay.child');
+    this.#needs.log.info(
+      { stream: stream.key, child: peer.node, resumes: resume !== undefined },
+      'relay.child',
+    );
     downstream.player = stream.follow(encoder, downstream, { remote: peer.node }, resume);
   }
 

@@ -18,6 +18,8 @@ export interface Peer {
   readonly node: string;
   readonly boot: string;
   readonly isOpen: boolean;
+  /** Did this node dial it? */
+  readonly isDialled: boolean;
   /** Bytes handed to the socket and not yet taken by the kernel. */
   readonly backlogBytes: number;
   /** Undefined before the first sample. */

@@ -31,7 +31,16 @@ const ASK_STANDBY_MS = 500;
 const STANDBY_FRESH_MS = 10_000;
 
 /** Why a replica looks for another upstream; the counters of metrics go by it. */
-export type SwitchCause = 'first' | 'closed' | 'silent' | 'stuck' | 'goaway' | 'loop' | 'order' | 'origin' | 'held';
+export type SwitchCause =
+  | 'first'
+  | 'closed'
+  | 'silent'
+  | 'stuck'
+  | 'goaway'
+  | 'loop'
+  | 'order'
+  | 'origin'
+  | 'held';
 
 export interface ReplicaOptions {
   /** This node. */
@@ -74,11 +83,17 @@ export interface ReplicaOwner {
   fenced(replica: Replica, epoch: number): void;
 }
 
-const LOST: Reason = { code: 'relay.lost', message: 'the stream came from a node that is gone, and nobody else has it' };
+const LOST: Reason = {
+  code: 'relay.lost',
+  message: 'the stream came from a node that is gone, and nobody else has it',
+};
 const HELD: Reason = { code: 'relay.held', message: 'the publisher of the stream is gone' };
 const UNUSED: Reason = { code: 'relay.unused', message: 'nobody plays the stream on this node any more' };
 const FOUND: Reason = { code: 'relay.found', message: 'the stream comes from another node' };
-const LOOP: Reason = { code: 'relay.loop', message: 'the peer is fed by this node, or too far from the origin' };
+const LOOP: Reason = {
+  code: 'relay.loop',
+  message: 'the peer is fed by this node, or too far from the origin',
+};
 
 /** A run of which no frame came yet. It is entered with its first frame, so that its set-up is never without it. */
 interface Opening {
@@ -381,10 +396,7 @@ export class Replica implements StreamSource, UpstreamListener {
     }
   }
 
-  async #try(
-    node: string,
-    so: { tried: Set<string>; busy: string[]; insist: boolean },
-  ): Promise<boolean> {
+  async #try(node: string, so: { tried: Set<string>; busy: string[]; insist: boolean }): Promise<boolean> {
     if (so.tried.has(node) || node === this.#options.self) return false;
     so.tried.add(node);
     const answer = await this.#ask(node, so.insist);

@@ -5,7 +5,13 @@ import type { Stream } from '../media/stream.ts';
 import type { Standing } from './downstreams.ts';
 import { silenceLimitMs, WATCH_EVERY_MS } from './failure-detector.ts';
 import type { Peer } from './peer.ts';
-import { Replica, type ReplicaNeeds, type ReplicaOptions, type ReplicaOwner, type SwitchCause } from './replica.ts';
+import {
+  Replica,
+  type ReplicaNeeds,
+  type ReplicaOptions,
+  type ReplicaOwner,
+  type SwitchCause,
+} from './replica.ts';
 import { type Sources, UNKNOWN_MS } from './sources.ts';
 
 /** Tells the registry which streams this node can feed. */
@@ -137,6 +143,7 @@ export class Replicas implements ReplicaOwner {
     const { key, path, epoch, upstreamNode } = replica;
     const stream = this.#needs.streamOf(key);
     if (stream) this.#needs.pathChanged(stream);
+    this.#needs.sawEpoch(epoch);
     if (path && upstreamNode !== undefined && epoch > 0) {
       this.#needs.register.keep(key, { epoch, hops: path.length - 1, upstream: upstreamNode });
     } else this.#needs.register.drop(key);
@@ -197,4 +204,3 @@ export class Replicas implements ReplicaOwner {
 function isSilent(peer: Peer, nowMs: number): boolean {
   return peer.silentMs(nowMs) > silenceLimitMs(peer.quality?.rttDevMs ?? 0);
 }
-

@@ -16,7 +16,10 @@ const MAX_ASKED = 20_000;
 /** Where the numbers of questions begin again. */
 const MAX_ID = 2 ** 32;
 
-const NO_ANSWER: Reason = { code: 'mesh.no-answer', message: `the peer did not answer within ${ANSWER_MS} ms` };
+const NO_ANSWER: Reason = {
+  code: 'mesh.no-answer',
+  message: `the peer did not answer within ${ANSWER_MS} ms`,
+};
 const TOO_MANY: Reason = { code: 'mesh.too-many-questions', message: 'too many questions wait at the peer' };
 const CLOSED: Reason = { code: 'mesh.link-closed', message: 'the link to the peer closed' };
 
@@ -217,7 +220,9 @@ export class Subscriptions {
   #fed(desk: Desk, ref: number): Upstream | undefined {
     const upstream = desk.fed.get(ref);
     if (!upstream && !desk.leaving.has(ref)) {
-      throw new WireError('mesh.ref', `the peer sends of stream number ${ref}, which was not asked for`, { ref });
+      throw new WireError('mesh.ref', `the peer sends of stream number ${ref}, which was not asked for`, {
+        ref,
+      });
     }
     return upstream;
   }

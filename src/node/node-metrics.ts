@@ -2,7 +2,7 @@
 import type { HttpServer } from '../http/server.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
-import { type CodeCounter, counter, gauge, metricsText } from '../observe/metrics.ts';
+import { type CodeCounter, counter, gauge, type MetricFamily, metricsText } from '../observe/metrics.ts';
 import type { RtmpServer } from '../rtmp/server.ts';
 import { type ClusterSources, clusterMetrics } from './cluster-metrics.ts';
 import type { Publishing } from './publishing.ts';
@@ -14,6 +14,8 @@ export interface MetricSources {
   readonly directory: Pick<StreamDirectory, 'streams' | 'waitingKeyCount'>;
   readonly publishing: Pick<Publishing, 'opened' | 'claims'>;
   readonly member: Omit<ClusterSources, 'claims'>;
+  /** Of the mesh; none for a node alone. */
+  readonly mesh: readonly MetricFamily[];
   readonly budget: Pick<MemoryBudget, 'usedBytes' | 'limitBytes'>;
   /** Peers told no, by door and code. */
   readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
@@ -66,5 +68,6 @@ export function nodeMetrics(sources: MetricSources): string {
       wireErrors.samples(),
     ),
     ...clusterMetrics({ registry, membership, replicas, claims: publishing.claims }),
+    ...sources.mesh,
   ]);
 }

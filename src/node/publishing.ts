@@ -11,7 +11,7 @@ import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
 import { ClaimKeeper } from '../registry/claim-keeper.ts';
 import type { Claimant, HeldClaim } from '../registry/claimant.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { OriginRecord, Registry } from '../registry/registry.ts';
 
 export interface PublishingOptions {
   /** What a second publisher of a stream gets: the stream, or a refusal. */
@@ -29,6 +29,8 @@ export interface PublishingNeeds {
   readonly registry: Pick<Registry, 'renew' | 'release'>;
   /** This node is the origin of a stream, with this epoch: peers are told. */
   readonly claimed: (key: StreamKey, epoch: number) => void;
+  /** This node was the origin of a stream and is no more; who is, if that is known. The stream is in hold. */
+  readonly passedOn: (stream: Stream, to: string | undefined) => void;
 }
 
 export interface ClaimCounts {
@@ -182,15 +184,17 @@ export class Publishing {
 
   #keep(claim: HeldClaim, published: () => Publication | undefined): ClaimKeeper {
     const { registry, clock } = this.#needs;
-    const lost = () => this.#stepDown(published());
+    const lost = (by: OriginRecord | undefined) => this.#stepDown(published(), by?.node);
     return new ClaimKeeper(claim, { registry, clock, random: Math.random, lost });
   }
 
   /** The stream goes into hold, with its players; the publisher is told. */
-  #stepDown(publication: Publication | undefined): void {
+  #stepDown(publication: Publication | undefined, to?: string): void {
     if (!publication) return;
-    this.#needs.directory.get(publication.key)?.detach(publication, TAKEN_OVER, this.#options.holds.holdMs);
+    const stream = this.#needs.directory.get(publication.key);
+    stream?.detach(publication, TAKEN_OVER, this.#options.holds.holdMs);
     publication.displace(TAKEN_OVER);
+    if (stream?.state.at === 'held') this.#needs.passedOn(stream, to);
   }
 
   #giveUp(kept: Kept): void {

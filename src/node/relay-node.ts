@@ -14,6 +14,7 @@ import { clusterRoutes } from '../http/cluster-api.ts';
 import type { Route } from '../http/route.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
+import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import { usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
@@ -21,6 +22,7 @@ import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
 import { Closer } from './lifecycle.ts';
 import { Member } from './member.ts';
+import { NO_MESH, NodeMesh } from './node-mesh.ts';
 import { nodeMetrics } from './node-metrics.ts';
 import { Publishing } from './publishing.ts';
 import { localStreams, streamSummaries } from './stream-summaries.ts';
@@ -35,7 +37,9 @@ export interface NodeNeeds {
 
 /** The part of the container's memory that frame logs may take, unless `memory.budgetBytes` says. */
 const BUDGET_SHARE = 0.25;
-/** The part of `shutdown.graceMs` that RTMP peers may take to close; HTTP has the rest. */
+/** The part of `shutdown.graceMs` that nodes which are fed here have to go elsewhere. */
+const GO_AWAY_SHARE = 0.3;
+/** The part of what is left that RTMP peers may take to close; HTTP has the rest. */
 const RTMP_STOP_SHARE = 0.7;
 const WATCH_FOLDER = new URL('../../dist/web/watch/', import.meta.url);
 
@@ -55,6 +59,7 @@ export class RelayNode {
   readonly #publishing: Publishing;
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
+  readonly #mesh: NodeMesh | undefined;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #rtmp: RtmpServer;
@@ -74,41 +79,49 @@ export class RelayNode {
       { maxStreams: config.limits.streams, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
-        ...{ clock, log, budget: this.#budget, seek: () => {} },
-        changed: (stream) => this.#publishing.streamChanged(stream),
+        ...{ clock, log, budget: this.#budget },
+        seek: (key) => this.#mesh?.seek(key),
+        changed: (stream) => this.#streamChanged(stream),
       },
     );
     this.#member = new Member(config, {
       ...{ clock, log, version: version() },
-      ports: () => ({ meshPort: 0, ...this.addresses }),
+      ports: () => this.addresses,
       counts: () => this.#counts(),
       isStopping: () => this.#stopByMs !== undefined,
       renewClaimsWithin: (ms) => this.#publishing.renewAllWithin(ms),
       taken: failed,
-      peersRegistryWallMs: () => undefined,
-      nodesChanged: () => {},
+      peersRegistryWallMs: () => this.#mesh?.peersRegistryWallMs(),
+      nodesChanged: () => this.#mesh?.nodesChanged(),
     });
     const { claimant, registry } = this.#member;
     this.#publishing = new Publishing(
       { policy: config.publish.policy, holds: config.publish },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
-        ...{ claimant, registry, claimed: () => {} },
+        ...{ claimant, registry },
+        claimed: (key, epoch) => this.#mesh?.claimed(key, epoch),
+        passedOn: (stream, to) => this.#mesh?.passedOn(stream, to),
       },
     );
+    this.#mesh = this.#buildMesh();
     this.#summaries = new ClusterSummaries({
       ...{ clock, registry, node: config.node.id },
       self: () => this.#member.record(),
-      others: () => [],
+      others: () => this.#member.membership.nodes(),
       local: () => localStreams(this.#directory.streams, clock),
-      mesh: { link: () => undefined, replica: () => undefined, children: () => 0 },
+      mesh: this.#mesh ?? NO_MESH,
     });
     this.#rtmp = this.#buildRtmp();
   }
 
   /** The ports that it listens on; 0 for a door that is not open. */
-  get addresses(): { readonly rtmpPort: number; readonly httpPort: number } {
-    return { rtmpPort: this.#rtmp.port, httpPort: this.#http?.port ?? 0 };
+  get addresses(): { readonly rtmpPort: number; readonly httpPort: number; readonly meshPort: number } {
+    return {
+      rtmpPort: this.#rtmp.port,
+      httpPort: this.#http?.port ?? 0,
+      meshPort: this.#mesh?.port ?? 0,
+    };
   }
 
   /**
@@ -120,6 +133,11 @@ export class RelayNode {
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();
+    if (this.#mesh) {
+      const mesh = this.#mesh;
+      await mesh.start();
+      opened.add((why) => mesh.stop(why));
+    }
     const http = await this.#buildHttp();
     await http.start();
     // Closed last, so that health answers until the end.
@@ -146,6 +164,7 @@ export class RelayNode {
     this.#stopByMs ??= this.#clock.now() + this.#config.shutdown.graceMs;
     this.#member.tell();
     this.#rtmp.stopAccepting();
+    await this.#mesh?.goAway(this.#leftMs() * GO_AWAY_SHARE);
     await this.#running.close(this.#notReady);
   }
 
@@ -206,6 +225,22 @@ export class RelayNode {
     });
   }
 
+  /** A node of a cluster has one. */
+  #buildMesh(): NodeMesh | undefined {
+    const { secret } = this.#config.mesh;
+    if (this.#config.registry.url === 'memory:' || secret === undefined) return undefined;
+    const config = { ...this.#config, mesh: { ...this.#config.mesh, secret } };
+    return new NodeMesh(config, {
+      ...{ clock: this.#clock, log: this.#log, version: version(), member: this.#member },
+      ...{ directory: this.#directory, origins: this.#publishing, isWanted: () => false },
+    });
+  }
+
+  #streamChanged(stream: Stream): void {
+    this.#publishing.streamChanged(stream);
+    this.#mesh?.streamChanged(stream);
+  }
+
   #countersOf(door: 'rtmp' | 'http') {
     return {
       refused: (code: string) => this.#refusals[door].count(code),
@@ -221,6 +256,7 @@ export class RelayNode {
       directory: this.#directory,
       publishing: this.#publishing,
       member: this.#member,
+      mesh: this.#mesh?.metrics() ?? [],
       budget: this.#budget,
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,

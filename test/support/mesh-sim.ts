@@ -14,10 +14,20 @@ import { Relay } from '../../src/mesh/relay.ts';
 import { Replicas } from '../../src/mesh/replicas.ts';
 import { Sources } from '../../src/mesh/sources.ts';
 import { Subscriptions } from '../../src/mesh/subscriptions.ts';
-import type { Lookup } from '../../src/registry/registry.ts';
 import { RENEW_MS } from '../../src/registry/claim-keeper.ts';
+import type { Lookup } from '../../src/registry/registry.ts';
 import { FakeClock } from './fake-clock.ts';
-import { FakeLog, FakeSink, FakeSource, frameOf, GONE, KEY, NEWER, STREAM_OPTIONS, TestEncoder } from './media.ts';
+import {
+  FakeLog,
+  FakeSink,
+  FakeSource,
+  frameOf,
+  GONE,
+  KEY,
+  NEWER,
+  STREAM_OPTIONS,
+  TestEncoder,
+} from './media.ts';
 import { bodiesOf } from './mesh-bytes.ts';
 
 const BEAT_MS = 200;
@@ -36,6 +46,7 @@ class SimPeer implements Peer {
   readonly #net: SimNet;
   readonly #from: SimNode;
   readonly #to: SimNode;
+  readonly isDialled = true;
   isOpen = true;
   /** What does not arrive for now, and nobody is told: TCP brings it later. */
   readonly #late: Buffer[] = [];
@@ -184,7 +195,13 @@ export class SimNode {
     const sink = new FakeSink();
     this.sinks.push(sink);
     const signal = new AbortController().signal;
-    const request = { key: KEY, query: new URLSearchParams(), protocol: 'http-flv', remote: 'test', signal } as const;
+    const request = {
+      key: KEY,
+      query: new URLSearchParams(),
+      protocol: 'http-flv',
+      remote: 'test',
+      signal,
+    } as const;
     const stream = await this.directory.open(request);
     sink.player = stream.play(this.#net.encoder, sink, { remote: 'test' });
   }
@@ -245,7 +262,10 @@ export class SimNet {
   #frameDueMs: number;
   #beatDueMs: number;
 
-  constructor(ids: readonly string[], how: { latencyMs?: number; softChildren?: number; random?: () => number } = {}) {
+  constructor(
+    ids: readonly string[],
+    how: { latencyMs?: number; softChildren?: number; random?: () => number } = {},
+  ) {
     this.latencyMs = how.latencyMs ?? 1;
     this.softChildren = how.softChildren ?? 6;
     this.random = how.random ?? (() => 0.5);

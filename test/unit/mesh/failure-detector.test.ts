@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import {
   idleLimitMs,
   isAhead,
-  silenceLimitMs,
   StreamWatch,
   SwitchBrake,
+  silenceLimitMs,
   WATCH_EVERY_MS,
 } from '../../../src/mesh/failure-detector.ts';
 

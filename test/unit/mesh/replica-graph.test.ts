@@ -86,7 +86,8 @@ class GraphRun {
 
   #unsettle(node: SimNode): void {
     const peer = node.parent === undefined ? undefined : node.links.get(node.parent);
-    if (peer && this.#random() < 0.8) node.relay.control(peer, { is: 'goaway', deadlineMs: 1000, alternatives: [] });
+    if (peer && this.#random() < 0.8)
+      node.relay.control(peer, { is: 'goaway', deadlineMs: 1000, alternatives: [] });
   }
 
   async #pass(ms: number): Promise<void> {
@@ -112,7 +113,8 @@ class GraphRun {
     for (const node of this.#net.up) {
       const [sink] = node.sinks;
       const last = sink?.ids.at(-1) ?? 0;
-      if (this.#net.sent - last > 3) this.#faults.push(`${node.id} has ${last} of ${this.#net.sent}, from ${node.parent}`);
+      if (this.#net.sent - last > 3)
+        this.#faults.push(`${node.id} has ${last} of ${this.#net.sent}, from ${node.parent}`);
       if (sink?.isOver) this.#faults.push(`${node.id} lost its player: ${sink.ends[0]?.code}`);
       if (new Set(sink?.ids).size !== sink?.ids.length) this.#faults.push(`${node.id} got frames twice`);
       const depth = node.replicas.get(node.stream?.key ?? ('' as never))?.path?.length ?? 1;
@@ -127,7 +129,9 @@ class GraphRun {
   }
 }
 
-test('no ring outlives one round of its paths, and at rest every player is fed', { timeout: 120_000 }, async () => {
+test('no ring outlives one round of its paths, and at rest every player is fed', {
+  timeout: 120_000,
+}, async () => {
   const wrong: string[] = [];
   let ringsSeen = 0;
   for (let seed = 1; seed <= RUNS; seed += 1) {

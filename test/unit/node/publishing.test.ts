@@ -47,7 +47,7 @@ beforeEach(() => {
     const authorizer = new Authorizer({ publishSecret });
     newest = new Publishing(
       { policy, holds: HOLDS },
-      { clock, log, authorizer, budget, directory, claimant, registry, claimed },
+      { clock, log, authorizer, budget, directory, claimant, registry, claimed, passedOn: () => {} },
     );
     return newest;
   };

@@ -1,0 +1,84 @@
+// What the mesh of a node counts: its links, what it pulls over them and what it feeds.
+import type { Downstreams } from '../mesh/downstreams.ts';
+import type { Links } from '../mesh/links.ts';
+import type { Replicas } from '../mesh/replicas.ts';
+import type { Sources } from '../mesh/sources.ts';
+import type { Subscriptions } from '../mesh/subscriptions.ts';
+import { counter, gauge, type MetricFamily, type MetricSample } from '../observe/metrics.ts';
+
+export interface MeshSources {
+  readonly links: Pick<
+    Links,
+    'size' | 'unproven' | 'accepted' | 'dialled' | 'bytesIn' | 'bytesOut' | 'refused' | 'wireErrors'
+  >;
+  readonly subscriptions: Pick<Subscriptions, 'fedCount' | 'asked' | 'granted' | 'unanswered'>;
+  readonly sources: Pick<Sources, 'lookups' | 'spared' | 'asked' | 'unknownCount'>;
+  readonly downstreams: Pick<Downstreams, 'count' | 'granted' | 'declined'>;
+  readonly replicas: Pick<Replicas, 'count' | 'switches' | 'splices' | 'gaps' | 'fences'>;
+}
+
+export function meshMetrics(of: MeshSources): MetricFamily[] {
+  const { links, subscriptions, sources, downstreams, replicas } = of;
+  return [
+    gauge('tideway_mesh_links', 'Open links to other nodes.', [{ value: links.size }]),
+    gauge('tideway_mesh_unproven_connections', 'Connections that have not proven to be nodes.', [
+      { value: links.unproven },
+    ]),
+    counter('tideway_mesh_links_total', 'Links that were opened, by who dialled.', [
+      { labels: { dialled: 'peer' }, value: links.accepted },
+      { labels: { dialled: 'self' }, value: links.dialled },
+    ]),
+    count('tideway_mesh_received_bytes_total', 'Bytes received from other nodes.', links.bytesIn),
+    count('tideway_mesh_sent_bytes_total', 'Bytes sent to other nodes.', links.bytesOut),
+    counter('tideway_mesh_refusals_total', 'Peers told no, by reason.', links.refused.samples()),
+    counter(
+      'tideway_mesh_wire_errors_total',
+      'Links that broke the protocol, by rule.',
+      links.wireErrors.samples(),
+    ),
+    gauge('tideway_relayed_streams', 'Streams that this node pulls, or looks for.', [
+      { value: replicas.count },
+    ]),
+    gauge('tideway_upstreams', 'Subscriptions that feed this node.', [{ value: subscriptions.fedCount }]),
+    count('tideway_questions_total', 'Questions to peers: subscriptions and heads.', subscriptions.asked),
+    count('tideway_upstreams_total', 'Subscriptions that were granted.', subscriptions.granted),
+    count(
+      'tideway_unanswered_total',
+      'Questions that a peer did not answer in time.',
+      subscriptions.unanswered,
+    ),
+    counter('tideway_switches_total', 'Changes of upstream, by cause.', labelled('cause', replicas.switches)),
+    count('tideway_splices_total', 'New epochs that were spliced to what players had.', replicas.splices),
+    count('tideway_gaps_total', 'Times that frames were missing which no peer had.', replicas.gaps),
+    count(
+      'tideway_fences_total',
+      'Subscriptions refused since this node knows a higher epoch.',
+      replicas.fences,
+    ),
+    count('tideway_lookups_total', 'Looks for the source of a stream.', sources.lookups),
+    count(
+      'tideway_lookups_spared_total',
+      'Looks spared since nobody had the stream a moment ago.',
+      sources.spared,
+    ),
+    count('tideway_who_has_total', 'Peers asked while the registry was away.', sources.asked),
+    gauge('tideway_unknown_streams', 'Streams that nobody had a moment ago.', [
+      { value: sources.unknownCount },
+    ]),
+    gauge('tideway_downstreams', 'Subscriptions that this node feeds.', [{ value: downstreams.count }]),
+    count('tideway_downstreams_total', 'Subscriptions that this node granted.', downstreams.granted),
+    counter(
+      'tideway_declines_total',
+      'Subscriptions declined, by why.',
+      labelled('why', downstreams.declined),
+    ),
+  ];
+}
+
+function count(name: string, help: string, value: number): MetricFamily {
+  return counter(name, help, [{ value }]);
+}
+
+function labelled(label: string, counts: ReadonlyMap<string, number>): MetricSample[] {
+  return [...counts].map(([name, value]) => ({ value, labels: { [label]: name } }));
+}

@@ -1,0 +1,223 @@
+// This node's part of the mesh: links, what it pulls and what it feeds, put together for one configuration. A node alone
+// has none.
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import type { Reason } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import type { Config } from '../config/schema.ts';
+import type { Stream } from '../media/stream.ts';
+import type { StreamDirectory } from '../media/stream-directory.ts';
+import { Downstreams } from '../mesh/downstreams.ts';
+import { Links } from '../mesh/links.ts';
+import { priorityOf } from '../mesh/priority.ts';
+import { Relay } from '../mesh/relay.ts';
+import { Replicas } from '../mesh/replicas.ts';
+import { Sources } from '../mesh/sources.ts';
+import { Subscriptions } from '../mesh/subscriptions.ts';
+import type { LinkFacts, MeshFacts, ReplicaFacts } from './cluster-summaries.ts';
+import type { Member } from './member.ts';
+import { meshMetrics } from './mesh-metrics.ts';
+
+/** What the origin of a stream is told by its peers. */
+export interface OriginNews {
+  /** A peer refused frames of this node, since it knows a higher epoch. */
+  fenced(key: StreamKey, epoch: number): Promise<void>;
+  /** A peer says that it is the origin. */
+  passed(key: StreamKey, epoch: number): Promise<void>;
+}
+
+export interface NodeMeshNeeds {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly version: string;
+  readonly member: Member;
+  readonly directory: StreamDirectory;
+  readonly origins: OriginNews;
+  /** Does a backup publisher of this node stand by for the stream? */
+  readonly isWanted: (key: StreamKey) => boolean;
+}
+
+/** Of a node alone. */
+export const NO_MESH: MeshFacts = { link: () => undefined, replica: () => undefined, children: () => 0 };
+
+/** How long a node that stops waits for those that it feeds to go elsewhere. */
+const GO_AWAY_MS = 1_000;
+const LOOK_EVERY_MS = 20;
+
+export class NodeMesh implements MeshFacts {
+  readonly #needs: NodeMeshNeeds;
+  readonly #links: Links;
+  readonly #subscriptions: Subscriptions;
+  readonly #sources: Sources;
+  readonly #downstreams: Downstreams;
+  readonly #replicas: Replicas;
+  #unsubscribe = () => {};
+
+  /** @param config with `mesh.secret` */
+  constructor(config: Config & { readonly mesh: { readonly secret: string } }, needs: NodeMeshNeeds) {
+    this.#needs = needs;
+    const { clock, log, member, directory, origins, version } = needs;
+    const { owner } = member;
+    const streamOf = (key: StreamKey) => directory.get(key);
+    this.#subscriptions = new Subscriptions({ clock });
+    this.#sources = new Sources({
+      ...{ clock, log, subscriptions: this.#subscriptions },
+      lookup: (key, { fresh }) => {
+        if (fresh) member.registry.forget(key);
+        return member.registry.lookup(key);
+      },
+      peers: () => this.#links.list(),
+    });
+    this.#downstreams = new Downstreams(
+      { self: owner.node, ...config.relay },
+      {
+        ...{ clock, log, streamOf },
+        standingOf: (stream) => this.#replicas.standingOf(stream),
+        priorityOf: (key) => priorityOf(key, config.priority ?? []),
+        fenced: (key, epoch) => this.#fenced(key, epoch),
+      },
+    );
+    this.#replicas = new Replicas(
+      { self: owner.node, holdMs: config.publish.holdMs, lingerMs: config.relay.lingerMs },
+      {
+        ...{ clock, log, random: Math.random, streamOf, isWanted: needs.isWanted },
+        ...{ subscriptions: this.#subscriptions, sources: this.#sources, register: member.replicas },
+        linkTo: (node) => this.#links.get(node),
+        dial: (node) => this.#links.dial(node),
+        stream: (key) => directory.feed(key),
+        isWaitedFor: (key) => directory.isWaitedFor(key),
+        pathChanged: (stream) => this.#downstreams.pathChanged(stream),
+        sawEpoch: (epoch) => member.claimant.see(epoch),
+      },
+    );
+    const relay = new Relay({
+      ...{ subscriptions: this.#subscriptions, downstreams: this.#downstreams, replicas: this.#replicas },
+      originAt: (node, key, epoch) => {
+        void origins.passed(key, epoch);
+        this.#replicas.originAt(node, key, epoch);
+      },
+      fenced: (key, epoch) => this.#fenced(key, epoch),
+    });
+    this.#links = new Links(
+      {
+        self: { ...owner, version, host: member.host },
+        secret: config.mesh.secret,
+        listen: { host: config.host, port: config.mesh.port },
+      },
+      {
+        ...{ clock, log, owner: relay, random: Math.random },
+        registryWallMs: () => member.registry.registryWallMs() ?? 0,
+        nonce: () => randomBytes(32).toString('hex'),
+      },
+    );
+  }
+
+  get port(): number {
+    return this.#links.port;
+  }
+
+  /** @throws TidewayError `listen.busy`, `listen.failed` */
+  async start(): Promise<void> {
+    const { member } = this.#needs;
+    await this.#links.start();
+    this.#replicas.start();
+    this.#unsubscribe = member.registry.subscribe(({ is, key, epoch, node }) => {
+      if (is === 'claimed') this.#replicas.originAt(node, key, epoch);
+    });
+  }
+
+  /** Sends those that it feeds elsewhere, and waits a moment for them; players of this node go on. */
+  async goAway(withinMs: number): Promise<void> {
+    const { clock } = this.#needs;
+    const deadlineMs = Math.min(withinMs, GO_AWAY_MS);
+    for (const peer of this.#links.list()) peer.send({ is: 'goaway', deadlineMs, alternatives: [] });
+    const untilMs = clock.now() + deadlineMs;
+    while (clock.now() < untilMs && this.#feedsReplicas()) {
+      await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve));
+    }
+  }
+
+  /** Ends what it pulls, closes all links. Calm when repeated. */
+  async stop(why: Reason): Promise<void> {
+    this.#unsubscribe();
+    this.#replicas.stop();
+    await this.#links.stop(why);
+  }
+
+  /** The registry's nodes are as they are now. */
+  nodesChanged(): void {
+    this.#links.setNodes(this.#needs.member.membership.nodes().map(({ record }) => record));
+  }
+
+  peersRegistryWallMs(): number | undefined {
+    return this.#links.peersRegistryWallMs();
+  }
+
+  /** A player waits for a stream that is not here. */
+  seek(key: StreamKey): void {
+    this.#replicas.seek(key);
+  }
+
+  /** A stream of this node went live, into hold, or ended. */
+  streamChanged(stream: Stream): void {
+    this.#replicas.streamChanged(stream);
+    this.#downstreams.streamChanged(stream);
+  }
+
+  /** This node became the origin of a stream: everybody is told. */
+  claimed(key: StreamKey, epoch: number): void {
+    this.#sources.hear(key);
+    for (const peer of this.#links.list()) peer.send({ is: 'origin', key, epoch });
+  }
+
+  /** This node was the origin of a stream, and another is. */
+  passedOn(stream: Stream, to: string | undefined): void {
+    this.#replicas.follow(stream, to === undefined ? [] : [to]);
+  }
+
+  // What lists and metrics show
+
+  link(node: string): LinkFacts | undefined {
+    const peer = this.#links.get(node);
+    return (
+      peer && { quality: peer.quality, dialledBy: peer.isDialled ? this.#needs.member.owner.node : node }
+    );
+  }
+
+  replica(key: StreamKey): ReplicaFacts | undefined {
+    const replica = this.#replicas.get(key);
+    if (!replica) return undefined;
+    const { path, upstreamNode: upstream, standby } = replica;
+    return { path: path?.slice(0, -1) ?? [], upstream, standby };
+  }
+
+  children(key: StreamKey): number {
+    const stream = this.#needs.directory.get(key);
+    return stream ? this.#downstreams.childrenOf(stream).length : 0;
+  }
+
+  metrics() {
+    return meshMetrics({
+      links: this.#links,
+      subscriptions: this.#subscriptions,
+      sources: this.#sources,
+      downstreams: this.#downstreams,
+      replicas: this.#replicas,
+    });
+  }
+
+  #fenced(key: StreamKey, epoch: number): void {
+    this.#needs.member.claimant.see(epoch);
+    void this.#needs.origins.fenced(key, epoch);
+    this.#replicas.fencedAt(key);
+  }
+
+  /** Children of what it relays have somewhere to go; those of its own publishers don't. */
+  #feedsReplicas(): boolean {
+    for (const stream of this.#needs.directory.streams) {
+      if (this.#replicas.get(stream.key) && stream.followerCount > 0) return true;
+    }
+    return false;
+  }
+}
