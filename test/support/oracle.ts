@@ -1,0 +1,270 @@
+// A publisher of numbered frames, and players that hold each frame they get against the one before. They run in the
+// harness's own process, so one clock tells all times.
+import { request } from 'node:http';
+import { WebSocket } from 'ws';
+import { FlvReader } from '../../src/format/flv.ts';
+import { FrameKind } from '../../src/format/frame.ts';
+import { MessageType, parseUserControl, UserControl } from '../../src/format/rtmp/message.ts';
+import { FrameCheck } from './frame-check.ts';
+import { payloadOf } from './media.ts';
+import { numberedPayload, type PlannedFrame, Schedule, type StreamPlan } from './numbered-media.ts';
+import { RtmpClient } from './rtmp-client.ts';
+import { until } from './until.ts';
+
+/** Where streams go in and out. */
+export interface Doors {
+  readonly rtmpPort: number;
+  readonly httpPort: number;
+}
+
+export interface PublisherOptions {
+  readonly plan: StreamPlan;
+  /** `live/show` */
+  readonly key: string;
+  /** Number of its first session, each reconnect is one more; publishers of one stream must not share them. */
+  readonly firstSession?: number;
+  /** What follows the stream's name: `?role=backup`. */
+  readonly query?: string;
+}
+
+/** An encoder: it sends each frame when it is due, by one clock, and begins anew each time that it connects. */
+export class NumberedPublisher implements Disposable {
+  readonly key: string;
+  readonly #plan: StreamPlan;
+  readonly #query: string;
+  #session: number;
+  #client: RtmpClient | undefined;
+  #schedule: Schedule;
+  #next: PlannedFrame;
+  #startedMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #sentId = 0;
+  #firstKeySentMs: number | undefined;
+
+  private constructor({ plan, key, firstSession = 1, query = '' }: PublisherOptions) {
+    this.key = key;
+    this.#plan = plan;
+    this.#query = query;
+    this.#session = firstSession - 1;
+    this.#schedule = new Schedule(plan);
+    this.#next = this.#schedule.next();
+  }
+
+  /** Publishes at a node; resolves once that was granted. */
+  static async start(doors: Doors, options: PublisherOptions): Promise<NumberedPublisher> {
+    const publisher = new NumberedPublisher(options);
+    await publisher.connect(doors);
+    return publisher;
+  }
+
+  /** Leaves, if it is there yet, and publishes at this node as a new session that begins with its first frame. */
+  async connect({ rtmpPort }: Pick<Doors, 'rtmpPort'>): Promise<void> {
+    this.drop();
+    const [app = '', name = ''] = this.key.split('/');
+    const client = await RtmpClient.publishing(rtmpPort, name + this.#query, app);
+    client.socket.on('data', () => {
+      client.messages.length = 0; // acknowledgements and pings; it keeps all of them
+    });
+    this.#client = client;
+    this.#session += 1;
+    this.#schedule = new Schedule(this.#plan);
+    this.#next = this.#schedule.next();
+    this.#sentId = 0;
+    this.#firstKeySentMs = undefined;
+    const { video, audio } = this.#plan;
+    if (video) client.frame({ kind: FrameKind.video, timestamp: 0, payload: payloadOf('avc header', 1) });
+    if (audio) client.frame({ kind: FrameKind.audio, timestamp: 0, payload: payloadOf('aac header', 1) });
+    this.#startedMs = performance.now();
+    this.#sendDue();
+  }
+
+  /** Of the connection that it has or had last. */
+  get session(): number {
+    return this.#session;
+  }
+
+  /** The newest frame of this session that was sent. */
+  get sentId(): number {
+    return this.#sentId;
+  }
+
+  /** When this session's first key frame was sent, by `performance.now()`. */
+  get firstKeySentMs(): number | undefined {
+    return this.#firstKeySentMs;
+  }
+
+  /** It has no connection (any more). */
+  get isClosed(): boolean {
+    return this.#client?.isClosed ?? true;
+  }
+
+  /** Breaks off, as when the cable is pulled. */
+  drop(): void {
+    clearTimeout(this.#timer);
+    this.#client?.destroy();
+    this.#client = undefined;
+  }
+
+  /** Says that it stops, and leaves. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#client?.call('deleteStream', 0, null, 1);
+    this.#client?.socket.end();
+  }
+
+  [Symbol.dispose](): void {
+    this.drop();
+  }
+
+  #sendDue(): void {
+    const client = this.#client;
+    if (!client || client.isClosed) return;
+    const nowMs = performance.now();
+    while (this.#startedMs + this.#next.dts <= nowMs) {
+      const frame = this.#next;
+      const payload = numberedPayload(frame, this.#session, nowMs);
+      client.frame({ kind: frame.kind, timestamp: frame.dts, payload });
+      if (frame.name === 'avc key') this.#firstKeySentMs ??= nowMs;
+      this.#sentId = frame.id;
+      this.#next = this.#schedule.next();
+    }
+    this.#timer = setTimeout(
+      () => this.#sendDue(),
+      Math.max(1, this.#startedMs + this.#next.dts - performance.now()),
+    );
+  }
+}
+
+export const PLAYER_FORMATS = ['http-flv', 'ws-flv', 'rtmp'] as const;
+export type PlayerFormat = (typeof PLAYER_FORMATS)[number];
+
+/** A player; `check` has what it saw. */
+export class CheckedPlayer implements Disposable {
+  readonly format: PlayerFormat;
+  readonly key: string;
+  readonly check = new FrameCheck();
+  readonly askedMs = performance.now();
+  #ended: string | undefined;
+  #hasLeft = false;
+  #leave: () => void = () => {};
+
+  private constructor(format: PlayerFormat, key: string) {
+    this.format = format;
+    this.key = key;
+  }
+
+  /** Asks a node for a stream; it may have to wait for frames. RTMP resolves once the play was granted. */
+  static async play(doors: Doors, key: string, format: PlayerFormat): Promise<CheckedPlayer> {
+    const player = new CheckedPlayer(format, key);
+    switch (format) {
+      case 'http-flv':
+        player.#playHttpFlv(`http://127.0.0.1:${doors.httpPort}/${key}.flv`);
+        break;
+      case 'ws-flv':
+        player.#playWsFlv(`ws://127.0.0.1:${doors.httpPort}/${key}.flv`);
+        break;
+      case 'rtmp':
+        await player.#playRtmp(doors.rtmpPort, key);
+        break;
+    }
+    return player;
+  }
+
+  /** How it was ended by the node; undefined while it plays, and when it left by itself. */
+  get ended(): string | undefined {
+    return this.#ended;
+  }
+
+  /** From the question to the first key frame, ms. */
+  get firstKeyMs(): number | undefined {
+    const atMs = this.check.firstKeyAtMs;
+    return atMs === undefined ? undefined : atMs - this.askedMs;
+  }
+
+  leave(): void {
+    this.#hasLeft = true;
+    this.#leave();
+  }
+
+  [Symbol.dispose](): void {
+    this.leave();
+  }
+
+  #end(how: string): void {
+    if (!this.#hasLeft) this.#ended ??= how;
+  }
+
+  #playHttpFlv(url: string): void {
+    const reader = new FlvReader();
+    const asked = request(url, { agent: false }, (response) => {
+      if (response.statusCode !== 200) this.#end(`status ${response.statusCode}`);
+      else response.on('data', (bytes: Buffer) => this.#readFlv(reader, bytes));
+      response.on('close', () => this.#end('closed'));
+      response.on('error', () => {}); // 'close' follows
+    });
+    asked.on('error', ({ message }) => this.#end(message));
+    asked.end();
+    this.#leave = () => asked.destroy();
+  }
+
+  #playWsFlv(url: string): void {
+    const reader = new FlvReader();
+    const socket = new WebSocket(url, { perMessageDeflate: false });
+    socket.on('message', (bytes: Buffer) => this.#readFlv(reader, bytes));
+    socket.on('error', ({ message }) => this.#end(message));
+    socket.on('close', (code) => this.#end(`closed with ${code}`));
+    this.#leave = () => socket.terminate();
+  }
+
+  async #playRtmp(port: number, key: string): Promise<void> {
+    const [app = '', name = ''] = key.split('/');
+    const client = await RtmpClient.playing(port, name, app);
+    this.#leave = () => client.destroy();
+    const take = () => {
+      const atMs = performance.now();
+      for (const message of client.messages.splice(0)) {
+        const { type, timestamp, payload } = message;
+        if (type === FrameKind.audio || type === FrameKind.video) {
+          this.check.saw(type, timestamp, payload, atMs);
+        } else if (type === MessageType.userControl) {
+          if (parseUserControl(message).event === UserControl.streamEof) this.#end('StreamEOF');
+        }
+      }
+    };
+    take(); // what came together with the grant
+    client.socket.on('data', take);
+    client.socket.on('close', () => this.#end('closed'));
+  }
+
+  #readFlv(reader: FlvReader, bytes: Buffer): void {
+    const atMs = performance.now();
+    for (const { kind, timestamp, payload } of reader.push(bytes)) {
+      this.check.saw(kind, timestamp, payload, atMs);
+    }
+  }
+}
+
+/** One player of each format. */
+export function playAll(doors: Doors, key: string): Promise<CheckedPlayer[]> {
+  return Promise.all(PLAYER_FORMATS.map((format) => CheckedPlayer.play(doors, key, format)));
+}
+
+/**
+ * Resolves once all players have the newest frame that was sent before this was asked, or have ended.
+ * @returns for each player, how many of them it did not get in time
+ */
+export async function caughtUp(
+  publisher: NumberedPublisher,
+  players: readonly CheckedPlayer[],
+  withinMs = 5_000,
+): Promise<number[]> {
+  const { session, sentId } = publisher;
+  const missing = ({ check }: CheckedPlayer) =>
+    check.session === session ? Math.max(0, sentId - check.lastId) : sentId;
+  await until(
+    'all caught up',
+    () => players.every((player) => player.ended !== undefined || missing(player) === 0),
+    withinMs,
+  ).catch(() => {});
+  return players.map(missing);
+}
