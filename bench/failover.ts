@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { killChildrenOnInterrupt } from '../test/support/children.ts';
 import {
   caseOf,
   FAULTS,
@@ -37,6 +38,7 @@ interface Options {
 }
 
 const options = readOptions();
+killChildrenOnInterrupt();
 const machine = `${cpus().length} x ${cpus()[0]?.model}, Node ${process.version}`;
 console.log(`${machine}; ${options.trials} trials of each fault, seed ${options.seed}`);
 const startedMs = performance.now();

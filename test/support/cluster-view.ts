@@ -1,44 +1,21 @@
 // What the nodes of a cluster say about streams and each other, as `/api/v1/streams` and `/api/v1/nodes` tell it.
+import type { HereRow, NodesAnswer, StreamRow, StreamsAnswer } from '../../src/http/cluster-api.ts';
 import type { NodeProcess } from './node-process.ts';
 import { until } from './until.ts';
 
-/** A stream as one node has it. */
-export interface StreamHere {
-  readonly role: 'origin' | 'replica' | 'backup';
-  readonly state: 'live' | 'held';
-  readonly epoch: number;
-  /** The node that it pulls from. */
-  readonly upstream: string | null;
-  readonly path: readonly string[];
-  readonly players: number;
-  /** Nodes that pull from it. */
-  readonly children: number;
-  readonly standby: string | null;
-}
-
-/** A stream as the registry has it, and as the node has it that was asked. */
-export interface StreamSeen {
-  readonly key: string;
-  readonly origin: { readonly node: string; readonly epoch: number; readonly state: 'live' | 'held' } | null;
-  readonly replicas: readonly { readonly node: string; readonly upstream: string }[];
-  readonly here: StreamHere | null;
-}
-
 /** What one node says about a stream; undefined: neither it nor the registry knows it. The answer may be 0.5 s old. */
-export async function streamAt(node: NodeProcess, key: string): Promise<StreamSeen | undefined> {
-  const { streams } = (await node.api('/api/v1/streams')) as { streams: readonly StreamSeen[] };
+export async function streamAt(node: NodeProcess, key: string): Promise<StreamRow | undefined> {
+  const { streams } = (await node.api('/api/v1/streams')) as StreamsAnswer;
   return streams.find((stream) => stream.key === key);
 }
 
-export async function hereAt(node: NodeProcess, key: string): Promise<StreamHere | undefined> {
+export async function hereAt(node: NodeProcess, key: string): Promise<HereRow | undefined> {
   return (await streamAt(node, key))?.here ?? undefined;
 }
 
 /** Nodes that a node has a link to. */
 export async function linkedTo(node: NodeProcess): Promise<string[]> {
-  const { nodes } = (await node.api('/api/v1/nodes')) as {
-    nodes: readonly { readonly node: string; readonly link: object | null }[];
-  };
+  const { nodes } = (await node.api('/api/v1/nodes')) as NodesAnswer;
   return nodes.filter(({ link }) => link !== null).map(({ node: id }) => id);
 }
 

@@ -117,12 +117,13 @@ export class FailoverStage implements AsyncDisposable {
         const key = `trial/${number}-${plan.replace(/\W+/g, '-')}`;
         casts.push(await this.#cast(plan, key, guests));
       }
-      this.#load.take();
       const { beforeMs = 5_000, afterMs = AFTER_MS } = options;
+      await pass(this.#random() * Math.min(beforeMs, 1_000));
+      this.#load.take();
       const { players, harnessStallMs } = await sightOf(
         casts,
         {
-          beforeMs: beforeMs + this.#random() * 1_000,
+          beforeMs,
           fault: () => this.#do(fault, options.faultMs),
           afterMs,
         },

@@ -56,6 +56,11 @@ export class FaultProxy implements AsyncDisposable {
     return this.#accepted;
   }
 
+  /** The ports that the open connections come from, as the target sees them. */
+  get targetSidePorts(): readonly number[] {
+    return [...this.#connections].flatMap(({ targetSidePort }) => targetSidePort ?? []);
+  }
+
   /** Where new connections go from now on; those that waited for a target go there, too. */
   target(port: number): void {
     this.#targetPort = port;
@@ -153,6 +158,10 @@ class Connection {
     near.setNoDelay(true);
     near.on('error', () => {}); // 'close' follows
     near.on('close', () => this.#closed());
+  }
+
+  get targetSidePort(): number | undefined {
+    return this.#far?.localPort;
   }
 
   /** Does what the faults of the moment say. */

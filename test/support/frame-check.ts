@@ -32,7 +32,7 @@ export class FrameCheck {
   worstMs = 0;
   /** When its frames came, ms. */
   readonly arrivalsMs: number[] = [];
-  /** The first frame of each session: when it was sent, and came. */
+  /** The first frame of each session, and the first after each change: when it was sent, and came. */
   readonly starts: { readonly session: number; readonly sentMs: number; readonly atMs: number }[] = [];
   firstKeyAtMs: number | undefined;
   readonly words: string[] = [];
@@ -91,9 +91,10 @@ export class FrameCheck {
     this.session = session;
     if (known !== undefined) {
       // A session that comes back, as of two publishers that take turns: frames may be missing, none may come twice.
-      if (id <= known) this.#follow(session, id, known);
-      else this.#reached(session, id);
-      return;
+      if (id <= known) {
+        this.#follow(session, id, known);
+        return;
+      }
     }
     this.starts.push({ session, sentMs, atMs });
     this.#awaitsVideo = true;

@@ -1,7 +1,7 @@
 // Setup of every test file: fails the file, and cleans up, if it leaves child processes running.
-import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll } from 'vitest';
+import { type Child, children } from './children.ts';
 
 /** A child that was told to end may take this long. */
 const PATIENCE_MS = 3_000;
@@ -25,23 +25,6 @@ afterAll(async () => {
   }
 });
 
-function leftovers(): ReturnType<typeof children> {
+function leftovers(): Child[] {
   return children().filter(({ pid }) => !earlier.has(pid));
-}
-
-/** Running child processes of this one, from /proc; those that only wait to be reaped are left out. */
-function children(): { pid: number; command: string }[] {
-  return readdirSync('/proc').flatMap((name) => {
-    if (!/^\d+$/.test(name)) return [];
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-      // proc(5): "pid (comm) state ppid …", and comm may hold any character.
-      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      if (Number(parent) !== process.pid || state === 'Z') return [];
-      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-      return [{ pid: Number(name), command: command.slice(0, 120) }];
-    } catch {
-      return []; // It ended while we looked.
-    }
-  });
 }

@@ -51,7 +51,7 @@ export class NumberedPublisher implements Disposable {
   }
 
   /** Publishes at a node; resolves once that was granted. */
-  static async start(doors: Doors, options: PublisherOptions): Promise<NumberedPublisher> {
+  static async start(doors: Pick<Doors, 'rtmpPort'>, options: PublisherOptions): Promise<NumberedPublisher> {
     const publisher = new NumberedPublisher(options);
     await publisher.connect(doors);
     return publisher;

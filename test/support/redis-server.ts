@@ -141,6 +141,13 @@ export class RedisSentinel implements AsyncDisposable {
     return sentinel;
   }
 
+  /** Changes an option of the master that it watches. */
+  async configure(option: string, value: string): Promise<void> {
+    const admin = await connectAdmin({ host: '127.0.0.1', port: this.port });
+    await admin.call('SENTINEL', 'SET', 'main', option, value);
+    admin.disconnect();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process.kill();
     rmSync(this.#folder, { recursive: true, force: true });

@@ -124,16 +124,14 @@ test('the next session begins at its key frame, and loses nothing of the old one
   expect(check.starts.map(({ session }) => session)).toEqual([1, 2]);
 });
 
-test('a session that comes back may have a hole, but no frame twice', () => {
+test('a session that comes back begins at a key frame, may have a hole, but no frame twice', () => {
   const at = (from: number, to: number, session: number, base: number) =>
     ALL.slice(from, to).map((frame, nth) => ({ frame, session, time: base + nth }));
-  expect(judge([...at(0, 50, 1, 0), ...at(0, 50, 2, 50), ...at(80, 90, 1, 100)])).toMatchObject({
-    ...CLEAN,
-    splices: 2,
-  });
-  expect(judge([...at(0, 50, 1, 0), ...at(0, 50, 2, 50), ...at(40, 60, 1, 100)])).toMatchObject({
-    duplicated: 10,
-  });
+  const key = ALL.findIndex(({ id, name }) => id > 50 && name === 'avc key');
+  const [before, other] = [at(0, 50, 1, 0), at(0, 50, 2, 50)];
+  expect(judge([...before, ...other, ...at(key, key + 9, 1, 100)])).toMatchObject({ ...CLEAN, splices: 2 });
+  expect(judge([...before, ...other, ...at(key + 1, key + 9, 1, 100)])).toMatchObject({ badStarts: 1 });
+  expect(judge([...before, ...other, ...at(40, 60, 1, 100)])).toMatchObject({ duplicated: 10 });
 });
 
 test('the longest wait: begun before, not over yet, none at all', () => {
