@@ -1,0 +1,44 @@
+// Redis dies, stands still, forgets everything, or is handed over: what plays goes on, with the same epochs, and soon all
+// is in the registry again. `npm run bench:redis-faults` does it with a whole minute of absence.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  REDIS_FAULTS,
+  type RedisFaultSight,
+  RedisFaultStage,
+  sentinelFailover,
+  WHOLE_WITHIN_MS,
+} from '../support/redis-faults.ts';
+
+const AWAY_MS = 3_000;
+
+let stage: RedisFaultStage;
+beforeAll(async () => {
+  stage = await RedisFaultStage.open();
+}, 60_000);
+afterAll(() => stage?.[Symbol.asyncDispose]());
+
+function expectUnnoticed({ players, sameEpochs, wholeMs }: Omit<RedisFaultSight, 'joined'>): void {
+  for (const { node, format, stream, words, ...seen } of players) {
+    expect(words, `${format} of ${stream} on ${node}`).toEqual([]);
+    expect(seen, `${format} of ${stream} on ${node}`).toMatchObject({
+      ...{ lost: 0, duplicated: 0, disordered: 0, corrupt: 0, badTimes: 0, badStarts: 0, splices: 0 },
+      disconnected: undefined,
+    });
+  }
+  expect(sameEpochs).toBe(true);
+  expect(wholeMs).toBeLessThanOrEqual(WHOLE_WITHIN_MS);
+}
+
+test.each(REDIS_FAULTS)(
+  'Redis is %s: no player notices, and a new one may join',
+  { timeout: 60_000 },
+  async (fault) => {
+    const sight = await stage.fault(fault, AWAY_MS);
+    expectUnnoticed(sight);
+    expect(sight.joined).toBe(true);
+  },
+);
+
+test('a sentinel hands over to a replica that never heard of the streams', { timeout: 60_000 }, async () => {
+  expectUnnoticed(await sentinelFailover());
+});
