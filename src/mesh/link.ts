@@ -80,6 +80,8 @@ export class Link implements Peer {
   readonly #needs: LinkNeeds;
   readonly #webSocket: WebSocket;
   readonly #socket: Socket;
+  /** Without the port, for the log. */
+  readonly #address: string;
   readonly #quality = new QualityMeter();
   readonly #allowance = new Allowance();
   #state: { at: 'handshake'; handshake: Handshake } | { at: 'open' } | { at: 'closed' };
@@ -102,6 +104,7 @@ export class Link implements Peer {
     const { webSocket, socket } = connection;
     this.remote = connection.remote;
     this.isDialled = connection.isDialled;
+    this.#address = socket.remoteAddress ?? connection.remote;
     this.#needs = needs;
     this.#webSocket = webSocket;
     this.#socket = socket;
@@ -329,15 +332,24 @@ export class Link implements Peer {
   #failed(error: unknown): void {
     if (this.#state.at === 'closed') return;
     const { counters, quietLog } = this.#needs;
-    const address = this.#socket.remoteAddress ?? this.remote;
     const fields = { remote: this.remote, peer: this.node || undefined };
     if (error instanceof WireError) {
       counters.wireError(error.code);
-      quietLog.wireError(address, { ...fields, ...error.fields, code: error.code, detail: error.message });
+      quietLog.wireError(this.#address, {
+        ...fields,
+        ...error.fields,
+        code: error.code,
+        detail: error.message,
+      });
       this.#end(error, POLICY_VIOLATION);
     } else if (error instanceof TidewayError && this.#state.at === 'handshake') {
       counters.refused(error.code);
-      quietLog.refused(address, { ...fields, ...error.fields, code: error.code, detail: error.message });
+      quietLog.refused(this.#address, {
+        ...fields,
+        ...error.fields,
+        code: error.code,
+        detail: error.message,
+      });
       this.#end(error, POLICY_VIOLATION);
     } else {
       this.#end(this.#internal(error), POLICY_VIOLATION);
