@@ -461,10 +461,10 @@ export class Replica implements StreamSource, UpstreamListener {
     this.#watch = new StreamWatch(clock.now());
     this.#looks = 0;
     this.#lookTimer?.cancel();
-    log.info(
-      { stream: this.key, upstream: upstream.peer.node, hops: upstream.path.length, epoch: grant.epoch },
-      before ? 'relay.switch' : 'relay.start',
-    );
+    const { node } = upstream.peer;
+    const fields = { stream: this.key, upstream: node, hops: upstream.path.length, epoch: grant.epoch };
+    if (before) log.info({ ...fields, before: before.peer.node }, 'relay.switch');
+    else log.info(fields, 'relay.start');
     if (grant.state === 'live' || !this.#stream) this.#live();
     else this.#hold(HELD, grant.msLeft);
     owner.moved(this);
