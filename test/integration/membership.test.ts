@@ -106,6 +106,8 @@ describe('a node of a cluster', () => {
       await until('it sees the other', async () => (await metric(node, 'tideway_nodes')) === 1);
     }
     expect(performance.now() - startedMs).toBeLessThan(2_000);
+    const list = await (await fetch(`http://127.0.0.1:${one.httpPort}/api/v1/nodes`)).text();
+    for (const id of ['test', 'two']) expect(list, 'its API lists both').toContain(`"${id}"`);
     expect(await isReady(one), 'on one host loopback will do').toBe(true);
     await two.stop();
     await until('it is alone', async () => (await metric(one, 'tideway_nodes')) === 0, NODE_LEASE_MS + 2_000);
