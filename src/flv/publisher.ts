@@ -6,7 +6,7 @@ import { type Clock, every } from '../base/clock.ts';
 import { type Reason, TidewayError, WireError } from '../base/errors.ts';
 import { remoteOf } from '../base/remote.ts';
 import { FlvReader, type FlvTag } from '../format/flv.ts';
-import { type OpenPublication, PUBLISHER_STOPPED, type Publication } from '../media/publication.ts';
+import { type OpenPublication, PUBLISHER_STOPPED, type PublisherInlet } from '../media/publication.ts';
 import { isStreamPath, streamKeyOf } from './flv-request.ts';
 
 export interface FlvPublishOptions {
@@ -64,7 +64,7 @@ class Upload {
   readonly #idleMs: number;
   readonly #reader = new FlvReader();
   readonly #allowance = new Allowance();
-  #publication: Publication | undefined;
+  #publication: PublisherInlet | undefined;
   /** Tags that came while the publication is opened: those of one read. */
   #early: readonly FlvTag[] | undefined;
   #lastByteMs: number;
@@ -79,7 +79,7 @@ class Upload {
   }
 
   /** Feeds the publication until the body ends, and ends it. Rejects with what broke it off. */
-  async run(open: () => Promise<Publication>): Promise<void> {
+  async run(open: () => Promise<PublisherInlet>): Promise<void> {
     const failure = await this.#read(open);
     this.#publication?.end(failure ?? PUBLISHER_STOPPED);
     if (failure) throw asError(failure);
@@ -91,7 +91,7 @@ class Upload {
     this.#settle?.(this.#failure);
   }
 
-  async #read(open: () => Promise<Publication>): Promise<Reason | undefined> {
+  async #read(open: () => Promise<PublisherInlet>): Promise<Reason | undefined> {
     const request = this.#request;
     if (request.destroyed) return LOST;
     const take = (bytes: Buffer) => this.#take(bytes, open);
@@ -112,7 +112,7 @@ class Upload {
     }
   }
 
-  #take(bytes: Buffer, open: () => Promise<Publication>): void {
+  #take(bytes: Buffer, open: () => Promise<PublisherInlet>): void {
     if (this.#failure) return;
     this.#lastByteMs = this.#clock.now();
     try {
@@ -127,7 +127,7 @@ class Upload {
   }
 
   /** Never rejects. The request is paused meanwhile, so nothing more comes. */
-  async #open(open: () => Promise<Publication>, tags: readonly FlvTag[]): Promise<void> {
+  async #open(open: () => Promise<PublisherInlet>, tags: readonly FlvTag[]): Promise<void> {
     this.#early = tags;
     this.#request.pause();
     try {
@@ -157,7 +157,7 @@ class Upload {
   }
 }
 
-function append(publication: Publication, tags: readonly FlvTag[]): void {
+function append(publication: PublisherInlet, tags: readonly FlvTag[]): void {
   for (const { kind, timestamp, payload } of tags) publication.append(kind, timestamp, payload);
 }
 

@@ -22,11 +22,24 @@ export interface PublishRequest {
   readonly ended: (why: Reason) => void;
 }
 
+/** Where a door puts what its publisher sends. */
+export interface PublisherInlet {
+  /**
+   * One media message. An empty one, or one after the end, is ignored.
+   * @param timestamp 32-bit wire time, ms
+   * @param payload owned by the inlet from now on; at most 8 MiB
+   */
+  append(kind: FrameKind, timestamp: number, payload: Buffer): void;
+  /** The publisher ends it, or its connection is gone. Calm when repeated. */
+  end(why: Reason): void;
+}
+
 /**
  * Authorises and claims a publish.
- * @throws TidewayError `publish.denied`, `publish.taken`, `publish.no-memory`, `publish.too-many-streams`, `node.stopping`
+ * @throws TidewayError `publish.denied`, `publish.taken`, `publish.backup-taken`, `publish.no-memory`,
+ *   `publish.too-many-streams`, `node.stopping`
  */
-export type OpenPublication = (request: PublishRequest) => Promise<Publication>;
+export type OpenPublication = (request: PublishRequest) => Promise<PublisherInlet>;
 
 /** The publisher said that it is done. */
 export const PUBLISHER_STOPPED: Reason = {
@@ -44,7 +57,7 @@ export interface HoldTimes {
   readonly holdAfterStopMs: number;
 }
 
-export class Publication implements StreamSource {
+export class Publication implements StreamSource, PublisherInlet {
   #epoch: number;
   /** The epoch that it goes on under, from where players can start. */
   #nextEpoch: number | undefined;
@@ -119,11 +132,6 @@ export class Publication implements StreamSource {
     return nowMs - this.#lastFrameMs;
   }
 
-  /**
-   * One media message. An empty one, or one after the end, is ignored.
-   * @param timestamp 32-bit wire time, ms
-   * @param payload owned by the publication from now on; at most 8 MiB
-   */
   append(kind: FrameKind, timestamp: number, payload: Buffer): void {
     if (!this.#open || payload.length === 0) return;
     this.bytes += payload.length;
@@ -135,7 +143,7 @@ export class Publication implements StreamSource {
     else this.#send(kind, role, dts ?? 0, payload);
   }
 
-  /** The publisher ends it, or its connection is gone: the stream goes into hold. Calm when repeated. */
+  /** The stream goes into hold. */
   end(why: Reason): void {
     if (!this.#open) return;
     this.#close(why);

@@ -3,11 +3,7 @@
 import { classify, headerSlot } from '../format/codec.ts';
 import { FrameKind, type FrameRole } from '../format/frame.ts';
 import { Pace } from './pace.ts';
-
-/** Where a publisher's messages go; see Publication. */
-export interface Inlet {
-  append(kind: FrameKind, timestamp: number, payload: Buffer): void;
-}
+import type { PublisherInlet } from './publication.ts';
 
 /** A row that grows beyond it is given up until the next key frame. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -71,7 +67,7 @@ export class Standby {
   }
 
   /** Gives all that is kept to where it goes from now on, set-up first. */
-  handOver(inlet: Inlet): void {
+  handOver(inlet: Pick<PublisherInlet, 'append'>): void {
     const { timestamp } = this.#row[0] ?? { timestamp: 0 };
     for (const { kind, payload } of this.#setUp.values()) inlet.append(kind, timestamp, payload);
     for (const message of this.#row) inlet.append(message.kind, message.timestamp, message.payload);
@@ -79,7 +75,7 @@ export class Standby {
   }
 
   #keepSetUp(message: Message, role: FrameRole): void {
-    const slot = role === 'metadata' ? 'metadata' : (headerSlot(message.kind, message.payload) ?? 'other');
+    const slot = role === 'metadata' ? 'metadata' : headerSlot(message.kind, message.payload);
     if (this.#setUp.has(slot) || this.#setUp.size < MAX_HEADERS) this.#setUp.set(slot, message);
   }
 

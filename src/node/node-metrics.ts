@@ -12,7 +12,7 @@ export interface MetricSources {
   readonly rtmp: Pick<RtmpServer, 'connections' | 'accepted' | 'turnedAway' | 'bytesIn' | 'bytesOut'>;
   readonly http: Pick<HttpServer, 'connections' | 'droppedConnections' | 'requests' | 'bytesOut'> | undefined;
   readonly directory: Pick<StreamDirectory, 'streams' | 'waitingKeyCount'>;
-  readonly publishing: Pick<Publishing, 'opened' | 'claims'>;
+  readonly publishing: Pick<Publishing, 'opened' | 'claims' | 'standbys'>;
   readonly member: Omit<ClusterSources, 'claims'>;
   /** Of the mesh; none for a node alone. */
   readonly mesh: readonly MetricFamily[];
@@ -60,6 +60,10 @@ export function nodeMetrics(sources: MetricSources): string {
     gauge('tideway_log_bytes', 'Memory that frame logs take.', [{ value: budget.usedBytes }]),
     gauge('tideway_log_limit_bytes', 'Memory that frame logs may take.', [{ value: budget.limitBytes }]),
     counter('tideway_publications_total', 'Publications opened.', [{ value: publishing.opened }]),
+    gauge('tideway_standbys', 'Publishers that stand by.', [{ value: publishing.standbys.count }]),
+    counter('tideway_standby_takeovers_total', 'Times that one that stood by went on air.', [
+      { value: publishing.standbys.takeovers },
+    ]),
     counter('tideway_rtmp_refusals_total', 'RTMP peers told no, by reason.', refusals.rtmp.samples()),
     counter('tideway_http_refusals_total', 'Requests told no, by reason.', refusals.http.samples()),
     counter(

@@ -6,12 +6,19 @@ import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
-import { type HoldTimes, Publication, type PublishRequest } from '../media/publication.ts';
+import {
+  type HoldTimes,
+  Publication,
+  type PublisherInlet,
+  type PublishRequest,
+} from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
 import { ClaimKeeper } from '../registry/claim-keeper.ts';
 import type { Claimant, HeldClaim } from '../registry/claimant.ts';
-import type { OriginRecord, Registry } from '../registry/registry.ts';
+import type { ClaimReason, ClaimRequest, OriginRecord, Registry } from '../registry/registry.ts';
+import { FAILED_OVER, PublisherSeat, TAKEN_OVER } from './publisher-seat.ts';
+import { Standbys } from './standbys.ts';
 
 export interface PublishingOptions {
   /** What a second publisher of a stream gets: the stream, or a refusal. */
@@ -26,7 +33,9 @@ export interface PublishingNeeds {
   readonly budget: MemoryBudget;
   readonly directory: StreamDirectory;
   readonly claimant: Claimant;
-  readonly registry: Pick<Registry, 'renew' | 'release'>;
+  readonly registry: Pick<Registry, 'renew' | 'release' | 'putBackup' | 'deleteBackup'>;
+  /** A stream is wanted on this node: a publisher stands by for it. */
+  readonly seek: (key: StreamKey) => void;
   /** This node is the origin of a stream, with this epoch: peers are told. */
   readonly claimed: (key: StreamKey, epoch: number) => void;
   /** This node was the origin of a stream and is no more; who is, if that is known. The stream is in hold. */
@@ -49,7 +58,7 @@ interface Kept {
   readonly publication: Publication;
 }
 
-const TAKEN_OVER: Reason = { code: 'publish.taken-over', message: 'a newer publisher took the stream over' };
+const LEFT: Reason = { code: 'publish.lost', message: 'the publisher went before it was on air' };
 
 export class Publishing {
   readonly #options: PublishingOptions;
@@ -60,6 +69,7 @@ export class Publishing {
   readonly #disputed = new Map<StreamKey, Promise<void>>();
   /** Keys that are being claimed. */
   readonly #opening = new Set<StreamKey>();
+  readonly #standbys: Standbys;
   /** Publications ever opened. */
   opened = 0;
   /** What the claims that are over did; those that are kept have their own. */
@@ -68,11 +78,17 @@ export class Publishing {
   constructor(options: PublishingOptions, needs: PublishingNeeds) {
     this.#options = options;
     this.#needs = needs;
+    const { clock, log, claimant, registry, directory, seek } = needs;
+    this.#standbys = new Standbys({
+      ...{ clock, log, registry, seek, owner: claimant.owner },
+      streamOf: (key) => directory.get(key),
+      takeOver: (seat) => this.takeOver(seat),
+    });
   }
 
-  /** Opens a publication; see OpenPublication for what it throws. */
-  async open(request: PublishRequest): Promise<Publication> {
-    const { authorizer, budget, directory, claimant } = this.#needs;
+  /** Takes a publisher in: on air, or to stand by. See OpenPublication for what it throws. */
+  async open(request: PublishRequest): Promise<PublisherInlet> {
+    const { authorizer, budget, directory, clock } = this.#needs;
     authorizer.checkPublish(request.query);
     if (budget.isOver) {
       throw new TidewayError(
@@ -81,20 +97,40 @@ export class Publishing {
       );
     }
     const { key } = request;
+    const seat = new PublisherSeat(request, {
+      now: () => clock.now(),
+      standsBy: (standing) => this.#standbys.add(standing),
+      stoodBy: (standing) => this.#standbys.remove(standing),
+    });
     directory.checkRoom(key);
-    this.#checkTaken(key);
-    this.#opening.add(key);
-    try {
-      // A claim that goes above another's must not come after ours, and pass it.
-      await this.#disputed.get(key);
-      const answer = await claimant.claim(key, { mode: this.#options.policy, reason: 'publish' });
-      if (answer.is === 'taken') throw taken(key);
-      const publication = this.#begin(request, answer.claim);
-      this.opened += 1;
-      return publication;
-    } finally {
-      this.#opening.delete(key);
+    if (seat.role === 'backup') {
+      await this.#standbys.admit(key);
+      seat.standBy();
+    } else {
+      this.#checkTaken(key);
+      await this.#claim(seat, { mode: this.#options.policy, reason: 'publish' });
     }
+    return seat;
+  }
+
+  /** A publisher that stands by goes on air. @throws TidewayError `registry.*`, `publish.*` if it can't */
+  takeOver(seat: PublisherSeat): Promise<void> {
+    const reason = seat.role === 'backup' ? 'failover' : 'publish';
+    return this.#claim(seat, { mode: 'takeover', reason });
+  }
+
+  /** Does a publisher of this node stand by for the stream? */
+  standsBy(key: StreamKey): boolean {
+    return this.#standbys.has(key);
+  }
+
+  get standbys(): { readonly count: number; readonly takeovers: number } {
+    return this.#standbys;
+  }
+
+  /** Ends the publishers that stand by: the node stops. */
+  dismiss(why: Reason): void {
+    this.#standbys.stop(why);
   }
 
   /** What its claims are, and did. */
@@ -160,41 +196,61 @@ export class Publishing {
     });
   }
 
-  #begin(request: PublishRequest, claim: HeldClaim): Publication {
+  async #claim(
+    seat: PublisherSeat,
+    how: { readonly mode: ClaimRequest['mode']; readonly reason: ClaimReason },
+  ): Promise<void> {
+    const { key } = seat;
+    this.#opening.add(key);
+    try {
+      // A claim that goes above another's must not come after ours, and pass it.
+      await this.#disputed.get(key);
+      const answer = await this.#needs.claimant.claim(key, how);
+      if (answer.is === 'taken') throw taken(key);
+      this.#begin(seat, answer.claim);
+      this.opened += 1;
+    } finally {
+      this.#opening.delete(key);
+    }
+  }
+
+  #begin(seat: PublisherSeat, claim: HeldClaim): void {
     const { clock, log, directory } = this.#needs;
-    const { key } = request;
+    const { key } = seat;
     let publication: Publication | undefined;
     const keeper = this.#keep(claim, () => publication);
     try {
+      if (seat.hasLeft) throw new TidewayError(LEFT.code, LEFT.message);
       const stream = directory.feed(key);
       if (stream.epoch > claim.epoch) throw new TidewayError(TAKEN_OVER.code, TAKEN_OVER.message);
       const grant = { epoch: claim.epoch, stream, holds: this.#options.holds };
-      publication = new Publication(request, grant, { clock, log });
+      publication = new Publication(seat.request, grant, { clock, log });
       const before = this.#kept.get(key);
       if (before) this.#end(before.keeper);
       this.#kept.set(key, { keeper, publication });
-      stream.attach(publication, TAKEN_OVER);
+      stream.attach(publication, reasonOf(claim.reason));
+      seat.goOnAir(publication);
     } catch (error) {
       this.#end(keeper);
       throw error;
     }
     this.#needs.claimed(key, claim.epoch);
-    return publication;
   }
 
   #keep(claim: HeldClaim, published: () => Publication | undefined): ClaimKeeper {
     const { registry, clock } = this.#needs;
-    const lost = (by: OriginRecord | undefined) => this.#stepDown(published(), by?.node);
+    const lost = (by: OriginRecord | undefined) => this.#stepDown(published(), by);
     return new ClaimKeeper(claim, { registry, clock, random: Math.random, lost });
   }
 
   /** The stream goes into hold, with its players; the publisher is told. */
-  #stepDown(publication: Publication | undefined, to?: string): void {
+  #stepDown(publication: Publication | undefined, by?: OriginRecord): void {
     if (!publication) return;
     const stream = this.#needs.directory.get(publication.key);
-    stream?.detach(publication, TAKEN_OVER, this.#options.holds.holdMs);
-    publication.displace(TAKEN_OVER);
-    if (stream?.state.at === 'held') this.#needs.passedOn(stream, to);
+    const why = reasonOf(by?.reason ?? 'publish');
+    stream?.detach(publication, why, this.#options.holds.holdMs);
+    publication.displace(why);
+    if (stream?.state.at === 'held') this.#needs.passedOn(stream, by?.node);
   }
 
   #giveUp(kept: Kept): void {
@@ -261,6 +317,11 @@ export class Publishing {
       throw new TidewayError('publish.taken', message);
     }
   }
+}
+
+/** What the publisher is told that loses to such a claim. */
+function reasonOf(claim: ClaimReason): Reason {
+  return claim === 'failover' ? FAILED_OVER : TAKEN_OVER;
 }
 
 function taken(key: StreamKey): TidewayError {

@@ -100,6 +100,7 @@ export class RelayNode {
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
         ...{ claimant, registry },
+        seek: (key) => this.#mesh?.seek(key),
         claimed: (key, epoch) => this.#mesh?.claimed(key, epoch),
         passedOn: (stream, to) => this.#mesh?.passedOn(stream, to),
       },
@@ -109,7 +110,8 @@ export class RelayNode {
       ...{ clock, registry, node: config.node.id },
       self: () => this.#member.record(),
       others: () => this.#member.membership.nodes(),
-      local: () => localStreams(this.#directory.streams, clock),
+      local: () =>
+        localStreams(this.#directory.streams, { clock, standsBy: (key) => this.#publishing.standsBy(key) }),
       mesh: this.#mesh ?? NO_MESH,
     });
     this.#rtmp = this.#buildRtmp();
@@ -146,6 +148,7 @@ export class RelayNode {
     await this.#rtmp.start();
     opened.add((why) => this.#rtmp.stop(why, this.#leftMs() * RTMP_STOP_SHARE));
     opened.add((why) => this.#directory.stop(why));
+    opened.add((why) => this.#publishing.dismiss(why));
     this.#running = opened.move();
     this.#notReady = undefined;
     this.#member.tell();
@@ -232,7 +235,8 @@ export class RelayNode {
     const config = { ...this.#config, mesh: { ...this.#config.mesh, secret } };
     return new NodeMesh(config, {
       ...{ clock: this.#clock, log: this.#log, version: version(), member: this.#member },
-      ...{ directory: this.#directory, origins: this.#publishing, isWanted: () => false },
+      ...{ directory: this.#directory, origins: this.#publishing },
+      isWanted: (key) => this.#publishing.standsBy(key),
     });
   }
 

@@ -1,16 +1,20 @@
 // What the node tells about its streams: rows for lists, read from the streams when asked.
 import type { Clock } from '../base/clock.ts';
+import type { StreamKey } from '../base/stream-key.ts';
 import type { StreamSummary } from '../http/api.ts';
 import type { Stream } from '../media/stream.ts';
 import type { LocalStream } from './cluster-summaries.ts';
 
 /** The streams of this node, as what is told of the cluster begins with them. */
-export function* localStreams(streams: Iterable<Stream>, clock: Clock): Generator<LocalStream> {
+export function* localStreams(
+  streams: Iterable<Stream>,
+  { clock, standsBy }: { clock: Clock; standsBy: (key: StreamKey) => boolean },
+): Generator<LocalStream> {
   for (const stream of streams) {
     const { key, state, epoch, playerCount: players } = stream;
     if (state.at !== 'live' && state.at !== 'held') continue;
     const sinceWallMs = clock.wallMs() - (clock.now() - state.sinceMs);
-    yield { key, state: state.at, epoch, players, standsBy: false, sinceWallMs };
+    yield { key, state: state.at, epoch, players, standsBy: standsBy(key), sinceWallMs };
   }
 }
 

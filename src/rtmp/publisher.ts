@@ -2,10 +2,7 @@
 import type { Reason } from '../base/errors.ts';
 import { FrameKind } from '../format/frame.ts';
 import { amf0Body, MessageType, type RtmpMessage, splitAggregate } from '../format/rtmp/message.ts';
-import type { Publication } from '../media/publication.ts';
-
-/** Where the frames go. */
-export type PublicationInlet = Pick<Publication, 'append' | 'end'>;
+import type { PublisherInlet } from '../media/publication.ts';
 
 const SET_DATA_FRAME = amf0String('@setDataFrame');
 const CLEAR_DATA_FRAME = amf0String('@clearDataFrame');
@@ -25,9 +22,9 @@ export function isMedia(type: number): boolean {
 }
 
 export class RtmpPublisher {
-  readonly #publication: PublicationInlet;
+  readonly #publication: PublisherInlet;
 
-  constructor(publication: PublicationInlet) {
+  constructor(publication: PublisherInlet) {
     this.#publication = publication;
   }
 

@@ -4,7 +4,7 @@ import { TidewayError } from '../../../src/base/errors.ts';
 import { parseStreamKey } from '../../../src/base/stream-key.ts';
 import { FrameKind } from '../../../src/format/frame.ts';
 import { MemoryBudget } from '../../../src/media/memory-budget.ts';
-import type { Publication } from '../../../src/media/publication.ts';
+import { Publication } from '../../../src/media/publication.ts';
 import { StreamDirectory } from '../../../src/media/stream-directory.ts';
 import { Publishing, type PublishingOptions } from '../../../src/node/publishing.ts';
 import { RENEW_MS } from '../../../src/registry/claim-keeper.ts';
@@ -47,7 +47,18 @@ beforeEach(() => {
     const authorizer = new Authorizer({ publishSecret });
     newest = new Publishing(
       { policy, holds: HOLDS },
-      { clock, log, authorizer, budget, directory, claimant, registry, claimed, passedOn: () => {} },
+      {
+        clock,
+        log,
+        authorizer,
+        budget,
+        directory,
+        claimant,
+        registry,
+        claimed,
+        passedOn: () => {},
+        seek: () => {},
+      },
     );
     return newest;
   };
@@ -61,20 +72,24 @@ function claimantOf(node: string): Claimant {
 }
 
 interface Opened {
+  /** Of the publisher that was let in. */
   readonly publication: Publication;
   readonly endedBy: string[];
 }
 
 async function open(publishing: Publishing, { name = 'test', query = '' } = {}): Promise<Opened> {
   const endedBy: string[] = [];
-  const publication = await publishing.open({
-    key: parseStreamKey('live', name),
+  const key = parseStreamKey('live', name);
+  await publishing.open({
+    key,
     query: new URLSearchParams(query),
     protocol: 'rtmp',
     remote: '203.0.113.2:40000',
     ended: (why) => void endedBy.push(why.code),
   });
-  return { publication, endedBy };
+  const state = directory.get(key)?.state;
+  if (state?.at !== 'live' || !(state.source instanceof Publication)) throw new Error('it is not on air');
+  return { publication: state.source, endedBy };
 }
 
 async function codeOf(opening: Promise<unknown>): Promise<string | undefined> {

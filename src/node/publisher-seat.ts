@@ -1,0 +1,112 @@
+// One publisher of this node, as long as its connection lasts: on air, or standing by for the one who is. The door knows
+// no difference; when the two change, standbys.ts and publishing.ts decide.
+import type { Reason } from '../base/errors.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import type { FrameKind } from '../format/frame.ts';
+import type { Publication, PublisherInlet, PublishRequest } from '../media/publication.ts';
+import { Standby } from '../media/standby.ts';
+
+/** `?role=backup` asks to stand by; every other publisher is a primary. */
+export type PublisherRole = 'primary' | 'backup';
+
+/** A backup took over from a publisher that was silent; it stands by from then on. */
+export const FAILED_OVER: Reason = {
+  code: 'publish.failed-over',
+  message: 'this publisher was silent, and its backup took the stream over: it stands by',
+};
+/** A newer publisher, or the primary, took over. */
+export const TAKEN_OVER: Reason = {
+  code: 'publish.taken-over',
+  message: 'a newer publisher took the stream over',
+};
+
+export interface SeatNeeds {
+  readonly now: () => number;
+  /** It stands by from now on. */
+  readonly standsBy: (seat: PublisherSeat) => void;
+  /** It stands by no more: it is on air, or its publisher went. */
+  readonly stoodBy: (seat: PublisherSeat) => void;
+}
+
+type SeatState =
+  | { readonly at: 'new' }
+  | { readonly at: 'on air'; readonly publication: Publication }
+  | { readonly at: 'standing by'; readonly standby: Standby; readonly sinceMs: number }
+  | { readonly at: 'left' };
+
+export class PublisherSeat implements PublisherInlet {
+  readonly role: PublisherRole;
+  /** What its publications are opened with. */
+  readonly request: PublishRequest;
+  readonly #asked: PublishRequest;
+  readonly #needs: SeatNeeds;
+  #state: SeatState = { at: 'new' };
+
+  constructor(request: PublishRequest, needs: SeatNeeds) {
+    this.role = request.query.get('role') === 'backup' ? 'backup' : 'primary';
+    this.#asked = request;
+    this.request = { ...request, ended: (why) => this.#displaced(why) };
+    this.#needs = needs;
+  }
+
+  get key(): StreamKey {
+    return this.#asked.key;
+  }
+
+  /** What it keeps while it stands by, and since when; undefined otherwise. */
+  get standing(): { readonly standby: Standby; readonly sinceMs: number } | undefined {
+    return this.#state.at === 'standing by' ? this.#state : undefined;
+  }
+
+  /** Its publisher is gone. */
+  get hasLeft(): boolean {
+    return this.#state.at === 'left';
+  }
+
+  /** From now on what it sends is the stream, what it has kept first. */
+  goOnAir(publication: Publication): void {
+    const before = this.#state;
+    this.#state = { at: 'on air', publication };
+    if (before.at !== 'standing by') return;
+    before.standby.handOver(publication);
+    this.#needs.stoodBy(this);
+  }
+
+  standBy(): void {
+    const nowMs = this.#needs.now();
+    this.#state = { at: 'standing by', standby: new Standby(nowMs), sinceMs: nowMs };
+    this.#needs.standsBy(this);
+  }
+
+  append(kind: FrameKind, timestamp: number, payload: Buffer): void {
+    const state = this.#state;
+    if (state.at === 'on air') state.publication.append(kind, timestamp, payload);
+    else if (state.at === 'standing by') state.standby.append(kind, timestamp, payload, this.#needs.now());
+  }
+
+  end(why: Reason): void {
+    const before = this.#state;
+    this.#state = { at: 'left' };
+    if (before.at === 'on air') before.publication.end(why);
+    if (before.at === 'standing by') this.#needs.stoodBy(this);
+  }
+
+  /** The node ends it while it stands by. */
+  dismiss(why: Reason): void {
+    if (this.#state.at !== 'standing by') return;
+    this.end(why);
+    this.#asked.ended(why);
+  }
+
+  /** Its publication is over: who lost to a backup, or is one, stays. */
+  #displaced(why: Reason): void {
+    const isPassedOver = why.code === FAILED_OVER.code;
+    const isBackup = this.role === 'backup' && why.code === TAKEN_OVER.code;
+    if (isPassedOver || isBackup) {
+      this.standBy();
+      return;
+    }
+    this.#state = { at: 'left' };
+    this.#asked.ended(why);
+  }
+}

@@ -1,0 +1,159 @@
+// The publishers of this node that stand by: it looks whether those who are on air fall silent, or have been given back
+// their health, and says when one is to take over (design §6, backup publisher).
+import { type Clock, every, type Timer } from '../base/clock.ts';
+import { type Reason, TidewayError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import { isSilence } from '../media/standby.ts';
+import type { Stream } from '../media/stream.ts';
+import { isAway } from '../registry/guarded.ts';
+import type { Owner, Registry } from '../registry/registry.ts';
+import type { PublisherSeat } from './publisher-seat.ts';
+
+const LOOK_EVERY_MS = 50;
+/** A stream that nobody has is given so long to be found. */
+const ABSENT_MS = 1_000;
+/** A primary that has sent for so long without a silence takes the stream back. */
+export const WELL_MS = 10_000;
+/** A takeover that failed is tried again after so long. */
+const TRY_AGAIN_MS = 1_000;
+/** The lease of a backup's record is 10 s. */
+const RENEW_MS = 3_000;
+
+export interface StandbysNeeds {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly owner: Owner;
+  readonly registry: Pick<Registry, 'putBackup' | 'deleteBackup'>;
+  readonly streamOf: (key: StreamKey) => Stream | undefined;
+  /** The stream is wanted on this node, though nobody plays it. */
+  readonly seek: (key: StreamKey) => void;
+  /** Puts a publisher on air; rejects or changes nothing if it can't. */
+  readonly takeOver: (seat: PublisherSeat) => Promise<void>;
+}
+
+/** What is known of one that stands by. */
+interface Watched {
+  /** Since when this node has not had the stream; undefined while it has. */
+  absentSinceMs: number | undefined;
+  /** Not tried before. */
+  nextTryMs: number;
+  isTrying: boolean;
+  nextPutMs: number;
+}
+
+const NEWER_BACKUP: Reason = {
+  code: 'publish.taken-over',
+  message: 'a newer backup of the stream came to this node',
+};
+
+export class Standbys {
+  readonly #needs: StandbysNeeds;
+  /** Bounded by the connections of the doors. */
+  readonly #seats = new Map<PublisherSeat, Watched>();
+  #timer: Timer | undefined;
+  /** Takeovers by one that stood by. */
+  takeovers = 0;
+
+  constructor(needs: StandbysNeeds) {
+    this.#needs = needs;
+  }
+
+  get count(): number {
+    return this.#seats.size;
+  }
+
+  /** Does a publisher of this node stand by for the stream? */
+  has(key: StreamKey): boolean {
+    for (const seat of this.#seats.keys()) if (seat.key === key) return true;
+    return false;
+  }
+
+  /**
+   * May a backup of the stream stand by here? One that did before on this node makes room.
+   * @throws TidewayError `publish.backup-taken`, `registry.*`
+   */
+  async admit(key: StreamKey): Promise<void> {
+    for (const seat of [...this.#seats.keys()]) {
+      if (seat.key === key && seat.role === 'backup') seat.dismiss(NEWER_BACKUP);
+    }
+    if ((await this.#put(key)) === 'put') return;
+    throw new TidewayError('publish.backup-taken', `a backup of ${key} stands by on another node already`);
+  }
+
+  add(seat: PublisherSeat): void {
+    this.#seats.set(seat, { absentSinceMs: undefined, nextTryMs: 0, isTrying: false, nextPutMs: 0 });
+    this.#timer ??= every(this.#needs.clock, LOOK_EVERY_MS, () => this.#look());
+    this.#needs.log.info(
+      { stream: seat.key, role: seat.role, remote: seat.request.remote },
+      'publish.stands-by',
+    );
+  }
+
+  remove(seat: PublisherSeat): void {
+    if (!this.#seats.delete(seat)) return;
+    if (this.#seats.size === 0) {
+      this.#timer?.cancel();
+      this.#timer = undefined;
+    }
+    if (seat.role === 'backup') {
+      this.#needs.registry.deleteBackup(seat.key, this.#needs.owner).catch(() => {}); // The lease runs out.
+    }
+  }
+
+  /** Ends all that stand by. */
+  stop(why: Reason): void {
+    for (const seat of [...this.#seats.keys()]) seat.dismiss(why);
+  }
+
+  #look(): void {
+    const nowMs = this.#needs.clock.now();
+    for (const [seat, watched] of [...this.#seats]) {
+      if (seat.role === 'backup' && nowMs >= watched.nextPutMs) {
+        watched.nextPutMs = nowMs + RENEW_MS;
+        void this.#put(seat.key).catch(() => {}); // It stands by all the same.
+      }
+      if (!watched.isTrying && nowMs >= watched.nextTryMs && this.#isDue(seat, watched, nowMs)) {
+        void this.#takeOver(seat, watched);
+      }
+    }
+  }
+
+  #isDue(seat: PublisherSeat, watched: Watched, nowMs: number): boolean {
+    const { standby } = seat.standing ?? {};
+    const stream = this.#needs.streamOf(seat.key);
+    if (stream) watched.absentSinceMs = undefined;
+    else if (watched.absentSinceMs === undefined) {
+      watched.absentSinceMs = nowMs;
+      this.#needs.seek(seat.key);
+    }
+    if (!standby?.isReady(nowMs)) return false;
+    if (seat.role === 'primary' && standby.wellMs(nowMs) >= WELL_MS) return true;
+    if (stream) return isSilence(stream.silentMs(nowMs), stream.usualIntervalMs);
+    return nowMs - (watched.absentSinceMs ?? nowMs) >= ABSENT_MS;
+  }
+
+  async #takeOver(seat: PublisherSeat, watched: Watched): Promise<void> {
+    watched.isTrying = true;
+    try {
+      await this.#needs.takeOver(seat);
+      if (!seat.standing) this.takeovers += 1;
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      this.#needs.log.warn({ stream: seat.key, role: seat.role, detail }, 'publish.takeover-failed');
+    }
+    watched.isTrying = false;
+    watched.nextTryMs = this.#needs.clock.now() + TRY_AGAIN_MS;
+  }
+
+  /** While the registry is away nobody can say, and the backup stands by. */
+  async #put(key: StreamKey): Promise<'put' | 'taken'> {
+    const { owner, registry } = this.#needs;
+    try {
+      return await registry.putBackup(key, { ...owner, publisher: `${owner.node}-backup` });
+    } catch (error) {
+      if (isAway(error)) return 'put';
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,209 @@
+import { beforeEach, expect, test } from 'vitest';
+import { Authorizer } from '../../../src/auth/authorizer.ts';
+import type { Reason } from '../../../src/base/errors.ts';
+import { MemoryBudget } from '../../../src/media/memory-budget.ts';
+import type { PublisherInlet } from '../../../src/media/publication.ts';
+import { StreamDirectory } from '../../../src/media/stream-directory.ts';
+import { Publishing } from '../../../src/node/publishing.ts';
+import { Claimant } from '../../../src/registry/claimant.ts';
+import { MemoryRegistry } from '../../../src/registry/memory.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import {
+  FakeLog,
+  FakeSink,
+  KEY,
+  kindOf,
+  type PayloadName,
+  payloadOf,
+  STREAM_OPTIONS,
+  TestEncoder,
+} from '../../support/media.ts';
+import { ownerOf } from '../../support/registries.ts';
+import { settle } from '../../support/settle.ts';
+
+const GONE: Reason = { code: 'test.gone', message: 'the encoder went' };
+const EVERY_MS = 40;
+
+let clock: FakeClock;
+let log: FakeLog;
+let registry: MemoryRegistry;
+let directory: StreamDirectory;
+let publishing: Publishing;
+let encoders: Encoder[];
+
+/** An encoder that sends a frame each 40 ms while it is well; ids say whose they are. */
+class Encoder {
+  readonly inlet: PublisherInlet;
+  readonly endedBy: string[] = [];
+  isWell = true;
+  #nextId: number;
+  #sent = 0;
+
+  private constructor(inlet: PublisherInlet, firstId: number) {
+    this.inlet = inlet;
+    this.#nextId = firstId;
+  }
+
+  static async publish(query: string, firstId: number): Promise<Encoder> {
+    const endedBy: string[] = [];
+    const inlet = await publishing.open({
+      ...{ key: KEY, protocol: 'rtmp', remote: '203.0.113.2:40000', query: new URLSearchParams(query) },
+      ended: ({ code }) => void endedBy.push(code),
+    });
+    const encoder = new Encoder(inlet, firstId);
+    Object.assign(encoder, { endedBy });
+    encoder.#send('avc header');
+    encoders.push(encoder);
+    return encoder;
+  }
+
+  frame(): void {
+    if (this.isWell) this.#send(this.#sent % 25 === 1 ? 'avc key' : 'avc delta');
+  }
+
+  #send(name: PayloadName): void {
+    this.inlet.append(kindOf(name), this.#sent * EVERY_MS, payloadOf(name, this.#nextId));
+    this.#nextId += 1;
+    this.#sent += 1;
+  }
+}
+
+async function pass(ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= EVERY_MS) {
+    for (const encoder of encoders) encoder.frame();
+    clock.pass(Math.min(EVERY_MS, left));
+    await settle();
+  }
+}
+
+function play(): FakeSink {
+  const sink = new FakeSink();
+  sink.player = directory.get(KEY)?.play(new TestEncoder(), sink, { remote: 'test' });
+  return sink;
+}
+
+const isOf = (firstId: number) => (id: number | undefined) =>
+  id !== undefined && id >= firstId && id < firstId + 1e6;
+const primarys = isOf(1e6);
+const backups = isOf(2e6);
+
+beforeEach(() => {
+  clock = new FakeClock();
+  log = new FakeLog();
+  encoders = [];
+  registry = new MemoryRegistry({ clock });
+  const budget = new MemoryBudget(2 ** 40);
+  directory = new StreamDirectory({ maxStreams: 2, waitMs: 2000, maxWaitingKeys: 10 }, STREAM_OPTIONS, {
+    ...{ clock, log, budget, seek: () => {} },
+    changed: (stream) => publishing.streamChanged(stream),
+  });
+  const claimant = new Claimant(
+    { owner: ownerOf('a'), tag: 7, whileAway: 'accept' },
+    { registry, registryWallMs: () => registry.registryWallMs() },
+  );
+  publishing = new Publishing(
+    { policy: 'reject', holds: { holdMs: 30_000, holdAfterStopMs: 30_000 } },
+    {
+      ...{ clock, log, budget, directory, claimant, registry },
+      authorizer: new Authorizer({ publishSecret: undefined }),
+      ...{ claimed: () => {}, passedOn: () => {}, seek: () => {} },
+    },
+  );
+});
+
+test('a backup stands by, takes over within a second of silence, and gives back after ten', async () => {
+  const primary = await Encoder.publish('', 1e6);
+  await pass(1000);
+  const sink = play();
+  const backup = await Encoder.publish('role=backup', 2e6);
+  await pass(2000);
+  expect(sink.ids.every(primarys)).toBe(true);
+  expect(publishing.standsBy(KEY)).toBe(true);
+  expect((await registry.lookup(KEY)).backup).toMatchObject({ node: 'a' });
+
+  primary.isWell = false;
+  await pass(400);
+  expect(sink.ids.every(primarys)).toBe(true);
+  await pass(400);
+  expect(backups(sink.ids.at(-1))).toBe(true);
+  expect((await registry.lookup(KEY)).origin).toMatchObject({ reason: 'failover' });
+
+  primary.isWell = true;
+  await pass(9_000);
+  expect(backups(sink.ids.at(-1))).toBe(true);
+  await pass(2_000);
+  expect(primarys(sink.ids.at(-1))).toBe(true);
+  expect((await registry.lookup(KEY)).origin).toMatchObject({ reason: 'publish' });
+  expect(publishing.standsBy(KEY)).toBe(true);
+
+  expect([primary.endedBy, backup.endedBy, sink.ends]).toEqual([[], [], []]);
+  const { times } = sink;
+  expect(times.every((time, at) => at === 0 || time >= (times[at - 1] ?? 0))).toBe(true);
+  expect(times.every((time, at) => at === 0 || time - (times[at - 1] ?? 0) <= 3000)).toBe(true);
+});
+
+test('a primary that stopped is followed by its backup, and may come again', async () => {
+  const primary = await Encoder.publish('', 1e6);
+  await pass(1000);
+  const sink = play();
+  await Encoder.publish('role=backup', 2e6);
+  await pass(1000);
+  encoders.shift();
+  primary.inlet.end(GONE);
+  await pass(1000);
+  expect(backups(sink.ids.at(-1))).toBe(true);
+  expect(sink.ends).toEqual([]);
+});
+
+test('a backup without a primary goes on air after a second', async () => {
+  await Encoder.publish('role=backup', 2e6);
+  await pass(900);
+  expect(directory.get(KEY)).toBeUndefined();
+  await pass(400);
+  const sink = play();
+  await pass(400);
+  expect(backups(sink.ids.at(-1))).toBe(true);
+});
+
+test('a backup that is silent itself does not take over', async () => {
+  const primary = await Encoder.publish('', 1e6);
+  const backup = await Encoder.publish('role=backup', 2e6);
+  await pass(1000);
+  backup.isWell = false;
+  await pass(1000);
+  primary.isWell = false;
+  await pass(3000);
+  expect(publishing.standbys.takeovers).toBe(0);
+  backup.isWell = true;
+  await pass(1500);
+  expect(publishing.standbys.takeovers).toBe(1);
+});
+
+test('one backup stands by in the cluster, the newest one on its node', async () => {
+  await Encoder.publish('', 1e6);
+  const first = await Encoder.publish('role=backup', 2e6);
+  await Encoder.publish('role=backup', 3e6);
+  expect(first.endedBy).toEqual(['publish.taken-over']);
+  expect(publishing.standbys.count).toBe(1);
+  await registry.deleteBackup(KEY, ownerOf('a'));
+  await registry.putBackup(KEY, { ...ownerOf('b'), publisher: 'b-backup' });
+  await expect(Encoder.publish('role=backup', 4e6)).rejects.toMatchObject({ code: 'publish.backup-taken' });
+});
+
+test('a backup that goes leaves nothing behind', async () => {
+  await Encoder.publish('', 1e6);
+  const backup = await Encoder.publish('role=backup', 2e6);
+  await pass(200);
+  backup.inlet.end(GONE);
+  encoders.pop();
+  await settle();
+  expect(publishing.standsBy(KEY)).toBe(false);
+  expect((await registry.lookup(KEY)).backup).toBeUndefined();
+});
+
+test('a node that stops tells those who stand by', async () => {
+  await Encoder.publish('', 1e6);
+  const backup = await Encoder.publish('role=backup', 2e6);
+  publishing.dismiss({ code: 'node.stopping', message: 'the node stops' });
+  expect(backup.endedBy).toEqual(['node.stopping']);
+});
