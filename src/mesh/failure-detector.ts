@@ -1,6 +1,7 @@
 // When a replica may say that its upstream failed: pure. Three detectors: the link is silent, the stream is stuck, the
 // stream is idle (design §6).
 import type { Place } from './gate.ts';
+import type { Peer } from './peer.ts';
 
 /** How often links and streams are looked at. */
 export const WATCH_EVERY_MS = 40;
@@ -16,6 +17,11 @@ const LATE_MS = 100;
 /** How long a link may be without a byte, ms. */
 export function silenceLimitMs(rttDevMs: number): number {
   return Math.max(MIN_SILENT_MS, BEAT_MS + 4 * rttDevMs);
+}
+
+/** Has a peer been without a word for longer than it may? */
+export function isLinkSilent(peer: Pick<Peer, 'silentMs' | 'quality'>, nowMs: number): boolean {
+  return peer.silentMs(nowMs) > silenceLimitMs(peer.quality?.rttDevMs ?? 0);
 }
 
 /** How long a stream may be without a frame until its origin is taken for silent, ms. */

@@ -1,28 +1,24 @@
-// One stream that this node relays: where its frames come from, and how it gets over the loss of that. It asks, judges
-// and appends; who asks and who is told is replicas.ts's.
+// One stream that this node relays: who feeds it, and how it gets over the loss of that. Who is asked is search.ts's, what
+// becomes of runs and frames is intake.ts's, who is told is replicas.ts's.
 import type { Clock, Timer } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
-import { classify } from '../format/codec.ts';
-import { Frame, type Run } from '../format/frame.ts';
+import type { Run } from '../format/frame.ts';
 import type { Control } from '../format/mesh/control.ts';
 import type { MediaFrame } from '../format/mesh/media-codec.ts';
 import type { Stream, StreamSource } from '../media/stream.ts';
 import { isAhead, StreamWatch, SwitchBrake } from './failure-detector.ts';
-import { Gate, type Place } from './gate.ts';
+import type { Place } from './gate.ts';
+import { Intake, type Lane } from './intake.ts';
 import type { Peer } from './peer.ts';
+import { Search } from './search.ts';
 import type { Found, Sources } from './sources.ts';
-import type { Resume, Subscriptions } from './subscriptions.ts';
+import type { Subscriptions } from './subscriptions.ts';
 import type { Upstream, UpstreamListener } from './upstream.ts';
 
 /** Links between an origin and its furthest replica (design §6). */
 export const MAX_HOPS = 4;
-/** While two upstreams overlap, a frame that is ahead waits so long for those before it. */
-const OVERLAP_MS = 100;
-const MAX_HELD_BACK = 4_096;
-/** A node that failed is not asked again for so long, unless there is nobody else. */
-const SHUN_MS = 2_000;
 /** Looks for a source while there is none: after these, then each second. */
 const LOOK_AGAIN_MS = [100, 200, 400, 1_000];
 /** How often a standby is asked whether it has frames while there are none here. */
@@ -57,7 +53,7 @@ export interface ReplicaNeeds {
   /** 0 to 1. */
   readonly random: () => number;
   readonly subscriptions: Subscriptions;
-  readonly sources: Pick<Sources, 'find'>;
+  readonly sources: Pick<Sources, 'find' | 'originNow'>;
   /** An open link to a node. */
   readonly linkTo: (node: string) => Peer | undefined;
   /** @throws TidewayError if the node can't be reached */
@@ -95,62 +91,62 @@ const LOOP: Reason = {
   message: 'the peer is fed by this node, or too far from the origin',
 };
 
-/** A run of which no frame came yet. It is entered with its first frame, so that its set-up is never without it. */
-interface Opening {
-  readonly upstream: Upstream;
-  readonly run: Run;
-  readonly setUp: MediaFrame[];
-}
-
 export class Replica implements StreamSource, UpstreamListener {
   readonly key: StreamKey;
   readonly #options: ReplicaOptions;
   readonly #needs: ReplicaNeeds;
-  readonly #gate = new Gate();
+  readonly #intake: Intake;
+  readonly #search: Search;
   readonly #brake = new SwitchBrake();
-  /** Nodes that failed, and until when they are passed over; as many as were tried of late. */
-  readonly #shunned = new Map<string, number>();
   #stream: Stream | undefined;
   #current: Upstream | undefined;
   /** The upstream before, until the current one has begun. */
   #former: Upstream | undefined;
-  /** The question that is under way. */
-  #asking: { upstream: Upstream; answered: (answer: Control<'no'> | Reason | 'granted') => void } | undefined;
   #seeking = false;
   /** Asked to look again while it looked. */
-  #seekAgain: { first: readonly string[]; cause: SwitchCause } | undefined;
+  #seekAgain: { readonly named: readonly string[]; readonly cause: SwitchCause } | undefined;
   #watch: StreamWatch;
-  #opening: Opening | undefined;
-  /** What a current upstream that is ahead brought, until the former one has got there. */
-  #heldBack: { readonly run: Run; readonly items: (() => void)[]; readonly timer: Timer } | undefined;
   #over = false;
   #looks = 0;
   #lookTimer: Timer | undefined;
-  #found: { readonly found: Found; readonly atMs: number } | undefined;
+  #found: { readonly nodes: readonly string[]; readonly atMs: number };
   #askedStandbyMs = 0;
   #usedMs: number;
   #arrivedMs: number;
 
   /** @param stream this node's stream, if it is here already: without a source, in hold */
   constructor(key: StreamKey, options: ReplicaOptions, needs: ReplicaNeeds, stream?: Stream) {
+    const { clock, random, linkTo, dial, owner } = needs;
+    const nowMs = clock.now();
     this.key = key;
-    this.#stream = stream;
-    if (stream?.head) this.#gate.enter({ epoch: stream.head.epoch, from: stream.head.seq + 1 });
     this.#options = options;
     this.#needs = needs;
-    const nowMs = needs.clock.now();
+    this.#stream = stream;
+    this.#intake = new Intake({
+      clock,
+      stream: () => this.#live(),
+      overlaps: () => this.#former !== undefined,
+      taken: () => this.#leaveFormer(),
+      spliced: (verdict) => {
+        owner.spliced(verdict);
+        owner.moved(this);
+      },
+    });
+    if (stream?.head) this.#intake.resumeFrom(stream.head);
+    this.#search = new Search({
+      ...{ clock, random, linkTo, dial, self: options.self },
+      find: () => this.#find(this.#stream !== undefined),
+      subscribe: (peer, insist) => this.#subscribe(peer, insist),
+      fenced: (epoch) => owner.fenced(this, epoch),
+    });
     this.#watch = new StreamWatch(nowMs);
+    this.#found = { nodes: [], atMs: nowMs };
     this.#usedMs = nowMs;
     this.#arrivedMs = nowMs;
   }
 
   get epoch(): number {
-    return this.#gate.place?.epoch ?? this.#stream?.epoch ?? 0;
-  }
-
-  /** The newest frame that it has. */
-  get place(): Place | undefined {
-    return this.#gate.place;
+    return this.#intake.place?.epoch ?? this.#stream?.epoch ?? 0;
   }
 
   /** The node that feeds it. */
@@ -174,7 +170,8 @@ export class Replica implements StreamSource, UpstreamListener {
 
   /** Who would feed it next. */
   get standby(): string | undefined {
-    return this.#candidates([], this.#found?.found).find((node) => node !== this.upstreamNode);
+    const others = [...this.#above(), ...this.#found.nodes].filter((node) => node !== this.upstreamNode);
+    return this.#search.candidates(others)[0];
   }
 
   silentMs(nowMs: number): number {
@@ -191,28 +188,34 @@ export class Replica implements StreamSource, UpstreamListener {
     if (this.#over) return;
     this.#over = true;
     this.#lookTimer?.cancel();
-    this.#dropHeldBack();
-    for (const upstream of [this.#current, this.#former, this.#asking?.upstream]) {
+    this.#intake.drop();
+    for (const upstream of [this.#current, this.#former, this.#search.end()]) {
       if (upstream) this.#needs.subscriptions.unsubscribe(upstream);
     }
-    this.#asking?.answered(UNUSED);
     this.#current = undefined;
     this.#former = undefined;
   }
 
   /**
-   * Looks for a source: `first` is asked first. While one is looked for already, it is done once more afterwards.
+   * Looks for a source: `named` are asked first. While one is looked for already, it is done once more afterwards.
    * Never rejects.
    */
-  async seek(first: readonly string[], cause: SwitchCause): Promise<void> {
+  async seek(named: readonly string[], cause: SwitchCause): Promise<void> {
     if (this.#over) return;
     if (this.#seeking) {
-      this.#seekAgain = { first, cause };
+      this.#seekAgain = { named, cause };
       return;
     }
     this.#seeking = true;
     const before = this.#current;
-    await this.#tryAll(first, cause).catch((error: unknown) => {
+    // Who is only called elsewhere stays where it is, if that is not to be had.
+    const goesOn = !before || (cause !== 'origin' && cause !== 'held');
+    const plan = {
+      named: goesOn ? [...named, ...this.#above()] : named,
+      goesOn,
+      except: before?.peer.node,
+    };
+    await this.#search.run(plan).catch((error: unknown) => {
       this.#needs.log.error({ stream: this.key, err: error }, 'relay.seek-failed');
     });
     this.#seeking = false;
@@ -221,15 +224,15 @@ export class Replica implements StreamSource, UpstreamListener {
     if (isMoved) this.#needs.owner.switched(cause);
     const again = this.#seekAgain;
     this.#seekAgain = undefined;
-    if (again && !isMoved) void this.seek(again.first, again.cause);
+    if (again && !isMoved) void this.seek(again.named, again.cause);
     else if (!this.#current) this.#orphaned();
   }
 
   /** A node says that it is the stream's origin, with a higher epoch than was known here. */
   originAt(node: string, epoch: number): void {
-    if (epoch <= this.epoch || this.#current?.path[0] === node) return;
-    this.#shunned.delete(node);
-    void this.seek([node], 'origin');
+    if (this.#follows(node, epoch)) return;
+    this.#search.forgive(node);
+    void this.#judgeOrigin(node, epoch);
   }
 
   /** News of the stream: perhaps there is a source by now. */
@@ -238,12 +241,12 @@ export class Replica implements StreamSource, UpstreamListener {
   }
 
   /** The peer leaves, or is silent: what it feeds is moved while it is still there. */
-  leave(peer: Peer, cause: 'silent' | 'goaway'): void {
+  leave(peer: Peer, cause: 'silent' | 'stuck' | 'goaway'): void {
     if (this.#current?.peer !== peer || this.#seeking) return;
     const nowMs = this.#needs.clock.now();
-    if (cause === 'silent' && this.#brake.isOn(nowMs)) return;
+    if (cause !== 'goaway' && this.#brake.isOn(nowMs)) return;
     this.#brake.pull(nowMs);
-    this.#shun(peer.node);
+    this.#search.shun(peer.node);
     void this.seek([], cause);
   }
 
@@ -258,12 +261,9 @@ export class Replica implements StreamSource, UpstreamListener {
     this.#lookAtUse(nowMs, this.#stream);
     if (this.#over || !this.#current || this.#seeking || this.#stream.state.at !== 'live') return;
     this.#refreshStandby(nowMs);
-    const health = this.#watch.look(nowMs, this.#gate.place, this.#stream.usualIntervalMs, lateMs);
-    if (health === 'stuck' && !this.#brake.isOn(nowMs)) {
-      this.#brake.pull(nowMs);
-      this.#shun(this.#current.peer.node);
-      void this.seek([], 'stuck');
-    } else if (health === 'idle' && nowMs - this.#askedStandbyMs >= ASK_STANDBY_MS) {
+    const health = this.#watch.look(nowMs, this.#intake.place, this.#stream.usualIntervalMs, lateMs);
+    if (health === 'stuck') this.leave(this.#current.peer, 'stuck');
+    else if (health === 'idle' && nowMs - this.#askedStandbyMs >= ASK_STANDBY_MS) {
       this.#askedStandbyMs = nowMs;
       void this.#askStandby();
     }
@@ -272,80 +272,56 @@ export class Replica implements StreamSource, UpstreamListener {
   // From its upstreams
 
   granted(upstream: Upstream, grant: Control<'ok'>): void {
-    const asking = this.#asking;
-    if (this.#over || asking?.upstream !== upstream) {
+    if (this.#over || !this.#search.awaits(upstream)) {
       this.#needs.subscriptions.unsubscribe(upstream);
       return;
     }
-    this.#asking = undefined;
     if (this.#isTooFar(upstream.path)) {
       this.#needs.subscriptions.unsubscribe(upstream);
-      asking.answered(LOOP);
+      this.#search.answer(LOOP);
       return;
     }
     try {
       this.#adopt(upstream, grant);
-      asking.answered('granted');
+      this.#search.answer('granted');
     } catch (error) {
       // There is no room for the stream, or the node stops.
       if (!(error instanceof TidewayError)) throw error;
-      this.#lose(upstream, 'closed');
-      asking.answered(error);
+      this.#needs.subscriptions.unsubscribe(upstream);
+      this.#current = undefined;
+      this.#search.answer(error);
     }
   }
 
   declined(upstream: Upstream, why: Control<'no'> | Reason): void {
-    if (this.#asking?.upstream !== upstream) return;
-    const { answered } = this.#asking;
-    this.#asking = undefined;
-    answered(why);
+    if (this.#search.awaits(upstream)) this.#search.answer(why);
   }
 
   runBegins(upstream: Upstream, run: Run): void {
-    if (this.#holdsBack(upstream, () => this.runBegins(upstream, run))) return;
-    const verdict = this.#gate.judge(run);
-    if (verdict === 'fenced') {
-      this.#fence(upstream);
-      return;
-    }
-    if (verdict === 'gap' && upstream === this.#current && this.#former) {
-      const timer = this.#needs.clock.after(OVERLAP_MS, () => this.#endOverlap());
-      this.#heldBack = { run, items: [() => this.runBegins(upstream, run)], timer };
-      return;
-    }
-    this.#opening = verdict === 'goes-on' ? undefined : { upstream, run, setUp: [] };
-    if (verdict === 'goes-on' && upstream === this.#current) this.#leaveFormer();
+    if (!this.#intake.runBegins(this.#laneOf(upstream), run)) this.#fence(upstream);
   }
 
   setUp(upstream: Upstream, run: Run, frame: MediaFrame): void {
-    if (this.#holdsBack(upstream, () => this.setUp(upstream, run, frame))) return;
-    if (this.#opening?.run === run) this.#opening.setUp.push(frame);
+    this.#intake.setUp(this.#laneOf(upstream), run, frame);
   }
 
   frame(upstream: Upstream, run: Run, frame: MediaFrame): void {
-    if (this.#holdsBack(upstream, () => this.frame(upstream, run, frame))) return;
     const nowMs = this.#needs.clock.now();
     if (upstream === this.#current) this.#watch.arrived(nowMs);
-    if (this.#opening?.run === run) this.#open(this.#opening);
-    if (!this.#gate.pass(run.epoch, frame.seq)) return;
-    this.#arrivedMs = nowMs;
-    this.#live().append(frameOf(frame));
-    if (this.#heldBack && this.#gate.judge(this.#heldBack.run) === 'goes-on') this.#endOverlap();
+    if (this.#intake.frame(this.#laneOf(upstream), run, frame)) this.#arrivedMs = nowMs;
   }
 
   skipped(upstream: Upstream, run: Run, toSeq: number): void {
-    if (this.#holdsBack(upstream, () => this.skipped(upstream, run, toSeq))) return;
     if (upstream === this.#current) this.#watch.arrived(this.#needs.clock.now());
-    this.#gate.skip(run.epoch, toSeq);
+    this.#intake.skipped(this.#laneOf(upstream), run, toSeq);
   }
 
   pathChanged(upstream: Upstream): void {
+    const isTooFar = this.#isTooFar(upstream.path);
+    if (upstream === this.#former && isTooFar) this.#leaveFormer();
     if (upstream !== this.#current) return;
-    if (this.#isTooFar(upstream.path)) {
-      this.#lose(upstream, 'loop');
-      return;
-    }
-    this.#needs.owner.moved(this);
+    if (isTooFar) this.#lose(upstream, 'loop');
+    else this.#needs.owner.moved(this);
   }
 
   stateChanged(upstream: Upstream, { at, msLeft, why }: Control<'state'>): void {
@@ -363,99 +339,57 @@ export class Replica implements StreamSource, UpstreamListener {
   }
 
   over(upstream: Upstream, why: Reason): void {
+    this.#needs.subscriptions.unsubscribe(upstream);
     if (upstream === this.#former) this.#former = undefined;
-    if (upstream !== this.#current) return;
-    this.#lose(upstream, why.code === 'mesh.order' ? 'order' : 'closed');
+    if (upstream === this.#current) this.#lose(upstream, why.code === 'mesh.order' ? 'order' : 'closed');
   }
 
-  // The search
-
-  /** Asks one node after the other, until one grants. */
-  async #tryAll(first: readonly string[], cause: SwitchCause): Promise<void> {
-    const tried = new Set<string>();
-    const busy: string[] = [];
-    const before = this.#current;
-    const isDone = () => this.#over || (this.#current !== undefined && this.#current !== before);
-    const isMove = cause === 'silent' || cause === 'stuck' || cause === 'goaway';
-    // Who is known already is asked before anybody is looked up: that is a round trip, and no more.
-    for (const node of isMove || !before ? this.#candidates(first, undefined) : first) {
-      if (isDone() || (await this.#try(node, { tried, busy, insist: false }))) return;
-    }
-    if (isDone() || (before && !isMove)) return;
-    const found = await this.#needs.sources.find(this.key, cause !== 'first');
-    this.#found = { found, atMs: this.#needs.clock.now() };
-    for (const node of this.#candidates(first, found)) {
-      if (isDone() || (await this.#try(node, { tried, busy, insist: false }))) return;
-    }
-    for (const node of busy) {
-      if (isDone() || (await this.#try(node, { tried: new Set(), busy: [], insist: true }))) return;
-    }
-    // Better somebody who failed a moment ago than nobody.
-    for (const node of this.#current ? [] : [...this.#shunned.keys()]) {
-      if (isDone() || (await this.#try(node, { tried, busy, insist: true }))) return;
-    }
+  #laneOf(upstream: Upstream): Lane {
+    return upstream === this.#current ? 'current' : 'former';
   }
 
-  async #try(node: string, so: { tried: Set<string>; busy: string[]; insist: boolean }): Promise<boolean> {
-    if (so.tried.has(node) || node === this.#options.self) return false;
-    so.tried.add(node);
-    const answer = await this.#ask(node, so.insist);
-    if (answer === 'granted') return true;
-    if (this.#over) return false;
-    if (!('is' in answer)) {
-      this.#shun(node);
-      return false;
-    }
-    if (answer.why === 'fenced') this.#needs.owner.fenced(this, answer.epoch);
-    if (answer.why !== 'busy') return false;
-    so.busy.push(node);
-    for (const other of shuffled(answer.alternatives, this.#needs.random)) {
-      if (await this.#try(other, so)) return true;
-      if (this.#over) return false;
-    }
-    return false;
+  #subscribe(peer: Peer, insist: boolean): Upstream {
+    const { place } = this.#intake;
+    const resume = place && { epoch: place.epoch, from: place.seq + 1 };
+    return this.#needs.subscriptions.subscribe(peer, this.key, { resume, insist }, this);
   }
 
-  async #ask(node: string, insist: boolean): Promise<Control<'no'> | Reason | 'granted'> {
-    let peer = this.#needs.linkTo(node);
-    try {
-      peer ??= await this.#needs.dial(node);
-    } catch (error) {
-      return { code: 'mesh.unreachable', message: error instanceof Error ? error.message : String(error) };
+  /** @param fresh a source was lost: what was looked up before is no good */
+  async #find(fresh: boolean): Promise<Found> {
+    const found = await this.#needs.sources.find(this.key, fresh);
+    this.#found = { nodes: found.nodes, atMs: this.#needs.clock.now() };
+    return found;
+  }
+
+  /** The nodes from its upstream's upstream up to the origin. */
+  #above(): string[] {
+    return [...(this.#current?.path ?? [])].reverse().filter((node) => node !== this.upstreamNode);
+  }
+
+  #follows(node: string, epoch: number): boolean {
+    return epoch <= this.epoch || this.#current?.path[0] === node;
+  }
+
+  /**
+   * Follows a new origin. One that was cut off from the registry may have an epoch that is higher, and will not stand: who
+   * is fed stays where it is while the registry has another origin, so that players see one splice and not two.
+   */
+  async #judgeOrigin(node: string, epoch: number): Promise<void> {
+    const isFed = () => this.#current !== undefined && this.#stream?.state.at === 'live';
+    if (isFed()) {
+      const known = await this.#needs.sources.originNow(this.key);
+      const isOther = known?.state === 'live' && known.node !== node && known.epoch < epoch;
+      if (this.#follows(node, epoch) || (isOther && isFed())) return;
     }
-    if (this.#over) return UNUSED;
-    const { place } = this.#gate;
-    const resume: Resume | undefined = place && { epoch: place.epoch, from: place.seq + 1 };
-    const to = peer;
-    return new Promise((answered) => {
-      const upstream = this.#needs.subscriptions.subscribe(to, this.key, { resume, insist }, this);
-      this.#asking = { upstream, answered };
-    });
-  }
-
-  /** Who may feed it, best first: who was named, the nodes above its parent, then what was found. */
-  #candidates(first: readonly string[], found: Found | undefined): string[] {
-    const above = [...(this.#current?.path ?? [])].reverse();
-    const nodes = [...first, ...above, ...(found?.nodes ?? [])];
-    const nowMs = this.#needs.clock.now();
-    return [...new Set(nodes)].filter((node) => {
-      const isCurrent = node === this.#current?.peer.node && this.#current.state === 'fed';
-      return node !== this.#options.self && !isCurrent && (this.#shunned.get(node) ?? 0) <= nowMs;
-    });
-  }
-
-  #shun(node: string): void {
-    const nowMs = this.#needs.clock.now();
-    for (const [other, untilMs] of this.#shunned) if (untilMs <= nowMs) this.#shunned.delete(other);
-    this.#shunned.set(node, nowMs + SHUN_MS);
+    await this.seek([node], 'origin');
   }
 
   /** A new upstream; the one before stays until this one has begun. */
   #adopt(upstream: Upstream, grant: Control<'ok'>): void {
-    const { log, subscriptions, owner, clock } = this.#needs;
+    const { log, owner, clock } = this.#needs;
     const before = this.#current;
-    if (this.#former) subscriptions.unsubscribe(this.#former);
-    this.#dropHeldBack();
+    this.#leaveFormer();
+    this.#intake.drop();
     this.#former = before?.state === 'fed' ? before : undefined;
     this.#current = upstream;
     this.#watch = new StreamWatch(clock.now());
@@ -477,7 +411,6 @@ export class Replica implements StreamSource, UpstreamListener {
     if (state.at !== 'live' || state.source !== this) {
       this.#stream.attach(this, FOUND);
       this.#lookTimer?.cancel();
-      this.#lookTimer = undefined;
     }
     return this.#stream;
   }
@@ -486,7 +419,7 @@ export class Replica implements StreamSource, UpstreamListener {
     const stream = this.#stream;
     if (!stream) return;
     if (stream.state.at === 'live') stream.detach(this, why, holdMs);
-    if (stream.playerCount + stream.followerCount === 0 && !this.#needs.isWanted(this.key)) stream.end(why);
+    if (!this.#isUsed(stream)) stream.end(why);
     else if (!this.#over) this.#lookAgain();
   }
 
@@ -514,54 +447,40 @@ export class Replica implements StreamSource, UpstreamListener {
       await this.seek([], 'held');
       return;
     }
-    const found = await this.#needs.sources.find(this.key, true);
-    if (this.#over || this.#stream?.state.at !== 'held') return;
-    const { origin } = found;
-    if (origin?.state === 'live' && origin.epoch > this.epoch) await this.seek([origin.node], 'held');
-    if (!this.#over && this.#stream.state.at === 'held') this.#lookAgain();
+    const { origin } = await this.#find(true);
+    const isHeld = () => !this.#over && this.#stream?.state.at === 'held';
+    if (isHeld() && origin?.state === 'live' && origin.epoch > this.epoch)
+      await this.seek([origin.node], 'held');
+    if (isHeld()) this.#lookAgain();
   }
 
-  /** The current upstream is no good any more, and is not waited for. */
+  /** The current upstream is no good any more, and is not waited for. One that was to go serves until there is another. */
   #lose(upstream: Upstream, cause: SwitchCause): void {
     const { node } = upstream.peer;
-    const above = [...upstream.path].reverse().filter((other) => other !== node);
+    const above = this.#above();
     this.#needs.subscriptions.unsubscribe(upstream);
-    this.#endOverlap();
-    this.#current = undefined;
-    if (cause === 'order') {
-      void this.seek([node, ...above], cause);
-      return;
+    if (this.#former?.state === 'fed') {
+      this.#current = this.#former;
+      this.#former = undefined;
+      this.#intake.drop();
+      this.#needs.owner.moved(this);
+    } else {
+      this.#intake.endOverlap();
+      this.#current = undefined;
     }
-    this.#shun(node);
-    void this.seek(above, cause);
+    if (cause !== 'order') this.#search.shun(node);
+    void this.seek(cause === 'order' ? [node, ...above] : above, cause);
   }
 
   #isTooFar(path: readonly string[]): boolean {
     return path.includes(this.#options.self) || path.length > MAX_HOPS;
   }
 
-  // Frames
-
-  /** The first frame of a run: the stream is spliced, and given the run's set-up. */
-  #open({ upstream, run, setUp }: Opening): void {
-    this.#opening = undefined;
-    const verdict = this.#gate.judge(run);
-    if (upstream === this.#current) this.#leaveFormer();
-    if (verdict === 'fenced' || verdict === 'goes-on') return;
-    this.#gate.enter(run);
-    const stream = this.#live();
-    stream.begin(run);
-    for (const frame of setUp) stream.appendSetUp(frameOf(frame));
-    this.#needs.owner.spliced(verdict);
-    this.#needs.owner.moved(this);
-  }
-
   /** The peer is behind the epoch that is known here. */
   #fence(upstream: Upstream): void {
-    const { epoch } = this;
-    upstream.peer.send({ is: 'fenced', key: this.key, epoch });
+    upstream.peer.send({ is: 'fenced', key: this.key, epoch: this.epoch });
     if (upstream === this.#current) this.#lose(upstream, 'closed');
-    else if (upstream === this.#former) this.#leaveFormer();
+    else this.#leaveFormer();
   }
 
   #leaveFormer(): void {
@@ -569,33 +488,15 @@ export class Replica implements StreamSource, UpstreamListener {
     this.#former = undefined;
   }
 
-  /** Keeps what the current upstream brings for later, while it is ahead of the former one. */
-  #holdsBack(upstream: Upstream, item: () => void): boolean {
-    if (!this.#heldBack || upstream !== this.#current) return false;
-    this.#heldBack.items.push(item);
-    if (this.#heldBack.items.length > MAX_HELD_BACK) this.#endOverlap();
-    return true;
-  }
-
-  /** The former upstream has got there, or has had its time: what was held back is taken. */
-  #endOverlap(): void {
-    this.#leaveFormer();
-    const held = this.#heldBack;
-    this.#dropHeldBack();
-    for (const item of held?.items ?? []) item();
-  }
-
-  #dropHeldBack(): void {
-    this.#heldBack?.timer.cancel();
-    this.#heldBack = undefined;
-  }
-
   // Its health
 
   #lookAtUse(nowMs: number, stream: Stream): void {
-    const isUsed = stream.playerCount + stream.followerCount > 0 || this.#needs.isWanted(this.key);
-    if (isUsed) this.#usedMs = nowMs;
+    if (this.#isUsed(stream)) this.#usedMs = nowMs;
     else if (nowMs - this.#usedMs >= this.#options.lingerMs) stream.end(UNUSED);
+  }
+
+  #isUsed(stream: Stream): boolean {
+    return stream.playerCount + stream.followerCount > 0 || this.#needs.isWanted(this.key);
   }
 
   async #askStandby(): Promise<void> {
@@ -605,32 +506,20 @@ export class Replica implements StreamSource, UpstreamListener {
     if (this.#over || !answer?.live) return;
     const head: Place = { epoch: answer.epoch, seq: answer.seq };
     // What a standby has, our upstream should have sent: if nothing comes of it, it is stuck.
-    if (isAhead(head, this.#gate.place)) this.#watch.peerAt(head);
+    if (isAhead(head, this.#intake.place)) this.#watch.peerAt(head);
   }
 
   /** Knows who else has the stream, and keeps a link to one of them open. */
   #refreshStandby(nowMs: number): void {
-    if (nowMs - (this.#found?.atMs ?? this.#usedMs) < STANDBY_FRESH_MS * (1 + this.#needs.random())) return;
-    this.#found = { found: this.#found?.found ?? { origin: undefined, nodes: [] }, atMs: nowMs };
-    void this.#needs.sources
-      .find(this.key, false)
-      .then((found) => {
-        this.#found = { found, atMs: this.#needs.clock.now() };
+    if (nowMs - this.#found.atMs < STANDBY_FRESH_MS * (1 + this.#needs.random())) return;
+    this.#found = { ...this.#found, atMs: nowMs };
+    void this.#find(false)
+      .then(() => {
         const node = this.standby;
-        if (!this.#over && node !== undefined && !this.#needs.linkTo(node)) return this.#needs.dial(node);
-        return undefined;
+        return this.#over || node === undefined || this.#needs.linkTo(node)
+          ? undefined
+          : this.#needs.dial(node);
       })
       .catch(() => {}); // A standby that can't be reached now is looked for again.
   }
-}
-
-function frameOf({ kind, seq, dts, payload }: MediaFrame): Frame {
-  return new Frame(kind, classify(kind, payload), seq, dts, payload);
-}
-
-function shuffled(nodes: readonly string[], random: () => number): string[] {
-  return nodes
-    .map((node) => ({ node, at: random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ node }) => node);
 }

@@ -3,7 +3,7 @@ import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Stream } from '../media/stream.ts';
 import type { Standing } from './downstreams.ts';
-import { silenceLimitMs, WATCH_EVERY_MS } from './failure-detector.ts';
+import { isLinkSilent, WATCH_EVERY_MS } from './failure-detector.ts';
 import type { Peer } from './peer.ts';
 import {
   Replica,
@@ -194,13 +194,9 @@ export class Replicas implements ReplicaOwner {
     const silent = new Set<Peer>();
     for (const replica of [...this.#replicas.values()]) {
       const peer = replica.upstreamPeer;
-      if (peer && !silent.has(peer) && isSilent(peer, nowMs)) silent.add(peer);
+      if (peer && !silent.has(peer) && isLinkSilent(peer, nowMs)) silent.add(peer);
       if (peer && silent.has(peer)) replica.leave(peer, 'silent');
       replica.look(nowMs, lateMs);
     }
   }
-}
-
-function isSilent(peer: Peer, nowMs: number): boolean {
-  return peer.silentMs(nowMs) > silenceLimitMs(peer.quality?.rttDevMs ?? 0);
 }

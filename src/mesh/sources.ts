@@ -10,6 +10,8 @@ import type { HeadAnswer, Subscriptions } from './subscriptions.ts';
 /** How long a stream stays unknown without news of it. */
 export const UNKNOWN_MS = 1_000;
 const MAX_UNKNOWN = 10_000;
+/** A lookup that is older was made before the registry went away. */
+const BELIEVED_MS = 1_000;
 /** Peers asked while the registry is away. */
 const MAX_ASKED = 32;
 
@@ -69,16 +71,29 @@ export class Sources {
     return found;
   }
 
+  /** The origin as the registry has it now. Undefined if it has none, or is away. Never rejects. */
+  async originNow(key: StreamKey): Promise<Found['origin']> {
+    const known = await this.#lookup(key, true);
+    return known?.ageMs === 0 ? known.origin : undefined;
+  }
+
   async #look(key: StreamKey, fresh: boolean): Promise<Found> {
+    const known = await this.#lookup(key, fresh);
+    const remembered = known ? foundIn(known) : NOBODY;
+    if (known && known.ageMs <= BELIEVED_MS) return remembered;
+    // What is remembered of long ago may be wrong, so that it is the last that is tried.
+    const { origin, nodes } = await this.#whoHas(key);
+    return { origin, nodes: [...new Set([...nodes, ...remembered.nodes])] };
+  }
+
+  async #lookup(key: StreamKey, fresh: boolean): Promise<Lookup | undefined> {
     this.lookups += 1;
     try {
-      const known = foundIn(await this.#needs.lookup(key, { fresh }));
-      if (known.nodes.length > 0) return known;
-      return NOBODY;
+      return await this.#needs.lookup(key, { fresh });
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
       this.#needs.log.debug({ stream: key, detail }, 'relay.lookup-failed');
-      return this.#whoHas(key);
+      return undefined;
     }
   }
 
