@@ -63,7 +63,7 @@ export class Relay implements LinkOwner {
         this.#needs.fenced(keyOf(message.key), message.epoch);
         break;
       case 'goaway':
-        this.#needs.replicas.goAway(peer);
+        this.#needs.replicas.goAway(peer, message.deadlineMs);
         break;
       case 'beat':
         this.#needs.replicas.headsTold(peer, message.heads);

@@ -393,10 +393,14 @@ export class Replica implements StreamSource, UpstreamListener {
     this.#former = before?.state === 'fed' ? before : undefined;
     this.#current = upstream;
     this.#watch = new StreamWatch(clock.now());
+    this.#watch.peerAt({ epoch: grant.epoch, seq: grant.head });
     this.#looks = 0;
     this.#lookTimer?.cancel();
     const { node } = upstream.peer;
-    const fields = { stream: this.key, upstream: node, hops: upstream.path.length, epoch: grant.epoch };
+    const { epoch, oldest } = grant;
+    const { place } = this.#intake;
+    const missing = place?.epoch === epoch ? Math.max(0, oldest - place.seq - 1) : 0;
+    const fields = { stream: this.key, upstream: node, hops: upstream.path.length, epoch, missing };
     if (before) log.info({ ...fields, before: before.peer.node }, 'relay.switch');
     else log.info(fields, 'relay.start');
     if (grant.state === 'live' || !this.#stream) this.#live();

@@ -123,7 +123,8 @@ export class Replicas implements ReplicaOwner {
   }
 
   /** The peer leaves: what it feeds is moved while it is still there. */
-  goAway(peer: Peer): void {
+  goAway(peer: Peer, deadlineMs: number): void {
+    this.#needs.log.info({ peer: peer.node, deadlineMs }, 'mesh.goaway');
     for (const upstream of this.#needs.subscriptions.fedBy(peer)) {
       this.#replicas.get(upstream.key)?.leave(peer, 'goaway');
     }

@@ -10,6 +10,7 @@ import type { Upstream } from './upstream.ts';
 
 /** A node that failed is not asked again for so long, unless there is nobody else. */
 const SHUN_MS = 2_000;
+const MAX_RETRY_MS = 1_000;
 
 export interface SearchNeeds {
   readonly clock: Clock;
@@ -49,6 +50,8 @@ export class Search {
   readonly #shunned = new Map<string, number>();
   /** The question that is under way. */
   #asking: { readonly upstream: Upstream; readonly answered: (answer: Answer) => void } | undefined;
+  /** When one that was busy last wants to be asked again. */
+  #retryMs = 0;
   #isOver = false;
 
   constructor(needs: SearchNeeds) {
@@ -96,7 +99,7 @@ export class Search {
     if (!goesOn || this.#isOver) return false;
     const { nodes } = await this.#needs.find();
     if (await this.#tryEach(this.candidates(nodes), { tried, busy, insist: false })) return true;
-    if (await this.#tryEach(busy, { tried: new Set(), busy: [], insist: true })) return true;
+    if (await this.#insist(busy)) return true;
     // Better somebody who failed a moment ago than nobody.
     return except === undefined && this.#tryEach([...this.#shunned.keys()], { tried, busy, insist: true });
   }
@@ -114,6 +117,15 @@ export class Search {
     return [...able.filter(isNear), ...able.filter((node) => !isNear(node))];
   }
 
+  /** Who was busy is asked again, by one that has nobody else; and once more, as that may pass. */
+  async #insist(busy: readonly string[]): Promise<boolean> {
+    for (let turn = 0; turn < 2 && busy.length > 0; turn += 1) {
+      if (turn > 0) await new Promise<void>((resolve) => this.#needs.clock.after(this.#retryMs, resolve));
+      if (await this.#tryEach(busy, { tried: new Set(), busy: [], insist: true })) return true;
+    }
+    return false;
+  }
+
   async #tryEach(
     nodes: readonly string[],
     so: { readonly tried: Set<string>; readonly busy: string[]; readonly insist: boolean },
@@ -128,6 +140,7 @@ export class Search {
       else if (answer.why === 'fenced') this.#needs.fenced(answer.epoch);
       else if (answer.why === 'busy') {
         so.busy.push(node);
+        this.#retryMs = Math.min(answer.retryMs, MAX_RETRY_MS);
         if (await this.#tryEach(shuffled(answer.alternatives, this.#needs.random), so)) return true;
       }
     }

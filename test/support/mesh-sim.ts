@@ -214,7 +214,6 @@ export class SimNode {
     this.#net.known.origin = { node: this.id, epoch, state: 'live' };
     const stream = this.directory.feed(KEY);
     stream.attach(source, NEWER);
-    stream.begin({ epoch, from: 1, firstDts: 0, newestDts: 0 });
     for (const peer of this.links.values()) peer.send({ is: 'origin', key: KEY, epoch });
     // Whoever was the origin before is told by the next renewal of its claim.
     this.#net.clock.after(RENEW_MS, () => this.#net.tellLost(epoch));
@@ -223,6 +222,8 @@ export class SimNode {
   /** The encoder's next frame: a key frame each second. */
   tick(id: number): void {
     if (!this.#source || !this.isUp) return;
+    const { epoch } = this.#source;
+    if (this.#nextSeq === 1) this.stream?.begin({ epoch, from: 1, firstDts: 100, newestDts: 100 });
     const name = this.#nextSeq % 10 === 1 ? 'avc key' : 'avc delta';
     const frame = frameOf(name, id, this.#nextSeq * 100);
     this.stream?.append(Object.assign(frame, { seq: this.#nextSeq }));

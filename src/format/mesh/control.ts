@@ -106,7 +106,7 @@ const head = z.object({ is: z.literal('head'), id, key });
 /** `live`: the sender has a live source. Epoch and seq are 0 if it doesn't have the stream. */
 const headed = z.object({ is: z.literal('headed'), id, epoch, seq, live: z.boolean(), path });
 /** The sender leaves: subscribe elsewhere within `deadlineMs`. */
-const goaway = z.object({ is: z.literal('goaway'), deadlineMs: ms, alternatives });
+const goaway = z.object({ is: z.literal('goaway'), deadlineMs: ms });
 const beat = z.object({
   is: z.literal('beat'),
   /** Monotonic time of the sender, ms. */

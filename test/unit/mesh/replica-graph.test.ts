@@ -86,8 +86,7 @@ class GraphRun {
 
   #unsettle(node: SimNode): void {
     const peer = node.parent === undefined ? undefined : node.links.get(node.parent);
-    if (peer && this.#random() < 0.8)
-      node.relay.control(peer, { is: 'goaway', deadlineMs: 1000, alternatives: [] });
+    if (peer && this.#random() < 0.8) node.relay.control(peer, { is: 'goaway', deadlineMs: 1000 });
   }
 
   async #pass(ms: number): Promise<void> {

@@ -96,7 +96,7 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
   fc.record({ is: fc.constantFrom('origin' as const, 'fenced' as const), key, epoch: ids.epoch }),
   fc.record({ is: is('head'), id: ids.id, key }),
   fc.record({ is: is('headed'), id: ids.id, epoch: ids.epoch, seq: safe, live: fc.boolean(), path }),
-  fc.record({ is: is('goaway'), deadlineMs: ms, alternatives }),
+  fc.record({ is: is('goaway'), deadlineMs: ms }),
   fc.record(
     {
       is: is('beat'),
