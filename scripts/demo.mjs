@@ -143,6 +143,8 @@ class Demo {
       'http.port': place.http,
       'mesh.port': place.mesh,
       'registry.prefix': prefix,
+      // A tree of three that has a node in the middle: the second to ask pulls from the first.
+      'relay.softChildren': 1,
     };
     const args = Object.entries(flags).flatMap(([key, value]) => [`--${key}`, String(value)]);
     // By the environment: a URL may have a password, and arguments are for all to see.
@@ -223,7 +225,7 @@ class Demo {
   }
 
   #text() {
-    const [first, ...others] = this.#nodes;
+    const [first, second, third] = this.#nodes;
     const lines = this.#nodes.flatMap(({ id, httpUrl, program }) => [
       `  ${id}   ${httpUrl}/watch/#${KEY}`,
       `      ${httpUrl}/${KEY}.flv   (process ${program.pid})`,
@@ -231,16 +233,17 @@ class Demo {
     return `
 Three nodes run; ${first.id} is the origin of ${KEY}. Ctrl-C ends everything.
 
-Watch, on any of them
+Watch, first on ${second.id}, then on ${third.id}: so ${second.id} pulls from ${first.id}, and ${third.id} from ${second.id}
 ${lines.join('\n')}
 
 See who has what
   node bin/tideway.js nodes --url ${first.httpUrl}
-  node bin/tideway.js streams --url ${others[0].httpUrl}
+  node bin/tideway.js streams --url ${third.httpUrl}
 
-Break something while you watch ${others[0].id}
-  kill -9 ${others[1].program.pid}      a node that ${others[0].id} may pull from
-  kill -9 ${first.program.pid}      the origin: the encoder comes back on another node after ${REPUBLISH_AFTER_MS / 1000} s
+Break something while you watch ${third.id}
+  kill -STOP ${second.program.pid}    ${second.id} hangs: ${third.id} goes on from ${first.id}; kill -CONT ${second.program.pid} wakes it up
+  kill -KILL ${second.program.pid}    ${second.id} dies: the same, sooner
+  kill -KILL ${first.program.pid}    the origin dies: the encoder comes back on another node after ${REPUBLISH_AFTER_MS / 1000} s
 
 Logs: ${this.#folder}
 `;
