@@ -31,6 +31,8 @@ export class RedisServer implements AsyncDisposable {
     this.path = join(this.#folder, 'redis.sock');
     this.#args = [
       ...['--port', String(port), '--bind', '127.0.0.1', '--unixsocket', this.path],
+      // Nodes of a test cluster come from 127.0.1.x, which Redis takes for another machine.
+      ...['--protected-mode', 'no'],
       ...['--save', '', '--appendonly', 'no', '--dir', this.#folder],
       ...args,
     ];
@@ -120,6 +122,7 @@ export class RedisSentinel implements AsyncDisposable {
     const lines = [
       `port ${port}`,
       'bind 127.0.0.1',
+      'protected-mode no',
       `dir ${this.#folder}`,
       `sentinel monitor main 127.0.0.1 ${master.port} 1`,
       'sentinel down-after-milliseconds main 300',
