@@ -206,12 +206,12 @@ export class SimNode {
     sink.player = stream.play(this.#net.encoder, sink, { remote: 'test' });
   }
 
-  /** An encoder publishes here. */
-  publish(epoch: number): void {
+  /** An encoder publishes here. @param isProvisional the registry does not hear of it */
+  publish(epoch: number, isProvisional = false): void {
     const source = new FakeSource(epoch);
     this.#source = source;
     this.#nextSeq = 1;
-    this.#net.known.origin = { node: this.id, epoch, state: 'live' };
+    if (!isProvisional) this.#net.known.origin = { node: this.id, epoch, state: 'live' };
     const stream = this.directory.feed(KEY);
     stream.attach(source, NEWER);
     for (const peer of this.links.values()) peer.send({ is: 'origin', key: KEY, epoch });
@@ -259,6 +259,8 @@ export class SimNet {
   readonly latencyMs: number;
   readonly softChildren: number;
   readonly random: () => number;
+  /** Lookups fail, or are answered by what was remembered so long ago. */
+  registry: 'there' | 'away' | { readonly ageMs: number } = 'there';
   #lastId = 0;
   #frameDueMs: number;
   #beatDueMs: number;
@@ -322,6 +324,7 @@ export class SimNet {
   lookup(key: StreamKey): Lookup {
     const boot = '0123456789abcdef';
     const { origin, replicas } = this.known;
+    if (this.registry === 'away') throw new Error('the registry is away');
     return {
       key,
       origin: origin && {
@@ -332,7 +335,7 @@ export class SimNet {
         .sort((a, b) => a.at - b.at),
       backup: undefined,
       highestEpoch: origin?.epoch ?? 0,
-      ageMs: 0,
+      ageMs: this.registry === 'there' ? 0 : this.registry.ageMs,
     };
   }
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { KEY } from '../../support/media.ts';
 import { SimNet } from '../../support/mesh-sim.ts';
 
 /** Every frame from the first on, each once, in order. */
@@ -126,4 +127,47 @@ test('a stream that nobody has is found once somebody publishes it', async () =>
   net.node('a').publish(4096);
   await net.run(300);
   expect(net.node('b').sinks[0]?.ids.at(-1)).toBe(net.sent);
+});
+
+test('an origin that the registry does not know is not followed by who is fed by the one that it knows', async () => {
+  const net = await netOf(['a', 'b', 'c']);
+  const b = net.node('b');
+  void b.play();
+  await net.run(1000);
+  net.node('c').publish(2000 * 4096, true);
+  await net.run(1000);
+  expect(b.parent).toBe('a');
+  expectWhole(b.sinks[0]?.ids ?? []);
+  net.node('a').publish(3000 * 4096);
+  await net.run(1000);
+  expect([b.parent, b.replicas.get(KEY)?.epoch]).toEqual(['a', 3000 * 4096]);
+});
+
+test('while the registry is away, whoever says that it is the origin is followed', async () => {
+  const net = await netOf(['a', 'b', 'c']);
+  void net.node('b').play();
+  await net.run(1000);
+  net.registry = { ageMs: 5_000 };
+  net.node('c').publish(2000 * 4096, true);
+  await net.run(1000);
+  expect(net.node('b').parent).toBe('c');
+});
+
+test('while the registry is away, peers are asked who has a stream', async () => {
+  const net = await netOf(['a', 'b', 'c']);
+  net.registry = 'away';
+  void net.node('b').play();
+  await net.run(500);
+  expect(net.node('b').parent).toBe('a');
+});
+
+test('what is remembered of a registry that is away is believed less than peers are', async () => {
+  const net = await netOf(['a', 'b', 'c', 'd']);
+  net.registry = { ageMs: 5_000 };
+  net.node('a').kill();
+  net.node('c').publish(2000 * 4096, true);
+  await net.run(100);
+  void net.node('b').play();
+  await net.run(500);
+  expect(net.node('b').parent).toBe('c');
 });
