@@ -7,6 +7,8 @@ const RTT_SHARE = 1 / 8;
 const DEVIATION_SHARE = 1 / 4;
 /** A round trip above it is no measurement. */
 const MAX_RTT_MS = 10_000;
+/** Peers beat every 200 ms: one that comes so long after the one before tells that the way, or the peer, stood still. */
+const STOOD_STILL_MS = 500;
 /**
  * The offset is taken from the quickest of so many samples: what made a beat late on one way only is an error of the
  * offset (RFC 5905 §10 does likewise).
@@ -26,6 +28,8 @@ export class QualityMeter {
   #rttMs = 0;
   #rttDevMs = 0;
   #heard: { readonly at: number; readonly atMs: number } | undefined;
+  /** When beats came again after the way had stood still. */
+  #resumedMs = Number.NEGATIVE_INFINITY;
 
   /** Undefined before the first sample. */
   get quality(): LinkQuality | undefined {
@@ -48,11 +52,14 @@ export class QualityMeter {
    * @param isTimely false if this process stood still meanwhile: when the beat came, nobody knows
    */
   take(beat: Beat, nowMs: number, isTimely: boolean): void {
+    if (this.#heard && nowMs - this.#heard.atMs > STOOD_STILL_MS) this.#resumedMs = nowMs;
     this.#heard = { at: beat.at, atMs: nowMs };
     if (beat.echo === undefined || !isTimely) return;
     const rttMs = nowMs - beat.echo.at - beat.echo.heldMs;
     // An echo of a beat that was never sent, or that is too old to say anything.
     if (!(rttMs >= 0 && rttMs <= MAX_RTT_MS)) return;
+    // How long a beat stood is no jitter: were it taken for that, the next silence would be found late.
+    if (beat.echo.at < this.#resumedMs && this.#samples.length > 0) return;
     this.#smooth(rttMs);
     this.#samples.push({ rttMs, offsetMs: beat.at + rttMs / 2 - nowMs });
     if (this.#samples.length > OFFSET_SAMPLES) this.#samples.shift();

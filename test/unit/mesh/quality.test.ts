@@ -61,6 +61,17 @@ test('what came while this process stood still is no sample', () => {
   expect(meter.quality?.rttMs).toBe(10);
 });
 
+test('beats that were under way while the way stood still are no samples; later ones are', () => {
+  const meter = new QualityMeter();
+  for (let n = 0; n < 20; n += 1) exchange(meter, { sentMs: n * 200, thereMs: 1, backMs: 1 });
+  const before = meter.quality;
+  // For 2 s nothing passes; then all of it comes at once, to the peer and back.
+  for (let n = 20; n < 30; n += 1) exchange(meter, { sentMs: n * 200, thereMs: 6_000 - n * 200, backMs: 1 });
+  expect(meter.quality).toEqual(before);
+  for (let n = 31; n < 60; n += 1) exchange(meter, { sentMs: n * 200, thereMs: 20, backMs: 20 });
+  expect(meter.quality?.rttMs).toBeGreaterThan(30);
+});
+
 test.each([
   ['of a beat from the future', { at: 5_000, heldMs: 0 }],
   ['that was held for longer than it is old', { at: 900, heldMs: 200 }],
