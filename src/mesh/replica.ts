@@ -403,8 +403,12 @@ export class Replica implements StreamSource, UpstreamListener {
     const fields = { stream: this.key, upstream: node, hops: upstream.path.length, epoch, missing };
     if (before) log.info({ ...fields, before: before.peer.node }, 'relay.switch');
     else log.info(fields, 'relay.start');
-    if (grant.state === 'live' || !this.#stream) this.#live();
-    else this.#hold(HELD, grant.msLeft);
+    const isNew = this.#stream === undefined;
+    if (grant.state === 'live' || isNew) this.#live();
+    // Who waited for a stream that is new here joins it first; without them there would be nothing to hold.
+    const hold = () => upstream === this.#current && this.#hold(HELD, grant.msLeft);
+    if (grant.state === 'held' && isNew) clock.soon(hold);
+    else if (grant.state === 'held') hold();
     owner.moved(this);
   }
 

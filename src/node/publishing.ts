@@ -107,16 +107,15 @@ export class Publishing {
       await this.#standbys.admit(key);
       seat.standBy();
     } else {
-      this.#checkTaken(key);
-      await this.#claim(seat, { mode: this.#options.policy, reason: 'publish' });
+      await this.#openPrimary(seat);
     }
     return seat;
   }
 
   /** A publisher that stands by goes on air. @throws TidewayError `registry.*`, `publish.*` if it can't */
-  takeOver(seat: PublisherSeat): Promise<void> {
+  async takeOver(seat: PublisherSeat): Promise<void> {
     const reason = seat.role === 'backup' ? 'failover' : 'publish';
-    return this.#claim(seat, { mode: 'takeover', reason });
+    await this.#claim(seat, { mode: 'takeover', reason });
   }
 
   /** Does a publisher of this node stand by for the stream? */
@@ -196,19 +195,34 @@ export class Publishing {
     });
   }
 
+  /** Where a second publisher is refused, a primary whose backup is on air is not: it stands by, and takes back. */
+  async #openPrimary(seat: PublisherSeat): Promise<void> {
+    const mode = this.#options.policy;
+    if (mode === 'reject' && this.originOf(seat.key)?.reason === 'failover') {
+      seat.standBy();
+      return;
+    }
+    this.#checkTaken(seat.key);
+    const by = await this.#claim(seat, { mode, reason: 'publish' });
+    if (by?.reason === 'failover') seat.standBy();
+    else if (by) throw taken(seat.key);
+  }
+
+  /** Puts a publisher on air; answers who has the stream instead, if the claim was declined. */
   async #claim(
     seat: PublisherSeat,
     how: { readonly mode: ClaimRequest['mode']; readonly reason: ClaimReason },
-  ): Promise<void> {
+  ): Promise<OriginRecord | undefined> {
     const { key } = seat;
     this.#opening.add(key);
     try {
       // A claim that goes above another's must not come after ours, and pass it.
       await this.#disputed.get(key);
       const answer = await this.#needs.claimant.claim(key, how);
-      if (answer.is === 'taken') throw taken(key);
+      if (answer.is === 'taken') return answer.by;
       this.#begin(seat, answer.claim);
       this.opened += 1;
+      return undefined;
     } finally {
       this.#opening.delete(key);
     }

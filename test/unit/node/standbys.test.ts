@@ -155,6 +155,23 @@ test('a primary that stopped is followed by its backup, and may come again', asy
   expect(sink.ends).toEqual([]);
 });
 
+test('a primary that comes back where second publishers are refused stands by, and takes back', async () => {
+  const primary = await Encoder.publish('', 1e6);
+  await pass(1000);
+  const sink = play();
+  await Encoder.publish('role=backup', 2e6);
+  await pass(1000);
+  primary.inlet.end(GONE);
+  encoders.shift();
+  await pass(1000);
+  await Encoder.publish('', 3e6);
+  await pass(9_000);
+  expect(backups(sink.ids.at(-1))).toBe(true);
+  await pass(2_000);
+  expect(isOf(3e6)(sink.ids.at(-1))).toBe(true);
+  expect(sink.ends).toEqual([]);
+});
+
 test('a backup without a primary goes on air after a second', async () => {
   await Encoder.publish('role=backup', 2e6);
   await pass(900);
