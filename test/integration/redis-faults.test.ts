@@ -9,7 +9,7 @@ import {
   WHOLE_WITHIN_MS,
 } from '../support/redis-faults.ts';
 
-const AWAY_MS = 3_000;
+const AWAY_MS = 2_500;
 
 let stage: RedisFaultStage;
 beforeAll(async () => {
@@ -30,7 +30,7 @@ function expectUnnoticed({ players, sameEpochs, wholeMs }: Omit<RedisFaultSight,
 }
 
 test.each(REDIS_FAULTS)(
-  'Redis is %s: no player notices, and a new one may join',
+  '%s: no player notices, others may come meanwhile, and soon all is in the registry',
   { timeout: 60_000 },
   async (fault) => {
     const sight = await stage.fault(fault, AWAY_MS);

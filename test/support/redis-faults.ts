@@ -5,11 +5,11 @@ import { meshed } from './cluster-view.ts';
 import { type Cast, pass, type Sight, sightOf } from './fault-window.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { PLANS } from './numbered-media.ts';
-import { CheckedPlayer, NumberedPublisher, playAll } from './oracle.ts';
+import { CheckedPlayer, caughtUp, NumberedPublisher, PLAYER_FORMATS, playAll } from './oracle.ts';
 import { freePort, RedisSentinel, RedisServer } from './redis-server.ts';
 import { until } from './until.ts';
 
-export const REDIS_FAULTS = ['killed, back empty', 'stopped', 'FLUSHALL'] as const;
+export const REDIS_FAULTS = ['killed, back empty', 'stopped', 'FLUSHALL', 'origins deleted'] as const;
 export type RedisFault = (typeof REDIS_FAULTS)[number];
 
 /** After Redis is back, the registry is whole again within this. */
@@ -20,7 +20,10 @@ export interface RedisFaultSight extends Sight {
   readonly wholeMs: number;
   /** The epochs of the streams are what they were. */
   readonly sameEpochs: boolean;
-  /** A player that asked for a known stream at a node without it, while Redis was away, played it. */
+  /**
+   * Of faults that take Redis away: meanwhile a stream was played on a node that had never heard of it, and another was
+   * published, played everywhere, and is in the registry now with the epoch that it began with.
+   */
   readonly joined: boolean;
 }
 
@@ -33,6 +36,7 @@ export class RedisFaultStage implements AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #watch = new LoopWatch();
   readonly #casts: Cast[];
+  #faults = 0;
 
   private constructor(cluster: Cluster, casts: Cast[]) {
     this.#cluster = cluster;
@@ -53,25 +57,26 @@ export class RedisFaultStage implements AsyncDisposable {
   /** @param awayMs how long Redis is away; FLUSHALL is done again and again for so long */
   async fault(fault: RedisFault, awayMs: number): Promise<RedisFaultSight> {
     const { redis } = this.#cluster;
+    this.#faults += 1;
     const before = await epochsIn(redis);
     let wholeMs = Number.POSITIVE_INFINITY;
-    let joined = true;
+    using guests = await Guests.come(this.#cluster, this.#faults);
     const sight = await sightOf(
       this.#casts,
       {
-        beforeMs: 1_000,
+        beforeMs: 500,
         fault: async () => {
-          joined = await this.#away(fault, awayMs);
+          await this.#away(fault, awayMs, guests);
           const backMs = performance.now();
-          await whole(redis, 4 * WHOLE_WITHIN_MS);
+          await whole(redis, 4 * WHOLE_WITHIN_MS, guests.lateKey);
           wholeMs = performance.now() - backMs;
         },
-        afterMs: 1_000,
+        afterMs: 500,
       },
       this.#watch,
     );
     const sameEpochs = JSON.stringify(await epochsIn(redis)) === JSON.stringify(before);
-    return { ...sight, wholeMs, sameEpochs, joined };
+    return { ...sight, wholeMs, sameEpochs, joined: await guests.areWell() };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -80,46 +85,104 @@ export class RedisFaultStage implements AsyncDisposable {
     await this.#cluster[Symbol.asyncDispose]();
   }
 
-  async #away(fault: RedisFault, awayMs: number): Promise<boolean> {
+  async #away(fault: RedisFault, awayMs: number, guests: Guests): Promise<void> {
     const { redis } = this.#cluster;
     const untilMs = performance.now() + awayMs;
+    const rest = () => pass(Math.max(0, untilMs - performance.now()));
     switch (fault) {
-      case 'killed, back empty': {
+      case 'killed, back empty':
         await redis.kill();
-        const joined = await this.#joins();
-        await pass(Math.max(0, untilMs - performance.now()));
+        await guests.join();
+        await rest();
         await redis.start();
-        return joined;
-      }
-      case 'stopped': {
+        break;
+      case 'stopped':
         redis.pause();
-        const joined = await this.#joins();
-        await pass(Math.max(0, untilMs - performance.now()));
+        await guests.join();
+        await rest();
         redis.resume();
-        return joined;
-      }
-      case 'FLUSHALL': {
+        break;
+      case 'FLUSHALL':
         do {
           await redis.admin.flushall();
           await pass(Math.min(1_000, Math.max(0, untilMs - performance.now())));
         } while (performance.now() < untilMs);
-        return true;
-      }
+        break;
+      case 'origins deleted':
+        await redis.admin.del(...KEYS.map((key) => `tw:{st:${key}}:o`));
     }
   }
+}
 
-  /** A player at the node that has no stream yet. */
-  async #joins(): Promise<boolean> {
-    const player = await CheckedPlayer.play(this.#cluster.node('c'), KEYS[0] ?? '', 'http-flv');
-    const plays = await until('it plays', () => player.check.frames > 0 || player.ended).catch(() => false);
-    player.leave();
-    return plays === true && player.check.isClean;
+/** Who comes while Redis is away: players of a stream that their node never heard of, and a publisher with players. */
+class Guests implements Disposable {
+  readonly #cluster: Cluster;
+  readonly #known: NumberedPublisher;
+  readonly #newKey: string;
+  #new: NumberedPublisher | undefined;
+  #players: CheckedPlayer[] = [];
+
+  private constructor(cluster: Cluster, known: NumberedPublisher, newKey: string) {
+    this.#cluster = cluster;
+    this.#known = known;
+    this.#newKey = newKey;
+  }
+
+  /** Redis is there yet: a stream is published that nobody plays. */
+  static async come(cluster: Cluster, number: number): Promise<Guests> {
+    const plan = PLANS['10 frames/s'];
+    const known = await NumberedPublisher.start(cluster.node('a'), { plan, key: `live/quiet-${number}` });
+    return new Guests(cluster, known, `live/late-${number}`);
+  }
+
+  /** The stream that was published while Redis was away. */
+  get lateKey(): string | undefined {
+    return this.#new && this.#newKey;
+  }
+
+  async join(): Promise<void> {
+    const [a, b, c] = ['a', 'b', 'c'].map((id) => this.#cluster.node(id));
+    if (!a || !b || !c) throw new Error('a node is missing');
+    this.#players = await playAll(c, this.#known.key);
+    this.#new = await NumberedPublisher.start(b, { plan: PLANS['10 frames/s'], key: this.#newKey });
+    for (const node of [a, b, c]) {
+      this.#players.push(await CheckedPlayer.play(node, this.#newKey, 'http-flv'));
+    }
+    await until('all guests play', () =>
+      this.#players.every(({ check, ended }) => check.frames > 0 || ended !== undefined),
+    ).catch(() => {}); // areWell tells
+  }
+
+  /** With Redis back: all play on, and the new stream has the epoch in it that it was begun with. */
+  async areWell(): Promise<boolean> {
+    if (!this.#new) return true;
+    const [start] = this.#cluster.node('b').events('publish.start').slice(-1);
+    const epoch = await this.#cluster.redis.admin.hget(`tw:{st:${this.#newKey}}:o`, 'epoch');
+    if (start?.stream !== this.#newKey || String(start.epoch) !== epoch) return false;
+    const missing = [
+      ...(await caughtUp(this.#known, this.#players.slice(0, PLAYER_FORMATS.length))),
+      ...(await caughtUp(this.#new, this.#players.slice(PLAYER_FORMATS.length))),
+    ];
+    return (
+      missing.every((count) => count === 0) &&
+      this.#players.every(({ check, ended }) => ended === undefined && check.isClean && check.splices === 0)
+    );
+  }
+
+  [Symbol.dispose](): void {
+    for (const player of this.#players) player.leave();
+    this.#known.drop();
+    this.#new?.drop();
   }
 }
 
 /** Redis is handed over by a sentinel to a replica that lost the tail: a stream that was claimed after it stood still. */
 export async function sentinelFailover(): Promise<Omit<RedisFaultSight, 'joined'>> {
-  await using master = await RedisServer.start({ port: await freePort() });
+  // A replica is sent all of it at once, not only after seconds in which others could ask, too.
+  await using master = await RedisServer.start({
+    port: await freePort(),
+    args: ['--repl-diskless-sync-delay', '0'],
+  });
   await using replica = await RedisServer.startReplica(master);
   await using sentinel = await RedisSentinel.start(master);
   await using cluster = await Cluster.start({
@@ -143,7 +206,6 @@ export async function sentinelFailover(): Promise<Omit<RedisFaultSight, 'joined'
       beforeMs: 1_000,
       fault: async () => {
         await master.kill();
-        replica.resume();
         await until(
           'the replica is the master',
           async () => (await replica.admin.info('replication')).includes('role:master'),
@@ -188,8 +250,8 @@ function leave(casts: readonly Cast[]): void {
   }
 }
 
-/** Resolves once Redis has all origins, replicas and nodes. */
-async function whole(redis: RedisServer, withinMs: number): Promise<void> {
+/** Resolves once Redis has all origins, replicas and nodes, and the stream that `b` published meanwhile. */
+async function whole(redis: RedisServer, withinMs: number, lateKey?: string): Promise<void> {
   const { admin } = redis;
   await until(
     'the registry is whole',
@@ -198,6 +260,7 @@ async function whole(redis: RedisServer, withinMs: number): Promise<void> {
         if ((await admin.hget(`tw:{st:${key}}:o`, 'node')) !== 'a') return false;
         if ((await admin.hget(`tw:{st:${key}}:r`, 'b')) === null) return false;
       }
+      if (lateKey && (await admin.hget(`tw:{st:${lateKey}}:o`, 'node')) !== 'b') return false;
       const nodes = await Promise.all(IDS.map((id) => admin.exists(`tw:{nodes}:n:${id}`)));
       return nodes.every((count) => count === 1);
     },
