@@ -9,7 +9,8 @@ import { CheckedPlayer, NumberedPublisher, playAll } from './oracle.ts';
 import { until } from './until.ts';
 
 export const FAULTS = ['kill', 'stop 0.5 s', 'stop 2 s', 'stop 30 s', 'blackhole'] as const;
-export type Fault = (typeof FAULTS)[number];
+/** `SIGTERM`: it is asked to stop, and sends those that it feeds elsewhere before it does. */
+export type Fault = (typeof FAULTS)[number] | 'SIGTERM';
 
 /** The most that a player may wait beyond what it did before, ms. */
 export const MAX_GAP_MS: Readonly<Record<Fault, number>> = {
@@ -18,6 +19,7 @@ export const MAX_GAP_MS: Readonly<Record<Fault, number>> = {
   'stop 2 s': 500,
   'stop 30 s': 500,
   blackhole: 500,
+  SIGTERM: 100,
 };
 
 const STOP_MS: Readonly<Partial<Record<Fault, number>>> = {
@@ -72,25 +74,35 @@ export interface FaultCase {
   readonly gapMs: { readonly p50: number; readonly p99: number; readonly max: number };
 }
 
-/** The three nodes, for one trial after the other. */
+/** The nodes, for one trial after the other. */
 export class FailoverStage implements AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #watch = new LoopWatch();
   readonly #load = new MachineLoad();
   readonly #random: () => number;
+  readonly #relays: readonly string[];
   #trials = 0;
 
-  private constructor(cluster: Cluster, random: () => number) {
+  private constructor(cluster: Cluster, relays: readonly string[], random: () => number) {
     this.#cluster = cluster;
+    this.#relays = relays;
     this.#random = random;
   }
 
-  /** @param random in 0..1; it chooses where between two key frames a fault falls */
-  static async open(random: () => number = Math.random): Promise<FailoverStage> {
+  /**
+   * @param random in 0..1; it chooses where between two key frames a fault falls
+   * @param relays each has streams of its own, and all have the fault at once; ids above `c`
+   */
+  static async open(random: () => number = Math.random, relays = ['m']): Promise<FailoverStage> {
     const cluster = await Cluster.start({
-      ids: ['a', 'c', 'm'],
+      ids: ['a', 'c', ...relays],
       // What is over shall not weigh on the next trial.
-      settings: { 'publish.holdAfterStopMs': '0', 'relay.lingerMs': '500', 'play.waitMs': '5000' },
+      settings: {
+        'publish.holdAfterStopMs': '0',
+        'relay.lingerMs': '500',
+        'play.waitMs': '5000',
+        'shutdown.graceMs': '500',
+      },
       nodeSettings: { a: { 'relay.softChildren': '1' } },
     });
     try {
@@ -99,7 +111,7 @@ export class FailoverStage implements AsyncDisposable {
       await cluster[Symbol.asyncDispose]();
       throw error;
     }
-    return new FailoverStage(cluster, random);
+    return new FailoverStage(cluster, relays, random);
   }
 
   get cluster(): Cluster {
@@ -113,9 +125,9 @@ export class FailoverStage implements AsyncDisposable {
     const casts: Cast[] = [];
     const guests: CheckedPlayer[] = [];
     try {
-      for (const plan of STREAMS) {
-        const key = `trial/${number}-${plan.replace(/\W+/g, '-')}`;
-        casts.push(await this.#cast(plan, key, guests));
+      await this.#mend();
+      for (const relay of this.#relays) {
+        for (const plan of STREAMS) casts.push(await this.#cast(plan, relay, guests));
       }
       const { beforeMs = 5_000, afterMs = AFTER_MS } = options;
       await pass(this.#random() * Math.min(beforeMs, 1_000));
@@ -124,7 +136,10 @@ export class FailoverStage implements AsyncDisposable {
         casts,
         {
           beforeMs,
-          fault: () => this.#do(fault, options.faultMs),
+          fault: async () => {
+            await Promise.all(this.#relays.map((relay) => this.#do(fault, relay, options.faultMs)));
+            this.#cluster.heal();
+          },
           afterMs,
         },
         this.#watch,
@@ -148,7 +163,6 @@ export class FailoverStage implements AsyncDisposable {
         for (const { player } of players) player.leave();
         publisher.stop();
       }
-      await this.#mend();
     }
   }
 
@@ -157,10 +171,11 @@ export class FailoverStage implements AsyncDisposable {
     await this.#cluster[Symbol.asyncDispose]();
   }
 
-  /** A stream from `a` over `m` to `c`, with players of all formats at both ends. */
-  async #cast(plan: PlanName, key: string, guests: CheckedPlayer[]): Promise<Cast> {
-    const [a, c, m] = ['a', 'c', 'm'].map((id) => this.#cluster.node(id));
+  /** A stream from `a` over a relay to `c`, with players of all formats at both ends. */
+  async #cast(plan: PlanName, via: string, guests: CheckedPlayer[]): Promise<Cast> {
+    const [a, c, m] = ['a', 'c', via].map((id) => this.#cluster.node(id));
     if (!a || !c || !m) throw new Error('a node is missing');
+    const key = `trial/${this.#trials}-${via}-${plan.replace(/\W+/g, '-')}`;
     const publisher = await NumberedPublisher.start(a, { plan: PLANS[plan], key });
     try {
       // The relay comes first, and fills the one place that the origin has for children.
@@ -175,7 +190,7 @@ export class FailoverStage implements AsyncDisposable {
       ];
       await until('the edge pulls from the relay', async () => {
         const [edge, relay] = await Promise.all([hereAt(c, key), hereAt(m, key)]);
-        return edge?.upstream === 'm' && relay?.upstream === 'a';
+        return edge?.upstream === via && relay?.upstream === 'a';
       });
       return { name: plan, publisher, players };
     } catch (error) {
@@ -184,28 +199,32 @@ export class FailoverStage implements AsyncDisposable {
     }
   }
 
-  async #do(fault: Fault, faultMs: number | undefined): Promise<void> {
-    const relay = this.#cluster.node('m');
+  async #do(fault: Fault, id: string, faultMs: number | undefined): Promise<void> {
+    const relay = this.#cluster.node(id);
     const stopMs = STOP_MS[fault];
     if (fault === 'kill') {
       await relay.kill();
+    } else if (fault === 'SIGTERM') {
+      await relay.stop();
     } else if (stopMs !== undefined) {
       relay.pause();
       await pass(faultMs ?? stopMs);
       relay.resume();
     } else {
-      this.#cluster.isolate('m');
+      this.#cluster.isolate(id);
       await pass(faultMs ?? BLACKHOLE_MS);
-      this.#cluster.heal();
     }
   }
 
-  /** All three nodes run and have links, as before. */
+  /** After the trial before: all nodes run and have links. */
   async #mend(): Promise<void> {
-    this.#cluster.heal();
-    const relay = this.#cluster.node('m');
-    if (relay.isRunning) relay.resume();
-    else await this.#cluster.restart('m');
+    await Promise.all(
+      this.#relays.map(async (id) => {
+        const relay = this.#cluster.node(id);
+        if (relay.isRunning) relay.resume();
+        else await this.#cluster.restart(id);
+      }),
+    );
     await meshed(this.#cluster.nodes);
   }
 }
