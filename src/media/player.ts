@@ -3,10 +3,15 @@ import type { Reason } from '../base/errors.ts';
 import type { FrameEncoder, TimedFrame } from '../format/frame.ts';
 import type { LogReader } from './cursor.ts';
 
+/** `full`: the log must wait. `overfull`: too full to be live. */
+export type Pressure = 'none' | 'full' | 'overfull';
+
 /** Where a player's bytes go; the doors make them. None of its verbs calls back into the player before it returns. */
 export interface Sink {
   /** Bytes taken and not yet handed to the kernel. */
   readonly backlogBytes: number;
+  /** Of a sink that shares its way with others; without it, the backlog tells. */
+  readonly pressure?: Pressure;
   /** Takes the bytes at once, in order. The buffer is shared by many players: it is never written to. Never throws. */
   write(bytes: Buffer): void;
   /** The stream is over for this player: says so in the protocol's own way behind what was written, and closes. */
@@ -87,12 +92,19 @@ export class Player<F extends TimedFrame = TimedFrame> {
 
   /** Must the log wait for the sink? */
   get isFull(): boolean {
-    return this.#sink.backlogBytes >= FULL_BYTES;
+    return this.#pressure !== 'none';
   }
 
   /** Too full to be live. */
   get isOverfull(): boolean {
-    return this.#sink.backlogBytes >= OVERFULL_BYTES;
+    return this.#pressure === 'overfull';
+  }
+
+  get #pressure(): Pressure {
+    const { pressure, backlogBytes } = this.#sink;
+    if (pressure !== undefined) return pressure;
+    if (backlogBytes >= OVERFULL_BYTES) return 'overfull';
+    return backlogBytes >= FULL_BYTES ? 'full' : 'none';
   }
 
   take(bytes: Buffer): void {

@@ -6,7 +6,7 @@ import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { type Control, type ControlMessage, MAX_ALTERNATIVES, MAX_HEADS } from '../format/mesh/control.ts';
 import { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
-import type { Player, Sink } from '../media/player.ts';
+import type { Player, Pressure, Sink } from '../media/player.ts';
 import type { Stream } from '../media/stream.ts';
 import { readStreamKey } from '../registry/records.ts';
 import type { Peer } from './peer.ts';
@@ -14,8 +14,14 @@ import { MAX_HOPS } from './replica.ts';
 
 /** What a peer that was told no may wait before it asks again, ms. */
 const RETRY_MS = 250;
-/** A link that holds this much serves the next only when it ran empty. */
+/** A link whose socket holds this much serves the next only when it ran empty. */
 const FULL_BYTES = 64 * 1024;
+/** So much in the socket, or beyond twice the window, is too much for whoever adds to it. */
+const OVERFULL_BYTES = 512 * 1024;
+/** A stream that has less under way is no heavy one. */
+const LIGHT_BYTES = 16 * 1024;
+/** Writes of one stream that are told apart. */
+const MAX_WRITES = 256;
 
 export interface DownstreamsOptions {
   readonly self: string;
@@ -44,21 +50,33 @@ export interface DownstreamsNeeds {
   readonly fenced: (key: StreamKey, epoch: number) => void;
 }
 
+/** What one peer pulls. */
+class Row {
+  readonly byRef = new Map<number, Downstream>();
+  /** Those that found the link full, in the order in which it serves them: who was served stands at the end. */
+  readonly waiting = new Set<Downstream>();
+}
+
 /** One stream that one peer pulls. */
 class Downstream implements Sink {
   readonly stream: Stream;
   readonly peer: Peer;
+  readonly #row: Row;
   readonly encoder: MeshEncoder;
   readonly priority: number;
   readonly startedMs: number;
   readonly #over: (downstream: Downstream, why: Reason) => void;
   player: Player | undefined;
   toldSeq = -1;
+  /** Its part of what is under way: where on the link its writes end, and their bytes. Oldest first. */
+  readonly #writes: { end: number; bytes: number }[] = [];
+  #underWayBytes = 0;
 
   constructor(
-    of: { stream: Stream; peer: Peer; encoder: MeshEncoder; priority: number; startedMs: number },
+    of: { row: Row; stream: Stream; peer: Peer; encoder: MeshEncoder; priority: number; startedMs: number },
     over: (downstream: Downstream, why: Reason) => void,
   ) {
+    this.#row = of.row;
     this.stream = of.stream;
     this.peer = of.peer;
     this.encoder = of.encoder;
@@ -71,8 +89,46 @@ class Downstream implements Sink {
     return this.peer.backlogBytes;
   }
 
+  /**
+   * A link that is full is so for all its streams; too full to be live it is only for those that have more of it than
+   * others. A light stream is not made to wait for a heavy one's backlog, but at worst.
+   */
+  get pressure(): Pressure {
+    const { backlogBytes, sentBytes, takenBytes, windowBytes } = this.peer;
+    if (!isFull(this.peer)) return 'none';
+    const underWayBytes = sentBytes - takenBytes;
+    this.#row.waiting.add(this);
+    const overBytes = underWayBytes - 2 * windowBytes;
+    if (backlogBytes >= OVERFULL_BYTES || overBytes >= OVERFULL_BYTES) return 'overfull';
+    if (overBytes < 0 && backlogBytes < FULL_BYTES) return 'full';
+    const fairBytes = underWayBytes / this.#row.byRef.size;
+    return this.#ownBytes() >= Math.max(LIGHT_BYTES, fairBytes) ? 'overfull' : 'full';
+  }
+
   write(bytes: Buffer): void {
     this.peer.write(bytes);
+    this.#underWayBytes += bytes.length;
+    const { sentBytes: end } = this.peer;
+    const last = this.#writes.at(-1);
+    if (!last || this.#writes.length < MAX_WRITES) this.#writes.push({ end, bytes: bytes.length });
+    else {
+      last.end = end;
+      last.bytes += bytes.length;
+    }
+    this.#ownBytes();
+  }
+
+  /** Of the bytes under way, those of this stream. */
+  #ownBytes(): number {
+    const { takenBytes } = this.peer;
+    let count = 0;
+    for (const { end, bytes } of this.#writes) {
+      if (end > takenBytes) break;
+      this.#underWayBytes -= bytes;
+      count += 1;
+    }
+    if (count > 0) this.#writes.splice(0, count);
+    return this.#underWayBytes;
   }
 
   end(why: Reason): void {
@@ -87,8 +143,8 @@ class Downstream implements Sink {
 export class Downstreams {
   readonly #options: DownstreamsOptions;
   readonly #needs: DownstreamsNeeds;
-  /** By peer, then by ref, in the order in which a full link serves them; bounded by the streams of this node. */
-  readonly #byPeer = new Map<Peer, Map<number, Downstream>>();
+  /** Bounded by the links and streams of this node. */
+  readonly #byPeer = new Map<Peer, Row>();
   readonly #byStream = new Map<Stream, Set<Downstream>>();
   /** One for each stream that was ever pulled, with a number of its own. */
   readonly #encoders = new WeakMap<Stream, MeshEncoder>();
@@ -104,7 +160,7 @@ export class Downstreams {
 
   get count(): number {
     let count = 0;
-    for (const row of this.#byPeer.values()) count += row.size;
+    for (const row of this.#byPeer.values()) count += row.byRef.size;
     return count;
   }
 
@@ -114,14 +170,15 @@ export class Downstreams {
   }
 
   opened(peer: Peer): void {
-    this.#byPeer.set(peer, new Map());
+    this.#byPeer.set(peer, new Row());
   }
 
   closed(peer: Peer, why: Reason): void {
     const row = this.#byPeer.get(peer);
     this.#byPeer.delete(peer);
-    for (const downstream of [...(row?.values() ?? [])]) downstream.player?.leave(why);
-    for (const downstream of [...(row?.values() ?? [])]) this.#forget(downstream, why);
+    const all = [...(row?.byRef.values() ?? [])];
+    for (const downstream of all) downstream.player?.leave(why);
+    for (const downstream of all) this.#forget(downstream, why);
   }
 
   /** A peer asks for something that this node has, or gives it back. */
@@ -140,17 +197,14 @@ export class Downstreams {
     }
   }
 
-  /** The link's queue ran empty: those who wait for it are served in turn, the most important first. */
+  /** The link takes more: those who wait for it are served in turn, the most important first. */
   drained(peer: Peer): void {
     const row = this.#byPeer.get(peer);
-    if (!row) return;
-    const waiting = [...row.entries()].filter(([, { player }]) => player?.state === 'behind');
-    waiting.sort(([, a], [, b]) => b.priority - a.priority);
-    for (const [ref, downstream] of waiting) {
-      if (peer.backlogBytes >= FULL_BYTES) return;
-      // Who was served stands at the end of the row.
-      row.delete(ref);
-      row.set(ref, downstream);
+    if (!row || row.waiting.size === 0 || isFull(peer)) return;
+    const waiting = [...row.waiting].sort((a, b) => b.priority - a.priority);
+    for (const downstream of waiting) {
+      if (isFull(peer)) return;
+      row.waiting.delete(downstream);
       downstream.player?.drained();
     }
   }
@@ -158,7 +212,7 @@ export class Downstreams {
   /** The heads that moved since they were told last, for a beat: [ref, epochRef, seq]. */
   heads(peer: Peer): [number, number, number][] {
     const heads: [number, number, number][] = [];
-    for (const [ref, downstream] of this.#byPeer.get(peer) ?? []) {
+    for (const [ref, downstream] of this.#byPeer.get(peer)?.byRef ?? []) {
       const { head } = downstream.stream;
       const epochRef = head && downstream.encoder.epochRefOf(head.epoch);
       if (!head || epochRef === undefined || head.seq === downstream.toldSeq) continue;
@@ -234,15 +288,15 @@ export class Downstreams {
     if (!row || !path) return;
     const encoder = this.#encoderOf(stream);
     const ref = encoder.streamRef;
-    if (row.has(ref)) this.#unsubscribe(peer, ref);
+    if (row.byRef.has(ref)) this.#unsubscribe(peer, ref);
     const downstream = new Downstream(
       {
-        ...{ stream, peer, encoder, priority: this.#needs.priorityOf(stream.key) },
+        ...{ row, stream, peer, encoder, priority: this.#needs.priorityOf(stream.key) },
         startedMs: this.#needs.clock.now(),
       },
       (over, why) => this.#ended(over, why),
     );
-    row.set(ref, downstream);
+    row.byRef.set(ref, downstream);
     const children = this.#byStream.get(stream) ?? new Set();
     this.#byStream.set(stream, children.add(downstream));
     this.granted += 1;
@@ -259,7 +313,7 @@ export class Downstreams {
   }
 
   #unsubscribe(peer: Peer, ref: number): void {
-    const downstream = this.#byPeer.get(peer)?.get(ref);
+    const downstream = this.#byPeer.get(peer)?.byRef.get(ref);
     const why: Reason = { code: 'relay.child-left', message: 'the peer gave the stream back' };
     downstream?.player?.leave(why);
     if (downstream) this.#forget(downstream, why);
@@ -278,7 +332,8 @@ export class Downstreams {
   #forget(downstream: Downstream, why: Reason): void {
     const { stream, peer, encoder, player, startedMs } = downstream;
     const row = this.#byPeer.get(peer);
-    if (row?.get(encoder.streamRef) === downstream) row.delete(encoder.streamRef);
+    row?.waiting.delete(downstream);
+    if (row?.byRef.get(encoder.streamRef) === downstream) row.byRef.delete(encoder.streamRef);
     const children = this.#byStream.get(stream);
     if (!children?.delete(downstream)) return;
     if (children.size === 0) this.#byStream.delete(stream);
@@ -325,6 +380,11 @@ export class Downstreams {
     const key = readStreamKey(text);
     return key && this.#needs.streamOf(key);
   }
+}
+
+/** What is written now would wait. */
+function isFull({ backlogBytes, sentBytes, takenBytes, windowBytes }: Peer): boolean {
+  return backlogBytes >= FULL_BYTES || sentBytes - takenBytes >= windowBytes;
 }
 
 /** Is a stream over for everybody, or only at this node? */

@@ -15,6 +15,7 @@ import type { OwnTime } from './own-time.ts';
 import type { LinkOwner, LinkQuality, Peer } from './peer.ts';
 import { QualityMeter } from './quality.ts';
 import type { QuietLog } from './quiet-log.ts';
+import { SendWindow } from './send-window.ts';
 
 /** Bytes, heads of messages included, that a peer may send before it has proven itself; a hello and a proof are 400. */
 export const MAX_UNPROVEN_BYTES = 4 * 1024;
@@ -29,6 +30,9 @@ const MAX_PINGS = 100;
 const PINGS_MS = 10_000;
 /** An echo says nothing of the way if this process stood still for longer meanwhile. */
 const TIMELY_MS = 25;
+/** The peer is told what was read of it when that is so much, and not more often than this. */
+const GOT_BYTES = 16 * 1024;
+const GOT_MS = 5;
 /** Close codes of RFC 6455 §7.4.1. */
 const NORMAL = 1000;
 const POLICY_VIOLATION = 1008;
@@ -84,6 +88,10 @@ export class Link implements Peer {
   readonly #address: string;
   readonly #quality = new QualityMeter();
   readonly #allowance = new Allowance();
+  readonly #window: SendWindow;
+  /** Of what was read, how much the peer knows of; and the timer that tells it more. */
+  #toldGotBytes = 0;
+  #gotTimer: Timer | undefined;
   #state: { at: 'handshake'; handshake: Handshake } | { at: 'open' } | { at: 'closed' };
   #peer = UNKNOWN;
   #wasOpen = false;
@@ -110,6 +118,7 @@ export class Link implements Peer {
     this.#socket = socket;
     this.#state = { at: 'handshake', handshake };
     this.sinceMs = needs.clock.now();
+    this.#window = new SendWindow(this.sinceMs);
     this.#heardMs = needs.ownTime.at(this.sinceMs);
     this.#pingsSinceMs = this.sinceMs;
     webSocket.on('message', (bytes: Buffer, isBinary) => this.#received(bytes, isBinary));
@@ -150,6 +159,18 @@ export class Link implements Peer {
 
   get backlogBytes(): number {
     return this.#socket.writableLength;
+  }
+
+  get sentBytes(): number {
+    return this.#socket.bytesWritten;
+  }
+
+  get takenBytes(): number {
+    return this.#window.takenBytes;
+  }
+
+  get windowBytes(): number {
+    return this.#window.bytes(this.#needs.clock.now());
   }
 
   get bytesIn(): number {
@@ -249,9 +270,18 @@ export class Link implements Peer {
       throw new WireError('mesh.handshake-order', `a ${message.is} came after the handshake`);
     }
     if (message.is === 'beat') this.#takeBeat(message);
+    if (message.is === 'got') this.#takeGot(message.bytes);
     this.#allowance.spend(1);
     if (this.#allowance.isSpent) this.#webSocket.pause();
-    this.#needs.owner.control(this, message);
+    if (message.is === 'got') this.#drained();
+    else this.#needs.owner.control(this, message);
+  }
+
+  #takeGot(bytes: number): void {
+    if (!this.#window.isPlausible(bytes)) {
+      throw new WireError('mesh.number', `the peer says that it read ${bytes} bytes: more than it was sent`);
+    }
+    this.#window.taken(bytes, this.#needs.clock.now());
   }
 
   #takeBeat(beat: Control<'beat'>): void {
@@ -275,9 +305,20 @@ export class Link implements Peer {
 
   #heard(bytes: number): void {
     this.#heardMs = this.#needs.ownTime.at(this.#needs.clock.now());
-    if (this.#state.at !== 'handshake') return;
+    if (this.#state.at !== 'handshake') {
+      if (this.#socket.bytesRead - this.#toldGotBytes >= GOT_BYTES) {
+        this.#gotTimer ??= this.#needs.clock.after(GOT_MS, () => this.#tellGot());
+      }
+      return;
+    }
     this.#receivedBytes += bytes;
     if (this.#receivedBytes > MAX_UNPROVEN_BYTES) this.#failed(tooLarge(this.#receivedBytes));
+  }
+
+  #tellGot(): void {
+    this.#gotTimer = undefined;
+    this.#toldGotBytes = this.#socket.bytesRead;
+    this.send({ is: 'got', bytes: this.#toldGotBytes });
   }
 
   #pinged(): void {
@@ -309,6 +350,7 @@ export class Link implements Peer {
   #write(bytes: Buffer): void {
     if (!this.#socket.writable) return;
     this.#socket.write(bytes);
+    this.#window.sent(this.#socket.bytesWritten, this.#needs.clock.now());
     const backlogBytes = this.#socket.writableLength;
     if (backlogBytes <= MAX_BACKLOG_BYTES) return;
     const message = `the peer does not take what it is sent: ${backlogBytes} bytes wait`;
@@ -380,6 +422,7 @@ export class Link implements Peer {
 
   #socketClosed(said: string): void {
     this.#deadline?.cancel();
+    this.#gotTimer?.cancel();
     if (this.#state.at !== 'closed') {
       this.#state = { at: 'closed' };
       this.#tellEnd(this.#whyGone(said));

@@ -22,6 +22,11 @@ export interface Peer {
   readonly isDialled: boolean;
   /** Bytes handed to the socket and not yet taken by the kernel. */
   readonly backlogBytes: number;
+  /** Bytes handed to the socket ever, and those of them that the peer has read. */
+  readonly sentBytes: number;
+  readonly takenBytes: number;
+  /** Of what is sent and not taken yet, more than this makes what is sent next wait (send-window.ts). */
+  readonly windowBytes: number;
   /** Undefined before the first sample. */
   readonly quality: LinkQuality | undefined;
   /** Registry time as the peer told it last, carried on to now, ms since 1970; undefined if it doesn't know it. */
@@ -42,11 +47,11 @@ export interface Peer {
  */
 export interface LinkOwner {
   opened(peer: Peer): void;
-  /** All but hello and proof; beats, too. */
+  /** All but hello, proof and got; beats, too. */
   control(peer: Peer, message: ControlMessage): void;
   /** Payloads are the owner's to keep. */
   media(peer: Peer, message: MediaMessage): void;
-  /** The socket's queue ran empty. */
+  /** The socket's queue ran empty, or the peer has read more of what was sent. */
   drained(peer: Peer): void;
   /** Once for each that was opened; nothing comes of it afterwards. */
   closed(peer: Peer, why: Reason): void;

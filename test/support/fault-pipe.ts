@@ -33,6 +33,8 @@ interface Parcel {
 
 /** More than this is not read ahead of its time. */
 const MAX_QUEUED_BYTES = 8 << 20;
+/** What a router keeps of a throttled way, in time; beyond it senders have to wait. */
+const THROTTLED_QUEUE_S = 0.1;
 /** A throttled write is at most what may pass in this time, so that it flows instead of hopping. */
 const THROTTLE_STEP_S = 0.02;
 
@@ -115,7 +117,8 @@ export class Pipe {
     if (flow.is === 'pass') this.#handOut(flow);
     else this.#stopTimers();
     const reads =
-      flow.is === 'swallow' || (flow.is === 'pass' && this.#queuedBytes < MAX_QUEUED_BYTES && !this.#isFull);
+      flow.is === 'swallow' ||
+      (flow.is === 'pass' && this.#queuedBytes < maxQueuedBytes(flow) && !this.#isFull);
     if (this.#from.destroyed) return;
     if (reads) this.#from.resume();
     else this.#from.pause();
@@ -163,4 +166,8 @@ export class Pipe {
     clearImmediate(this.#turn);
     this.#turn = undefined;
   }
+}
+
+function maxQueuedBytes({ bytesPerS }: Flow): number {
+  return Math.min(MAX_QUEUED_BYTES, bytesPerS * THROTTLED_QUEUE_S);
 }

@@ -77,6 +77,11 @@ export class FrameCheck {
     return lost + duplicated + disordered + corrupt + backward + leaps + badStarts === 0;
   }
 
+  /** Ids of a session that were passed over and have not come. */
+  missingOf(session: number): ReadonlySet<number> {
+    return this.#missing.get(session) ?? new Set();
+  }
+
   /**
    * The longest wait for a frame that overlaps these times: one that began before counts whole, one that is not over
    * counts up to `toMs`.

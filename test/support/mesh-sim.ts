@@ -52,6 +52,9 @@ class SimPeer implements Peer {
   readonly #late: Buffer[] = [];
   #isDeaf = false;
   backlogBytes = 0;
+  sentBytes = 0;
+  takenBytes = 0;
+  windowBytes = Number.POSITIVE_INFINITY;
   quality: LinkQuality | undefined = { rttMs: 2, rttDevMs: 0, offsetMs: 0 };
   registryWallMs = undefined;
   heardMs = 0;

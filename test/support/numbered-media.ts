@@ -5,7 +5,12 @@ import { type PayloadName, payloadOf } from './media.ts';
 
 /** What a stream is made of. */
 export interface StreamPlan {
-  readonly video?: { readonly fps: number; readonly keyEvery: number };
+  readonly video?: {
+    readonly fps: number;
+    readonly keyEvery: number;
+    /** Every second delta is one that no other frame needs. */
+    readonly withDisposable?: boolean;
+  };
   readonly audio?: { readonly perS: number };
   /** Payload of a delta; a key frame has eight times, an audio frame a quarter of it. */
   readonly frameBytes: number;
@@ -56,9 +61,11 @@ export class Schedule {
     this.#id += 1;
     const id = this.#id;
     if (video && videoMs <= audioMs) {
-      const isKey = this.#videoCount % video.keyEvery === 0;
+      const inGop = this.#videoCount % video.keyEvery;
+      const isKey = inGop === 0;
       this.#videoCount += 1;
-      const name = isKey ? 'avc key' : 'avc delta';
+      const isDisposable = video.withDisposable === true && inGop % 2 === 1;
+      const name = isKey ? 'avc key' : isDisposable ? 'avc disposable' : 'avc delta';
       const bytes = isKey ? 8 * frameBytes : frameBytes;
       return { id, kind: FrameKind.video, name, dts: Math.round(videoMs), bytes };
     }

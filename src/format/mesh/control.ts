@@ -107,6 +107,8 @@ const head = z.object({ is: z.literal('head'), id, key });
 const headed = z.object({ is: z.literal('headed'), id, epoch, seq, live: z.boolean(), path });
 /** The sender leaves: subscribe elsewhere within `deadlineMs`. */
 const goaway = z.object({ is: z.literal('goaway'), deadlineMs: ms });
+/** The sender has read so many bytes of this connection, ever: what it is sent next can be metered by it. */
+const got = z.object({ is: z.literal('got'), bytes: z.int().min(0).max(Number.MAX_SAFE_INTEGER) });
 const beat = z.object({
   is: z.literal('beat'),
   /** Monotonic time of the sender, ms. */
@@ -137,6 +139,7 @@ export const controlMessage = z.discriminatedUnion('is', [
   head,
   headed,
   goaway,
+  got,
   beat,
 ]);
 

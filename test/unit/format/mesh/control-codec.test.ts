@@ -72,6 +72,7 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
     alternatives,
   }),
   fc.record({ is: fc.constantFrom('unsub' as const, 'gone' as const), ref: ids.ref }),
+  fc.record({ is: is('got'), bytes: safe }),
   fc.record({
     is: is('epoch'),
     ref: ids.ref,
