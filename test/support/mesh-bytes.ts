@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { WireError } from '../../src/base/errors.ts';
 import { Frame, FrameKind, type FrameRole, type LoggedFrame, type Run } from '../../src/format/frame.ts';
+import { MAX_DTS, MAX_SEQ } from '../../src/format/mesh/bounds.ts';
 import type { ControlMessage } from '../../src/format/mesh/control.ts';
 import { decodeControl } from '../../src/format/mesh/control-codec.ts';
 import { isMediaMessage, type MediaMessage, readMediaMessage } from '../../src/format/mesh/media-codec.ts';
@@ -23,8 +24,11 @@ export function loggedFrame(name: PayloadName, seq: number, dts: number, size = 
 export const anyFrame: fc.Arbitrary<Frame> = fc
   .record({
     kind: fc.constantFrom(FrameKind.audio, FrameKind.video, FrameKind.data),
-    seq: fc.oneof(fc.nat({ max: 300 }), fc.maxSafeNat()),
-    dts: fc.oneof(fc.integer({ min: -100_000, max: 100_000 }), fc.maxSafeInteger()),
+    seq: fc.oneof(
+      fc.nat({ max: 300 }),
+      fc.maxSafeNat().map((seq) => Math.min(seq, MAX_SEQ)),
+    ),
+    dts: fc.oneof(fc.integer({ min: -100_000, max: 100_000 }), fc.integer({ min: -MAX_DTS, max: MAX_DTS })),
     payload: fc.oneof(
       fc.uint8Array({ maxLength: 40 }),
       fc.nat(70_000).map((size) => new Uint8Array(size)),

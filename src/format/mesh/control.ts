@@ -1,6 +1,7 @@
 // What two nodes say to each other beside media (design §6): the messages, and what of them is believed. Pure: values
 // only; their bytes are control-codec.ts's.
 import { z } from 'zod';
+import { MAX_DTS, MAX_SEQ } from './bounds.ts';
 
 /** Node ids on a way from an origin to a replica: one more than the most links. */
 export const MAX_PATH = 8;
@@ -23,15 +24,20 @@ const epochRef = z
   .min(0)
   .max(2 ** 32);
 const epoch = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
-const seq = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
-const dts = z.number().min(-Number.MAX_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
+const seq = z.int().min(0).max(MAX_SEQ);
+/** Of a frame that may be the one after the last. */
+const nextSeq = z
+  .int()
+  .min(0)
+  .max(MAX_SEQ + 1);
+const dts = z.number().min(-MAX_DTS).max(MAX_DTS);
 const ms = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
 const node = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/);
 const boot = z.string().regex(/^[0-9a-f]{16}$/);
 /** `app/name`; whoever uses it parses it. */
 const key = z.string().min(3).max(129);
 const token = z.string().regex(/^[0-9a-f]{64}$/);
-const path = z.array(node).max(MAX_PATH);
+const path = z.array(node).min(1).max(MAX_PATH);
 const alternatives = z.array(node).max(MAX_ALTERNATIVES);
 const reason = z.object({ code: z.string().max(64), message: z.string().max(256) });
 
@@ -46,7 +52,7 @@ const sub = z.object({
   is: z.literal('sub'),
   id,
   key,
-  resume: z.optional(z.object({ epoch, from: seq })),
+  resume: z.optional(z.object({ epoch, from: nextSeq })),
   insist: z.boolean(),
 });
 /** Granted: media of `ref` follows. `epoch` 0: there was no frame yet. `path`: from the origin to the sender. */
@@ -81,7 +87,7 @@ const epochStart = z.object({
   ref,
   epochRef,
   epoch,
-  from: seq,
+  from: nextSeq,
   firstDts: dts,
   newestDts: dts,
 });
@@ -104,7 +110,14 @@ const fenced = z.object({ is: z.literal('fenced'), key, epoch });
 /** Asks how far a node has got with a stream. */
 const head = z.object({ is: z.literal('head'), id, key });
 /** `live`: the sender has a live source. Epoch and seq are 0 if it doesn't have the stream. */
-const headed = z.object({ is: z.literal('headed'), id, epoch, seq, live: z.boolean(), path });
+const headed = z.object({
+  is: z.literal('headed'),
+  id,
+  epoch,
+  seq,
+  live: z.boolean(),
+  path: z.array(node).max(MAX_PATH),
+});
 /** The sender leaves: subscribe elsewhere within `deadlineMs`. */
 const goaway = z.object({ is: z.literal('goaway'), deadlineMs: ms });
 /** The sender has read so many bytes of this connection, ever: what it is sent next can be metered by it. */

@@ -3,15 +3,8 @@
 // mesh-encoder.ts's; what a frame means to a decoder is not sent (format/codec.ts tells).
 import { WireError } from '../../base/errors.ts';
 import { type Frame, FrameKind } from '../frame.ts';
-import {
-  binBytes,
-  integerBytes,
-  MsgpackReader,
-  safe,
-  writeArrayHead,
-  writeBin,
-  writeInteger,
-} from './msgpack.ts';
+import { MAX_DTS, MAX_SEQ } from './bounds.ts';
+import { binBytes, integerBytes, MsgpackReader, writeArrayHead, writeBin, writeInteger } from './msgpack.ts';
 
 /** The most bytes of one frame's payload. */
 export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
@@ -96,8 +89,8 @@ function readHead(reader: MsgpackReader): MediaHead {
   }
   return {
     kind: type === TYPE.media ? 'media' : 'set-up',
-    streamRef: within(reader.integer(), 1, MAX_REF, 'stream'),
-    epochRef: within(reader.integer(), 0, MAX_REF, 'epoch'),
+    streamRef: within(reader.integer(), 1, MAX_REF, 'stream number'),
+    epochRef: within(reader.integer(), 0, MAX_REF, 'epoch number'),
     baseSeq: reader.integer(),
     baseDts: reader.integer(),
   };
@@ -105,12 +98,12 @@ function readHead(reader: MsgpackReader): MediaHead {
 
 function readFrame(reader: MsgpackReader, head: MediaHead): MediaFrame {
   expectCount(reader, FRAME_ITEMS, 'frame');
-  const seq = within(head.baseSeq + reader.integer(), 0, Number.MAX_SAFE_INTEGER, 'seq');
+  const seq = within(head.baseSeq + reader.integer(), 0, MAX_SEQ, 'seq');
   const kind = reader.integer();
   if (kind !== FrameKind.audio && kind !== FrameKind.video && kind !== FrameKind.data) {
     throw new WireError('mesh.frame-kind', `there is no frame of kind ${kind}`, { kind });
   }
-  const dts = safe(head.baseDts + reader.integer());
+  const dts = within(head.baseDts + reader.integer(), -MAX_DTS, MAX_DTS, 'time');
   const payload = reader.bin();
   if (payload.length > MAX_PAYLOAD_BYTES) throw tooLarge('frame', payload.length, MAX_PAYLOAD_BYTES);
   return { seq, dts, kind, payload: owned(payload) };
@@ -132,7 +125,7 @@ function expectCount(reader: MsgpackReader, count: number, what: string): void {
 
 function within(value: number, min: number, max: number, what: string): number {
   if (value >= min && value <= max) return value;
-  throw new WireError('mesh.number', `the ${what} number of a media message, ${value}, is out of bounds`);
+  throw new WireError('mesh.number', `the ${what} of a media message, ${value}, is out of bounds`);
 }
 
 function tooLarge(what: string, size: number, limit: number): WireError {

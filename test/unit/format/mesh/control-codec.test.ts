@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { Packr, unpack } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
+import { MAX_DTS, MAX_SEQ } from '../../../../src/format/mesh/bounds.ts';
 import {
   type ControlMessage,
   controlMessage,
@@ -24,9 +25,14 @@ const safe = fc.oneof(fc.nat({ max: 300 }), uint32, fc.maxSafeNat(), fc.constant
 const ms = fc
   .oneof(safe, fc.double({ min: 0, max: 1e9, noNaN: true, noDefaultInfinity: true }))
   .map((v) => v + 0);
-const dts = fc.maxSafeInteger();
+const seq = fc.oneof(
+  fc.nat({ max: 300 }),
+  uint32,
+  fc.maxSafeNat().map((v) => Math.min(v, MAX_SEQ)),
+);
+const dts = fc.integer({ min: -MAX_DTS, max: MAX_DTS });
 const node = fc.stringMatching(/^[A-Za-z0-9_.-]{1,64}$/);
-const path = fc.array(node, { maxLength: MAX_PATH });
+const path = fc.array(node, { minLength: 1, maxLength: MAX_PATH });
 const alternatives = fc.array(node, { maxLength: MAX_ALTERNATIVES });
 const hex = (digits: number) => fc.stringMatching(new RegExp(`^[0-9a-f]{${digits}}$`));
 const key = fc.string({ unit: 'grapheme', minLength: 3, maxLength: 30 });
@@ -51,8 +57,8 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
     id: ids.id,
     ref: ids.ref,
     epoch: ids.epoch,
-    head: safe,
-    oldest: safe,
+    head: seq,
+    oldest: seq,
     path,
     state: fc.constantFrom('live' as const, 'held' as const),
     msLeft: ms,
@@ -82,7 +88,7 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
     firstDts: dts,
     newestDts: dts,
   }),
-  fc.record({ is: is('skip'), ref: ids.ref, epochRef: ids.epochRef, from: safe, to: safe }),
+  fc.record({ is: is('skip'), ref: ids.ref, epochRef: ids.epochRef, from: seq, to: seq }),
   fc.record({ is: is('path'), ref: ids.ref, path }),
   fc.record(
     {
@@ -96,7 +102,14 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
   ),
   fc.record({ is: fc.constantFrom('origin' as const, 'fenced' as const), key, epoch: ids.epoch }),
   fc.record({ is: is('head'), id: ids.id, key }),
-  fc.record({ is: is('headed'), id: ids.id, epoch: ids.epoch, seq: safe, live: fc.boolean(), path }),
+  fc.record({
+    is: is('headed'),
+    id: ids.id,
+    epoch: ids.epoch,
+    seq,
+    live: fc.boolean(),
+    path: fc.array(node, { maxLength: MAX_PATH }),
+  }),
   fc.record({ is: is('goaway'), deadlineMs: ms }),
   fc.record(
     {
@@ -104,7 +117,7 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
       at: ms,
       echo: fc.record({ at: ms, heldMs: ms }),
       registryWallMs: ms,
-      heads: fc.array(fc.tuple(uint32, uint32, safe), { maxLength: 20 }),
+      heads: fc.array(fc.tuple(uint32, uint32, seq), { maxLength: 20 }),
     },
     { requiredKeys: ['is', 'at', 'registryWallMs', 'heads'] },
   ),
@@ -125,6 +138,22 @@ describe('a control message', () => {
         expect(bodiesOf(frameControl(message)).map((body) => body.equals(bytes))).toEqual([true]);
       }),
     );
+  });
+
+  test('may ask for the frame after the last number, but not tell of it', () => {
+    const from = MAX_SEQ + 1;
+    const sub: ControlMessage = {
+      is: 'sub',
+      id: 1,
+      key: 'live/show',
+      insist: false,
+      resume: { epoch: 1, from },
+    };
+    expect(decodeControl(encodeControl(sub))).toEqual(sub);
+    expect(codeOf(packr.pack({ ...sub, resume: { epoch: 1, from: from + 1 } }))).toBe('mesh.schema');
+    const skip = { is: 'skip', ref: 1, epochRef: 0, from: 1, to: MAX_SEQ };
+    expect(codeOf(packr.pack(skip))).toBeUndefined();
+    expect(codeOf(packr.pack({ ...skip, to: from }))).toBe('mesh.schema');
   });
 
   test('of every kind there is was tried', () => {
@@ -188,7 +217,7 @@ describe('a control message', () => {
   test('of the largest size that the schema lets pass fits', () => {
     const heads = Array.from(
       { length: MAX_HEADS },
-      () => [2 ** 32, 2 ** 32, 2 ** 53 - 1] as [number, number, number],
+      () => [2 ** 32, 2 ** 32, MAX_SEQ] as [number, number, number],
     );
     const beat: ControlMessage = { is: 'beat', at: 1.5, registryWallMs: 1.5, heads };
     expect(decodeControl(encodeControl(beat))).toEqual(beat);

@@ -157,7 +157,7 @@ describe('a stream for other nodes', () => {
       );
     fc.assert(
       fc.property(fc.array(anyEntry, { maxLength: 12 }), (entries) => {
-        const batch = entries.filter(({ frame }) => Math.abs(frame.dts) < 2 ** 52);
+        const batch = [...entries];
         batch.sort((one, other) => one.frame.seq - other.frame.seq);
         const rising = batch.filter(({ frame }, index) => frame.seq !== batch[index - 1]?.frame.seq);
         const frames = messagesOf(new MeshEncoder(REF).encode(rising)).flatMap((message) =>
