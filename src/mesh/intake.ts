@@ -12,6 +12,7 @@ const OVERLAP_MS = 100;
 const MAX_HELD_BACK = 4_096;
 /** Set-up frames that may come ahead of a run: more than any encoder has tracks. */
 const MAX_SET_UP = 64;
+const MAX_SET_UP_BYTES = 16 * 1024 * 1024;
 
 /** Of two upstreams that overlap, the one that is to stay, or the one that is to go. */
 export type Lane = 'current' | 'former';
@@ -32,6 +33,7 @@ interface Opening {
   readonly lane: Lane;
   readonly run: Run;
   readonly setUp: MediaFrame[];
+  setUpBytes: number;
 }
 
 /** What the current upstream brought that has to wait. */
@@ -72,15 +74,16 @@ export class Intake {
       this.#heldBack = { run, items: [{ is: 'run', run }], timer };
       return true;
     }
-    this.#opening = verdict === 'goes-on' ? undefined : { lane, run, setUp: [] };
+    this.#opening = verdict === 'goes-on' ? undefined : { lane, run, setUp: [], setUpBytes: 0 };
     if (verdict === 'goes-on' && lane === 'current') this.#needs.taken();
     return true;
   }
 
   setUp(lane: Lane, run: Run, frame: MediaFrame): void {
     if (this.#holdsBack(lane)) this.#holdBack({ is: 'set-up', run, frame });
-    else if (this.#opening?.run === run && this.#opening.setUp.length < MAX_SET_UP) {
+    else if (this.#opening?.run === run && hasRoom(this.#opening, frame)) {
       this.#opening.setUp.push(frame);
+      this.#opening.setUpBytes += frame.payload.length;
     }
   }
 
@@ -154,6 +157,10 @@ export class Intake {
     if ((this.#heldBack?.items.length ?? 0) > MAX_HELD_BACK) this.endOverlap();
     return true;
   }
+}
+
+function hasRoom({ setUp, setUpBytes }: Opening, { payload }: MediaFrame): boolean {
+  return setUp.length < MAX_SET_UP && setUpBytes + payload.length <= MAX_SET_UP_BYTES;
 }
 
 function frameOf({ kind, seq, dts, payload }: MediaFrame): Frame {

@@ -13,6 +13,8 @@ import { Upstream, type UpstreamListener } from './upstream.ts';
 const ANSWER_MS = 400;
 /** Questions that may wait at one peer; beyond it they fail at once. */
 const MAX_ASKED = 20_000;
+/** Of the questions that were not answered in time, so many are known still. */
+const MAX_LATE = 1_000;
 /** Where the numbers of questions begin again. */
 const MAX_ID = 2 ** 32;
 
@@ -40,6 +42,8 @@ interface Question {
 /** What is open at one peer. */
 class Desk {
   readonly asked = new Map<number, Question>();
+  /** Those that waited too long: an answer may come yet. */
+  readonly late = new Set<number>();
   readonly fed = new Map<number, Upstream>();
   /** Refs that were given up here, of which the peer may still send until it says `gone`; never more than were asked. */
   readonly leaving = new Set<number>();
@@ -99,6 +103,7 @@ export class Subscriptions {
     const id = this.#ask(peer, (answer) => {
       if (!('is' in answer) || answer.is === 'no') upstream.decline(answer);
       else if (answer.is === 'ok') this.#grant(upstream, answer);
+      else upstream.decline(NO_ANSWER);
     });
     peer.send({ is: 'sub', id, key, insist, ...(resume && { resume }) });
     return upstream;
@@ -175,6 +180,11 @@ export class Subscriptions {
     }
     const timer = this.#clock.after(ANSWER_MS, () => {
       desk.asked.delete(id);
+      desk.late.add(id);
+      for (const oldest of desk.late) {
+        if (desk.late.size <= MAX_LATE) break;
+        desk.late.delete(oldest);
+      }
       this.unanswered += 1;
       answer(NO_ANSWER);
     });
@@ -186,8 +196,10 @@ export class Subscriptions {
     const question = desk.asked.get(message.id);
     desk.asked.delete(message.id);
     question?.timer.cancel();
+    const isLate = desk.late.delete(message.id);
     if (question) question.answer(message);
     else if (message.is === 'ok') {
+      if (!isLate) throw new WireError('mesh.ref', 'the peer grants a stream that was not asked for');
       // Too late: the asker went elsewhere.
       desk.leaving.add(message.ref);
       peer.send({ is: 'unsub', ref: message.ref });
