@@ -14,6 +14,8 @@ export interface RelayNeeds {
   readonly subscriptions: Subscriptions;
   readonly downstreams: Downstreams;
   readonly replicas: Replicas;
+  /** Can it have been granted by now? */
+  readonly isPlausible: (epoch: number) => boolean;
   /** A peer is the origin of a stream, with this epoch. */
   readonly originAt: (node: string, key: StreamKey, epoch: number) => void;
   /** A peer knows a higher epoch of a stream that this node sent. */
@@ -50,6 +52,7 @@ export class Relay implements LinkOwner {
   }
 
   control(peer: Peer, message: ControlMessage): void {
+    this.#check(peer, message);
     switch (message.is) {
       case 'sub':
       case 'unsub':
@@ -72,6 +75,28 @@ export class Relay implements LinkOwner {
         this.#needs.subscriptions.control(peer, message);
     }
   }
+
+  /**
+   * An epoch that nobody can have been granted would fence every real one; a way that does not end at who tells it hides
+   * rings.
+   * @throws WireError `mesh.epoch`, `mesh.path`
+   */
+  #check(peer: Peer, message: ControlMessage): void {
+    const epoch = epochOf(message);
+    if (epoch > 0 && !this.#needs.isPlausible(epoch)) {
+      throw new WireError('mesh.epoch', `the peer speaks of epoch ${epoch}, which is of a time to come`);
+    }
+    const path = message.is === 'ok' || message.is === 'path' ? message.path : undefined;
+    if (path && path.at(-1) !== peer.node) {
+      throw new WireError('mesh.path', `the peer tells a way to itself that ends at ${path.at(-1)}`);
+    }
+  }
+}
+
+/** The epoch that a message speaks of; 0 if of none. */
+function epochOf(message: ControlMessage): number {
+  if (message.is === 'sub') return message.resume?.epoch ?? 0;
+  return 'epoch' in message ? message.epoch : 0;
 }
 
 /** @throws WireError `mesh.key` */

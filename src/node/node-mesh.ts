@@ -93,6 +93,7 @@ export class NodeMesh implements MeshFacts {
     );
     const relay = new Relay({
       ...{ subscriptions: this.#subscriptions, downstreams: this.#downstreams, replicas: this.#replicas },
+      isPlausible: (epoch) => member.claimant.isPlausible(epoch),
       originAt: (node, key, epoch) => {
         void origins.passed(key, epoch);
         this.#replicas.originAt(node, key, epoch);

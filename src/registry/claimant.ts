@@ -48,11 +48,14 @@ export class Claimant {
     return this.#options.owner;
   }
 
+  /** Can this epoch have been granted by now, as far as this node knows the time? */
+  isPlausible(epoch: number): boolean {
+    return isPlausibleEpoch(epoch, this.#needs.registryWallMs());
+  }
+
   /** Takes note of an epoch from anywhere: the next claim is above it. An implausible one is ignored. */
   see(epoch: number): void {
-    if (epoch > this.highestEpoch && isPlausibleEpoch(epoch, this.#needs.registryWallMs())) {
-      this.highestEpoch = epoch;
-    }
+    if (epoch > this.highestEpoch && this.isPlausible(epoch)) this.highestEpoch = epoch;
   }
 
   /**

@@ -211,7 +211,11 @@ export class HandPeer {
   }
 
   /** One that has proven itself. */
-  static async proven(to: MeshNode, self: Identity, secret = SECRET): Promise<HandPeer> {
+  static async proven(
+    to: { readonly node: string; readonly links: { readonly port: number } },
+    self: Identity,
+    secret = SECRET,
+  ): Promise<HandPeer> {
     const peer = await HandPeer.connected(to.links.port);
     const nonce = randomBytes(32).toString('hex');
     const handshake = new DiallerHandshake({ self, secret, nonce }, to.node);

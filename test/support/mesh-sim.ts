@@ -174,6 +174,7 @@ export class SimNode {
     );
     this.relay = new Relay({
       ...{ subscriptions: this.subscriptions, downstreams: this.downstreams, replicas: this.replicas },
+      isPlausible: () => true,
       originAt: (node, key, epoch) => this.replicas.originAt(node, key, epoch),
       fenced: (key) => this.replicas.fencedAt(key),
     });
