@@ -274,6 +274,25 @@ describe('media', () => {
     slow.webSocket.terminate();
   });
 
+  test('is metered by what the peer says that it has read', async () => {
+    const [a, b] = await pair();
+    const peer = await a.linked('b');
+    const framed = wsMessage(encodeControl({ is: 'unsub', ref: 1 }));
+    const part = Buffer.concat(Array.from({ length: 300 }, () => framed));
+    const drains = () => a.told.filter(({ is }) => is === 'drained').length;
+    for (let n = 0; n < 10; n += 1) {
+      // Too little for the socket's queue to run full, and so to be told of as empty.
+      peer.write(part);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until('all was read', () => b.controlOf('a').length === 3_000);
+    await until('the sender knows', () => peer.sentBytes - peer.takenBytes < 16 * 1024);
+    expect(part.length).toBeLessThan(16 * 1024);
+    expect(drains()).toBeGreaterThan(0);
+    expect(peer.takenBytes).toBeLessThanOrEqual(peer.sentBytes);
+    expect(peer.windowBytes).toBeGreaterThanOrEqual(64 * 1024);
+  });
+
   test('that was waiting for a slow peer is told of when it has gone', async () => {
     const a = await started('a');
     const slow = await HandPeer.proven(a, identity('b'));
