@@ -26,10 +26,13 @@ class ImmediateTimer implements Timer {
   }
 }
 
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
 class TimeoutTimer implements Timer {
   readonly #timeout: NodeJS.Timeout;
   constructor(ms: number, fire: () => void) {
-    this.#timeout = setTimeout(fire, ms);
+    // A longer one would fire at once.
+    this.#timeout = setTimeout(fire, Math.min(ms, MAX_TIMEOUT_MS));
   }
   cancel(): void {
     clearTimeout(this.#timeout);

@@ -9,6 +9,7 @@ import { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
 import type { Player, Pressure, Sink } from '../media/player.ts';
 import type { Stream } from '../media/stream.ts';
 import { readStreamKey } from '../registry/records.ts';
+import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
 import { MAX_HOPS } from './replica.ts';
 
@@ -61,28 +62,38 @@ class Row {
 class Downstream implements Sink {
   readonly stream: Stream;
   readonly peer: Peer;
+  /** Of the question that it was granted for. */
+  readonly id: number;
   readonly #row: Row;
   readonly encoder: MeshEncoder;
   readonly priority: number;
   readonly startedMs: number;
   readonly #over: (downstream: Downstream, why: Reason) => void;
   player: Player | undefined;
-  toldSeq = -1;
+  /** The head that was told last. */
+  told: Place | undefined;
   /** Its part of what is under way: where on the link its writes end, and their bytes. Oldest first. */
   readonly #writes: { end: number; bytes: number }[] = [];
   #underWayBytes = 0;
 
   constructor(
-    of: { row: Row; stream: Stream; peer: Peer; encoder: MeshEncoder; priority: number; startedMs: number },
+    of: Pick<Downstream, 'stream' | 'peer' | 'id' | 'encoder' | 'priority' | 'startedMs'> & {
+      readonly row: Row;
+    },
     over: (downstream: Downstream, why: Reason) => void,
   ) {
     this.#row = of.row;
     this.stream = of.stream;
     this.peer = of.peer;
+    this.id = of.id;
     this.encoder = of.encoder;
     this.priority = of.priority;
     this.startedMs = of.startedMs;
     this.#over = over;
+  }
+
+  get ref(): number {
+    return this.encoder.streamRef;
   }
 
   get backlogBytes(): number {
@@ -140,6 +151,8 @@ class Downstream implements Sink {
   }
 }
 
+const CHILD_LEFT: Reason = { code: 'relay.child-left', message: 'the peer gave the stream back' };
+
 export class Downstreams {
   readonly #options: DownstreamsOptions;
   readonly #needs: DownstreamsNeeds;
@@ -149,6 +162,7 @@ export class Downstreams {
   /** One for each stream that was ever pulled, with a number of its own. */
   readonly #encoders = new WeakMap<Stream, MeshEncoder>();
   #lastRef = 0;
+  #isLeaving = false;
   /** Counters that metrics read. */
   granted = 0;
   readonly declined = new Map<Control<'no'>['why'], number>();
@@ -188,7 +202,7 @@ export class Downstreams {
         this.#subscribe(peer, message);
         break;
       case 'unsub':
-        this.#unsubscribe(peer, message.ref);
+        this.#unsubscribe(peer, message);
         break;
       case 'head':
         peer.send({ is: 'headed', id: message.id, ...this.#headOf(message.key) });
@@ -211,16 +225,30 @@ export class Downstreams {
 
   /** The heads that moved since they were told last, for a beat: [ref, epochRef, seq]. */
   heads(peer: Peer): [number, number, number][] {
+    const { byRef } = this.#byPeer.get(peer) ?? new Row();
     const heads: [number, number, number][] = [];
-    for (const [ref, downstream] of this.#byPeer.get(peer)?.byRef ?? []) {
+    for (const [ref, downstream] of byRef) {
       const { head } = downstream.stream;
       const epochRef = head && downstream.encoder.epochRefOf(head.epoch);
-      if (!head || epochRef === undefined || head.seq === downstream.toldSeq) continue;
-      downstream.toldSeq = head.seq;
+      const isTold = head?.seq === downstream.told?.seq && head?.epoch === downstream.told?.epoch;
+      if (!head || epochRef === undefined || isTold) continue;
+      downstream.told = head;
       heads.push([ref, epochRef, head.seq]);
       if (heads.length === MAX_HEADS) break;
     }
+    // More than fit: who was told goes behind the others, so that all have their turn.
+    for (const [ref] of heads.length === MAX_HEADS ? heads : []) {
+      const told = byRef.get(ref);
+      byRef.delete(ref);
+      if (told) byRef.set(ref, told);
+    }
     return heads;
+  }
+
+  /** The node stops: who is fed stays until it is fed elsewhere, and nobody is taken in any more. */
+  goAway(deadlineMs: number): void {
+    this.#isLeaving = true;
+    for (const peer of this.#byPeer.keys()) peer.send({ is: 'goaway', deadlineMs });
   }
 
   /** A stream of this node went live, into hold, or ended: its children are told. */
@@ -270,7 +298,7 @@ export class Downstreams {
   ): Control<'no'>['why'] | undefined {
     const { path, isSwitching } = this.#needs.standingOf(stream);
     if (path?.includes(peer.node)) return 'loop';
-    if (isSwitching) return 'busy';
+    if (isSwitching || this.#isLeaving) return 'busy';
     if (!path) return 'nosrc';
     if (resume && resume.epoch > stream.epoch) return 'fenced';
     const children = this.#byStream.get(stream) ?? new Set();
@@ -288,10 +316,11 @@ export class Downstreams {
     if (!row || !path) return;
     const encoder = this.#encoderOf(stream);
     const ref = encoder.streamRef;
-    if (row.byRef.has(ref)) this.#unsubscribe(peer, ref);
+    const before = row.byRef.get(ref);
+    if (before) this.#unsubscribe(peer, before);
     const downstream = new Downstream(
       {
-        ...{ row, stream, peer, encoder, priority: this.#needs.priorityOf(stream.key) },
+        ...{ row, stream, peer, id, encoder, priority: this.#needs.priorityOf(stream.key) },
         startedMs: this.#needs.clock.now(),
       },
       (over, why) => this.#ended(over, why),
@@ -312,21 +341,22 @@ export class Downstreams {
     downstream.player = stream.follow(encoder, downstream, { remote: peer.node }, resume);
   }
 
-  #unsubscribe(peer: Peer, ref: number): void {
+  /** The peer gives back what that question was granted; a later grant of the stream stays. */
+  #unsubscribe(peer: Peer, { ref, id }: { readonly ref: number; readonly id: number }): void {
     const downstream = this.#byPeer.get(peer)?.byRef.get(ref);
-    const why: Reason = { code: 'relay.child-left', message: 'the peer gave the stream back' };
-    downstream?.player?.leave(why);
-    if (downstream) this.#forget(downstream, why);
-    peer.send({ is: 'gone', ref });
+    if (downstream?.id === id) {
+      downstream.player?.leave(CHILD_LEFT);
+      this.#forget(downstream, CHILD_LEFT);
+    }
+    peer.send({ is: 'gone', ref, id });
   }
 
   /** The stream is over here. A node that stops gives it up; otherwise it is over for the children, too. */
   #ended(downstream: Downstream, why: Reason): void {
-    const { peer, encoder } = downstream;
-    const ref = encoder.streamRef;
+    const { peer, ref, id } = downstream;
     if (isTheEnd(why)) peer.send({ is: 'state', ref, at: 'ended', msLeft: 0, why: shortened(why) });
     this.#forget(downstream, why);
-    peer.send({ is: 'gone', ref });
+    peer.send({ is: 'gone', ref, id });
   }
 
   #forget(downstream: Downstream, why: Reason): void {

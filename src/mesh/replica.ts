@@ -76,7 +76,8 @@ export interface ReplicaOwner {
   gaveUp(replica: Replica): void;
   switched(cause: SwitchCause): void;
   spliced(verdict: 'splice' | 'gap'): void;
-  fenced(replica: Replica, epoch: number): void;
+  /** A peer is behind the epoch that this node knows. */
+  fenced(): void;
 }
 
 const LOST: Reason = {
@@ -106,6 +107,8 @@ export class Replica implements StreamSource, UpstreamListener {
   /** Asked to look again while it looked. */
   #seekAgain: { readonly named: readonly string[]; readonly cause: SwitchCause } | undefined;
   #watch: StreamWatch;
+  /** The upstream said that it holds: what still comes of it is the tail of what was, and no source. */
+  #isToldHeld = false;
   #over = false;
   #looks = 0;
   #lookTimer: Timer | undefined;
@@ -124,7 +127,7 @@ export class Replica implements StreamSource, UpstreamListener {
     this.#stream = stream;
     this.#intake = new Intake({
       clock,
-      stream: () => this.#live(),
+      stream: () => (this.#isToldHeld && this.#stream ? this.#stream : this.#live()),
       overlaps: () => this.#former !== undefined,
       taken: () => this.#leaveFormer(),
       spliced: (verdict) => {
@@ -137,7 +140,7 @@ export class Replica implements StreamSource, UpstreamListener {
       ...{ clock, random, linkTo, dial, self: options.self },
       find: () => this.#find(this.#stream !== undefined),
       subscribe: (peer, insist) => this.#subscribe(peer, insist),
-      fenced: (epoch) => owner.fenced(this, epoch),
+      fenced: () => owner.fenced(),
     });
     this.#watch = new StreamWatch(nowMs);
     this.#found = { nodes: [], atMs: nowMs };
@@ -209,7 +212,7 @@ export class Replica implements StreamSource, UpstreamListener {
     this.#seeking = true;
     const before = this.#current;
     // Who is only called elsewhere stays where it is, if that is not to be had.
-    const goesOn = !before || (cause !== 'origin' && cause !== 'held');
+    const goesOn = !before || cause !== 'origin';
     const plan = {
       named: goesOn ? [...named, ...this.#above()] : named,
       goesOn,
@@ -224,8 +227,13 @@ export class Replica implements StreamSource, UpstreamListener {
     if (isMoved) this.#needs.owner.switched(cause);
     const again = this.#seekAgain;
     this.#seekAgain = undefined;
-    if (again && !isMoved) void this.seek(again.named, again.cause);
+    if (again && !(isMoved && this.#isDone(again))) void this.seek(again.named, again.cause);
     else if (!this.#current) this.#orphaned();
+  }
+
+  /** Did a search that came to something answer another one, too? */
+  #isDone({ named, cause }: { readonly named: readonly string[]; readonly cause: SwitchCause }): boolean {
+    return cause !== 'origin' || named.some((node) => node === this.upstreamNode);
   }
 
   /** A node says that it is the stream's origin, with a higher epoch than was known here. */
@@ -242,7 +250,7 @@ export class Replica implements StreamSource, UpstreamListener {
 
   /** The peer leaves, or is silent: what it feeds is moved while it is still there. */
   leave(peer: Peer, cause: 'silent' | 'stuck' | 'goaway'): void {
-    if (this.#current?.peer !== peer || this.#seeking) return;
+    if (this.#current?.peer !== peer || (this.#seeking && cause !== 'goaway')) return;
     const nowMs = this.#needs.clock.now();
     if (cause !== 'goaway' && this.#brake.isOn(nowMs)) return;
     this.#brake.pull(nowMs);
@@ -276,9 +284,10 @@ export class Replica implements StreamSource, UpstreamListener {
       this.#needs.subscriptions.unsubscribe(upstream);
       return;
     }
-    if (this.#isTooFar(upstream.path)) {
+    const isNoBetter = this.#current !== undefined && grant.state === 'held';
+    if (isNoBetter || this.#isTooFar(upstream.path)) {
       this.#needs.subscriptions.unsubscribe(upstream);
-      this.#search.answer(LOOP);
+      this.#search.answer(isNoBetter ? HELD : LOOP);
       return;
     }
     try {
@@ -328,9 +337,11 @@ export class Replica implements StreamSource, UpstreamListener {
     if (upstream !== this.#current || !this.#stream) return;
     switch (at) {
       case 'live':
+        this.#isToldHeld = false;
         this.#live();
         break;
       case 'held':
+        this.#isToldHeld = true;
         this.#hold(why ?? HELD, msLeft);
         break;
       case 'ended':
@@ -393,7 +404,8 @@ export class Replica implements StreamSource, UpstreamListener {
     this.#former = before?.state === 'fed' ? before : undefined;
     this.#current = upstream;
     this.#watch = new StreamWatch(clock.now());
-    this.#watch.peerAt({ epoch: grant.epoch, seq: grant.head });
+    // Without a frame of its own, a node can't tell whether the peer's are to be sent, or wait for a key frame.
+    if (this.#intake.place) this.#watch.peerAt({ epoch: grant.epoch, seq: grant.head });
     this.#looks = 0;
     this.#lookTimer?.cancel();
     const { node } = upstream.peer;
@@ -404,6 +416,7 @@ export class Replica implements StreamSource, UpstreamListener {
     if (before) log.info({ ...fields, before: before.peer.node }, 'relay.switch');
     else log.info(fields, 'relay.start');
     const isNew = this.#stream === undefined;
+    this.#isToldHeld = grant.state === 'held';
     if (grant.state === 'live' || isNew) this.#live();
     // Who waited for a stream that is new here joins it first; without them there would be nothing to hold.
     const hold = () => upstream === this.#current && this.#hold(HELD, grant.msLeft);
@@ -449,7 +462,10 @@ export class Replica implements StreamSource, UpstreamListener {
     this.#lookTimer = this.#needs.clock.after(jittered, () => void this.#lookInHold());
   }
 
-  /** In hold: is there a source by now? A parent that holds, too, is left for an origin that doesn't. */
+  /**
+   * In hold: is there a source by now? An upstream that holds is left if the origin lives: that one has a new epoch, or it
+   * is only the upstream that has lost its way to it.
+   */
   async #lookInHold(): Promise<void> {
     if (!this.#current) {
       await this.seek([], 'held');
@@ -457,8 +473,8 @@ export class Replica implements StreamSource, UpstreamListener {
     }
     const { origin } = await this.#find(true);
     const isHeld = () => !this.#over && this.#stream?.state.at === 'held';
-    if (isHeld() && origin?.state === 'live' && origin.epoch > this.epoch)
-      await this.seek([origin.node], 'held');
+    const lives = origin?.state === 'live' && origin.epoch >= this.epoch && origin.node !== this.upstreamNode;
+    if (isHeld() && lives) await this.seek([origin.node], 'held');
     if (isHeld()) this.#lookAgain();
   }
 

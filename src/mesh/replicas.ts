@@ -166,9 +166,8 @@ export class Replicas implements ReplicaOwner {
     else this.splices += 1;
   }
 
-  fenced(_replica: Replica, epoch: number): void {
+  fenced(): void {
     this.fences += 1;
-    this.#needs.sawEpoch(epoch);
   }
 
   #begin(key: StreamKey, first: readonly string[], stream: Stream | undefined): void {

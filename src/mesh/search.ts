@@ -26,8 +26,8 @@ export interface SearchNeeds {
   readonly find: () => Promise<Found>;
   /** Asks a peer; the answer comes by `granted` or `declined`. */
   readonly subscribe: (peer: Peer, insist: boolean) => Upstream;
-  /** A peer knows a lower epoch than this node, which is its own. */
-  readonly fenced: (epoch: number) => void;
+  /** A peer is behind the epoch that this node knows. */
+  readonly fenced: () => void;
 }
 
 /** What is to be searched. */
@@ -90,18 +90,18 @@ export class Search {
     this.#shunned.delete(node);
   }
 
-  /** Asks until one grants; whether one did. */
-  async run({ named, goesOn, except }: SearchPlan): Promise<boolean> {
+  /** Asks until one grants. */
+  async run({ named, goesOn, except }: SearchPlan): Promise<void> {
     const tried = new Set<string>(except === undefined ? [] : [except]);
     const busy: string[] = [];
     // Who is known already is asked before anybody is looked up: that is a round trip, and no more.
-    if (await this.#tryEach(this.candidates(named), { tried, busy, insist: false })) return true;
-    if (!goesOn || this.#isOver) return false;
+    if (await this.#tryEach(this.candidates(named), { tried, busy, insist: false })) return;
+    if (!goesOn || this.#isOver) return;
     const { nodes } = await this.#needs.find();
-    if (await this.#tryEach(this.candidates(nodes), { tried, busy, insist: false })) return true;
-    if (await this.#insist(busy)) return true;
+    if (await this.#tryEach(this.candidates(nodes), { tried, busy, insist: false })) return;
+    if (await this.#insist(busy)) return;
     // Better somebody who failed a moment ago than nobody.
-    return except === undefined && this.#tryEach([...this.#shunned.keys()], { tried, busy, insist: true });
+    await this.#tryEach([...this.#shunned.keys()], { tried, busy, insist: true });
   }
 
   /** Those of the nodes that may be asked, in order, but for those that have a link which lives: they come first. */
@@ -137,7 +137,7 @@ export class Search {
       const answer = await this.#ask(node, so.insist);
       if (answer === 'granted') return true;
       if (!('is' in answer)) this.shun(node);
-      else if (answer.why === 'fenced') this.#needs.fenced(answer.epoch);
+      else if (answer.why === 'fenced') this.#needs.fenced();
       else if (answer.why === 'busy') {
         so.busy.push(node);
         this.#retryMs = Math.min(answer.retryMs, MAX_RETRY_MS);

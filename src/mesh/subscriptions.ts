@@ -45,8 +45,8 @@ class Desk {
   /** Those that waited too long: an answer may come yet. */
   readonly late = new Set<number>();
   readonly fed = new Map<number, Upstream>();
-  /** Refs that were given up here, of which the peer may still send until it says `gone`; never more than were asked. */
-  readonly leaving = new Set<number>();
+  /** Refs that were given up here, by the id of their question: the peer may still send of them until it says `gone`. */
+  readonly leaving = new Map<number, number>();
 }
 
 export class Subscriptions {
@@ -98,35 +98,37 @@ export class Subscriptions {
     how: { resume: Resume | undefined; insist: boolean },
     listener: UpstreamListener,
   ): Upstream {
-    const upstream = new Upstream(key, peer, listener);
+    const id = this.#nextId();
+    const upstream = new Upstream(key, peer, id, listener);
     const { resume, insist } = how;
-    const id = this.#ask(peer, (answer) => {
+    const isAsked = this.#ask(peer, id, (answer) => {
       if (!('is' in answer) || answer.is === 'no') upstream.decline(answer);
       else if (answer.is === 'ok') this.#grant(upstream, answer);
       else upstream.decline(NO_ANSWER);
     });
-    peer.send({ is: 'sub', id, key, insist, ...(resume && { resume }) });
+    if (isAsked) peer.send({ is: 'sub', id, key, insist, ...(resume && { resume }) });
     return upstream;
   }
 
   /** Gives a subscription up; what still comes of it is dropped. Calm when repeated. */
   unsubscribe(upstream: Upstream): void {
-    const { ref, peer } = upstream;
+    const { ref, peer, id } = upstream;
     upstream.leave();
     const desk = this.#desks.get(peer);
     if (desk?.fed.get(ref) !== upstream) return;
     desk.fed.delete(ref);
-    desk.leaving.add(ref);
-    peer.send({ is: 'unsub', ref });
+    desk.leaving.set(ref, id);
+    peer.send({ is: 'unsub', ref, id });
   }
 
   /** Asks how far a peer has got; undefined if it doesn't say. */
   head(peer: Peer, key: StreamKey): Promise<HeadAnswer | undefined> {
     return new Promise((resolve) => {
-      const id = this.#ask(peer, (answer) => {
+      const id = this.#nextId();
+      const isAsked = this.#ask(peer, id, (answer) => {
         resolve('is' in answer && answer.is === 'headed' ? answer : undefined);
       });
-      peer.send({ is: 'head', id, key });
+      if (isAsked) peer.send({ is: 'head', id, key });
     });
   }
 
@@ -141,7 +143,7 @@ export class Subscriptions {
         this.#answer(peer, desk, message);
         break;
       case 'gone':
-        this.#gone(desk, message.ref);
+        this.#gone(desk, message);
         break;
       case 'epoch':
       case 'skip':
@@ -169,14 +171,18 @@ export class Subscriptions {
     return upstream && place && { upstream, place };
   }
 
-  #ask(peer: Peer, answer: Question['answer']): number {
+  #nextId(): number {
     this.#lastId = (this.#lastId % MAX_ID) + 1;
-    const id = this.#lastId;
+    return this.#lastId;
+  }
+
+  /** Notes a question that is to be sent; if it can't be, that is its answer. */
+  #ask(peer: Peer, id: number, answer: Question['answer']): boolean {
     const desk = this.#desks.get(peer);
     this.asked += 1;
     if (!desk || desk.asked.size >= MAX_ASKED) {
       this.#clock.soon(() => answer(desk ? TOO_MANY : CLOSED));
-      return id;
+      return false;
     }
     const timer = this.#clock.after(ANSWER_MS, () => {
       desk.asked.delete(id);
@@ -189,7 +195,7 @@ export class Subscriptions {
       answer(NO_ANSWER);
     });
     desk.asked.set(id, { timer, answer });
-    return id;
+    return true;
   }
 
   #answer(peer: Peer, desk: Desk, message: Control<'ok'> | Control<'no'> | HeadAnswer): void {
@@ -201,8 +207,8 @@ export class Subscriptions {
     else if (message.is === 'ok') {
       if (!isLate) throw new WireError('mesh.ref', 'the peer grants a stream that was not asked for');
       // Too late: the asker went elsewhere.
-      desk.leaving.add(message.ref);
-      peer.send({ is: 'unsub', ref: message.ref });
+      desk.leaving.set(message.ref, message.id);
+      peer.send({ is: 'unsub', ref: message.ref, id: message.id });
     }
   }
 
@@ -210,10 +216,14 @@ export class Subscriptions {
     const { peer } = upstream;
     const desk = this.#desks.get(peer);
     if (!desk) return;
+    const before = desk.fed.get(message.ref);
+    if (before && before.key !== upstream.key) {
+      throw new WireError('mesh.ref', 'the peer gives two streams one number', { ref: message.ref });
+    }
     desk.leaving.delete(message.ref);
     if (upstream.state === 'over') {
-      desk.leaving.add(message.ref);
-      peer.send({ is: 'unsub', ref: message.ref });
+      desk.leaving.set(message.ref, message.id);
+      peer.send({ is: 'unsub', ref: message.ref, id: message.id });
       return;
     }
     this.granted += 1;
@@ -221,11 +231,12 @@ export class Subscriptions {
     upstream.grant(message);
   }
 
-  #gone(desk: Desk, ref: number): void {
-    desk.leaving.delete(ref);
+  #gone(desk: Desk, { ref, id }: Control<'gone'>): void {
+    if (desk.leaving.get(ref) === id) desk.leaving.delete(ref);
     const upstream = desk.fed.get(ref);
+    if (upstream?.id !== id) return;
     desk.fed.delete(ref);
-    upstream?.end({ code: 'mesh.gone', message: 'the peer gave the stream up' });
+    upstream.end({ code: 'mesh.gone', message: 'the peer gave the stream up' });
   }
 
   /** The subscription of a ref; undefined if it was given up here. */

@@ -8,9 +8,6 @@ import type { MediaFrame, MediaMessage } from '../format/mesh/media-codec.ts';
 import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
 
-/** Runs of a stream that a peer may still speak of. */
-const MAX_RUNS = 16;
-
 /** Told what a subscription brings; none of these calls back into it but by `leave`. */
 export interface UpstreamListener {
   granted(upstream: Upstream, grant: Control<'ok'>): void;
@@ -34,16 +31,19 @@ export type UpstreamState = 'asked' | 'fed' | 'over';
 export class Upstream {
   readonly key: StreamKey;
   readonly peer: Peer;
+  /** Of the question that it began with. */
+  readonly id: number;
   readonly #listener: UpstreamListener;
-  readonly #runs = new Map<number, Run>();
   #state: UpstreamState = 'asked';
   #ref = 0;
   #path: readonly string[] = [];
-  #current: Run | undefined;
+  /** The run that the peer is in; it speaks of no other. */
+  #current: { readonly epochRef: number; readonly run: Run } | undefined;
   #nextSeq = 0;
 
-  constructor(key: StreamKey, peer: Peer, listener: UpstreamListener) {
+  constructor(key: StreamKey, peer: Peer, id: number, listener: UpstreamListener) {
     this.key = key;
+    this.id = id;
     this.peer = peer;
     this.#listener = listener;
   }
@@ -62,10 +62,9 @@ export class Upstream {
     return this.#path;
   }
 
-  /** What the head is that the peer tells by its own numbers; undefined if it never introduced the epoch. */
+  /** What the head is that the peer tells by its own numbers; undefined if it is not of the epoch that it is in. */
   placeOf(epochRef: number, seq: number): Place | undefined {
-    const run = this.#runs.get(epochRef);
-    return run && { epoch: run.epoch, seq };
+    return this.#current?.epochRef === epochRef ? { epoch: this.#current.run.epoch, seq } : undefined;
   }
 
   grant(message: Control<'ok'>): void {
@@ -116,11 +115,11 @@ export class Upstream {
   }
 
   media(message: MediaMessage): void {
-    const run = this.#runs.get(message.epochRef);
+    const run = this.#runOf(message.epochRef);
     for (const frame of message.frames) {
       if (this.#state !== 'fed') return;
       const isNext = frame.seq === this.#nextSeq || message.kind === 'set-up';
-      if (!run || run !== this.#current || !isNext) {
+      if (!run || !isNext) {
         this.#outOfOrder(`frame ${frame.seq} came in place of ${this.#nextSeq}`);
       } else if (message.kind === 'set-up') this.#listener.setUp(this, run, frame);
       else {
@@ -132,25 +131,23 @@ export class Upstream {
 
   #begin({ epochRef, epoch, from, firstDts, newestDts }: Control<'epoch'>): void {
     const run: Run = { epoch, from, firstDts, newestDts };
-    this.#runs.delete(epochRef);
-    this.#runs.set(epochRef, run);
-    for (const oldest of this.#runs.keys()) {
-      if (this.#runs.size <= MAX_RUNS) break;
-      this.#runs.delete(oldest);
-    }
-    this.#current = run;
+    this.#current = { epochRef, run };
     this.#nextSeq = from;
     this.#listener.runBegins(this, run);
   }
 
   #skip({ epochRef, from, to }: Control<'skip'>): void {
-    const run = this.#runs.get(epochRef);
-    if (!run || run !== this.#current || from !== this.#nextSeq || to < from) {
+    const run = this.#runOf(epochRef);
+    if (!run || from !== this.#nextSeq || to < from) {
       this.#outOfOrder(`${from} to ${to} were skipped in place of ${this.#nextSeq}`);
       return;
     }
     this.#nextSeq = to + 1;
     this.#listener.skipped(this, run, to);
+  }
+
+  #runOf(epochRef: number): Run | undefined {
+    return this.#current?.epochRef === epochRef ? this.#current.run : undefined;
   }
 
   /** A sender never reorders: what comes now can't be trusted, so the stream is asked for again. */

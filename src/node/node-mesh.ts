@@ -132,7 +132,7 @@ export class NodeMesh implements MeshFacts {
   async goAway(withinMs: number): Promise<void> {
     const { clock } = this.#needs;
     const deadlineMs = Math.min(withinMs, GO_AWAY_MS);
-    for (const peer of this.#links.list()) peer.send({ is: 'goaway', deadlineMs });
+    this.#downstreams.goAway(deadlineMs);
     const untilMs = clock.now() + deadlineMs;
     while (clock.now() < untilMs && this.#feedsReplicas()) {
       await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve));

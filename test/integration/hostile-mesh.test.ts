@@ -267,7 +267,7 @@ describe('ends the subscription, and nothing reaches players:', () => {
     const { key, epoch } = x;
     await until('it is told', () => x.heard('fenced').length > 0);
     expect(x.heard('fenced')).toEqual([{ is: 'fenced', key, epoch }]);
-    expect(x.heard('unsub')).toEqual([{ is: 'unsub', ref: x.ref }]);
+    expect(x.heard('unsub')).toEqual([{ is: 'unsub', ref: x.ref, id: 1 }]);
     expect(x.player?.check.frames).toBe(1);
     expect([x.peer.closedWith, x.player?.ended]).toEqual([undefined, undefined]);
   });
@@ -311,7 +311,7 @@ describe('ends the subscription, and nothing reaches players:', () => {
     x.media([frame('delta', 2, 40), frame('delta', 4, 80)]);
     await until('it is asked again', () => x.heard('sub').length > 1);
     expect(x.heard('sub').at(-1)).toMatchObject({ resume: { epoch: x.epoch, from: 3 } });
-    expect(x.heard('unsub')).toEqual([{ is: 'unsub', ref: x.ref }]);
+    expect(x.heard('unsub')).toEqual([{ is: 'unsub', ref: x.ref, id: 1 }]);
   });
 });
 
@@ -330,8 +330,8 @@ describe('is harmless:', () => {
   });
 
   test('refs that nobody gave out', async () => {
-    say(5_000, (at) => ({ is: 'unsub', ref: at + 1_000 }));
-    say(5_000, (at) => ({ is: 'gone', ref: at + 1 }));
+    say(5_000, (at) => ({ is: 'unsub', ref: at + 1_000, id: 1 }));
+    say(5_000, (at) => ({ is: 'gone', ref: at + 1, id: 1 }));
     say(20, (round) => ({
       ...{ is: 'beat', at: 1, registryWallMs: 0 },
       heads: Array.from({ length: 1_000 }, (_, at) => [round * 1_000 + at + 1, 5, FAR - 1]),
@@ -359,7 +359,7 @@ describe('is harmless:', () => {
     await x.feeds();
     const before = (await metric(node, 'tideway_lookups_total')).get('') ?? 0;
     for (let round = 0; round < 50; round += 1) {
-      x.peer.say({ is: 'goaway', deadlineMs: 1, alternatives: [] });
+      x.peer.say({ is: 'goaway', deadlineMs: 1 });
       await until('a turn', () => true);
     }
     await read(x);

@@ -65,7 +65,10 @@ describe('a stream for other nodes, between two WebSockets', () => {
     loggedFrame('avc delta', 16, 180, 300_000),
     loggedFrame('avc delta', 17, 220),
   ];
-  const framed = Buffer.concat([new MeshEncoder(7).encode(batch), frameControl({ is: 'gone', ref: 7 })]);
+  const framed = Buffer.concat([
+    new MeshEncoder(7).encode(batch),
+    frameControl({ is: 'gone', ref: 7, id: 1 }),
+  ]);
   const expected = spelled(messagesOf(framed).map((message) => ({ isBinary: true, message })));
   const count = messagesOf(framed).length;
   let pair: Pair | undefined;
@@ -100,11 +103,11 @@ describe('a stream for other nodes, between two WebSockets', () => {
     pair = await openPair();
     const { dialled, dialledSocket } = pair;
     const received = receive(pair.accepted, count + 2);
-    const own = frameControl({ is: 'unsub', ref: 7 }).subarray(2);
+    const own = frameControl({ is: 'unsub', ref: 7, id: 1 }).subarray(2);
     dialled.send(own);
     dialledSocket.write(new MaskedCopies().of(framed));
     dialled.send(own);
-    const unsub = { isBinary: true, message: { is: 'unsub', ref: 7 } };
+    const unsub = { isBinary: true, message: { is: 'unsub', ref: 7, id: 1 } };
     expect(spelled(await received)).toEqual([unsub, ...(expected as unknown[]), unsub]);
   });
 });

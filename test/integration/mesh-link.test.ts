@@ -69,8 +69,8 @@ describe('two nodes', () => {
       expect(dials.map(({ node }) => node)).toEqual(['b', 'a']);
       const left = () => [a, b].map(({ open }) => open.map(isDialled).join());
       await until(`round ${round}: the one of the lower id is left`, () => left().join(' ') === 'true false');
-      a.links.get('b')?.send({ is: 'unsub', ref: 1 });
-      b.links.get('a')?.send({ is: 'unsub', ref: 2 });
+      a.links.get('b')?.send({ is: 'unsub', ref: 1, id: 1 });
+      b.links.get('a')?.send({ is: 'unsub', ref: 2, id: 1 });
       await until('it works both ways', () => a.controlOf('b').length + b.controlOf('a').length === 2);
       expect([a.links.get('b'), b.links.get('a')]).toEqual([a.open[0], b.open[0]]);
       expect(left(), 'nothing changed meanwhile').toEqual(['true', 'false']);
@@ -237,7 +237,7 @@ describe('media', () => {
       loggedFrame(n % 3 ? 'avc delta' : 'aac sample', 10 + n, n * 20, n % 40 === 0 ? 300_000 : n * 17),
     );
     for (const [n, frame] of frames.entries()) {
-      peer.send({ is: 'unsub', ref: n + 1 });
+      peer.send({ is: 'unsub', ref: n + 1, id: 1 });
       peer.write(encoder.encode([frame]));
     }
     const order = () =>
@@ -277,7 +277,7 @@ describe('media', () => {
   test('is metered by what the peer says that it has read', async () => {
     const [a, b] = await pair();
     const peer = await a.linked('b');
-    const framed = wsMessage(encodeControl({ is: 'unsub', ref: 1 }));
+    const framed = wsMessage(encodeControl({ is: 'unsub', ref: 1, id: 1 }));
     const part = Buffer.concat(Array.from({ length: 300 }, () => framed));
     const drains = () => a.told.filter(({ is }) => is === 'drained').length;
     for (let n = 0; n < 10; n += 1) {
@@ -298,7 +298,7 @@ describe('media', () => {
     const slow = await HandPeer.proven(a, identity('b'));
     const peer = await a.linked('b');
     slow.socket?.pause();
-    const framed = wsMessage(encodeControl({ is: 'unsub', ref: 1 }));
+    const framed = wsMessage(encodeControl({ is: 'unsub', ref: 1, id: 1 }));
     while (peer.backlogBytes < 500_000)
       peer.write(Buffer.concat(Array.from({ length: 1_000 }, () => framed)));
     slow.socket?.resume();
@@ -413,7 +413,7 @@ describe('beside a bad peer the witness loses nothing:', () => {
       (peer) => peer.socket?.write(Buffer.concat([LONG_HEAD, Buffer.alloc(60_000)])),
       'mesh.too-large',
     ],
-    ['another control message', (peer) => peer.say({ is: 'unsub', ref: 1 }), 'mesh.handshake-order'],
+    ['another control message', (peer) => peer.say({ is: 'unsub', ref: 1, id: 1 }), 'mesh.handshake-order'],
   ])('%s before the proof', async (_name, act, code) => {
     const peer = await HandPeer.connected(node.links.port);
     act(peer);
@@ -553,7 +553,7 @@ describe('beside a bad peer the witness loses nothing:', () => {
       },
     };
     const peer = await HandPeer.proven(node, identity('x'));
-    peer.say({ is: 'unsub', ref: 1 });
+    peer.say({ is: 'unsub', ref: 1, id: 1 });
     expect((await peer.closed()).reason).toMatch('mesh.order');
     expect(node.wireErrors('mesh.order')).toBe(1);
   });

@@ -155,7 +155,7 @@ export class LinkWitness {
     this.#ends = [a, b];
     this.#timer = setInterval(() => {
       this.#sent += 1;
-      const message: ControlMessage = { is: 'unsub', ref: this.#sent };
+      const message: ControlMessage = { is: 'unsub', ref: this.#sent, id: 1 };
       a.links.get(b.node)?.send(message);
       b.links.get(a.node)?.send(message);
     }, 5);

@@ -263,6 +263,8 @@ export class SimNet {
   readonly latencyMs: number;
   readonly softChildren: number;
   readonly random: () => number;
+  /** Pairs of nodes, `ab`, that can't reach each other: a dial is refused. */
+  readonly walls = new Set<string>();
   /** Lookups fail, or are answered by what was remembered so long ago. */
   registry: 'there' | 'away' | { readonly ageMs: number } = 'there';
   #lastId = 0;
@@ -321,7 +323,7 @@ export class SimNet {
 
   dial(from: SimNode, id: string): Peer {
     const to = this.nodes.find((node) => node.id === id && node.isUp);
-    if (!to) throw new Error(`${id} can't be reached`);
+    if (!to || this.walls.has([from.id, id].sort().join(''))) throw new Error(`${id} can't be reached`);
     return from.links.get(id) ?? this.link(from, to);
   }
 

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { MAX_DTS, MAX_SEQ } from './bounds.ts';
 
-/** Node ids on a way from an origin to a replica: one more than the most links. */
+/** Node ids on a way; more than is ever taken (mesh/replica.ts), so that a way too long is declined and ends no link. */
 export const MAX_PATH = 8;
 export const MAX_ALTERNATIVES = 16;
 /** Heads in one beat; those that changed and did not fit come with the next. */
@@ -32,6 +32,8 @@ const nextSeq = z
   .max(MAX_SEQ + 1);
 const dts = z.number().min(-MAX_DTS).max(MAX_DTS);
 const ms = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+/** Of a wait: a day at most, so that every timer takes it. */
+const waitMs = z.number().min(0).max(86_400_000);
 const node = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/);
 const boot = z.string().regex(/^[0-9a-f]{16}$/);
 /** `app/name`; whoever uses it parses it. */
@@ -65,7 +67,7 @@ const ok = z.object({
   oldest: seq,
   path,
   state: z.enum(['live', 'held']),
-  msLeft: ms,
+  msLeft: waitMs,
 });
 /** `nosrc` has no live source; `loop` the asker feeds the sender; `busy` too many children, or between two upstreams. */
 const no = z.object({
@@ -74,12 +76,13 @@ const no = z.object({
   why: z.enum(['nosrc', 'loop', 'busy', 'fenced', 'auth']),
   /** The sender's epoch of the stream; 0 if it has none. */
   epoch,
-  retryMs: ms,
+  retryMs: waitMs,
   alternatives,
 });
-const unsub = z.object({ is: z.literal('unsub'), ref });
-/** Answers `unsub`, or says that the sender gave the stream up: nothing of `ref` comes after it. */
-const gone = z.object({ is: z.literal('gone'), ref });
+/** Gives back what was granted to the `sub` of this id. */
+const unsub = z.object({ is: z.literal('unsub'), ref, id });
+/** Answers `unsub`, or says that the sender gave the stream up: nothing of that grant comes after it. */
+const gone = z.object({ is: z.literal('gone'), ref, id });
 
 /** What follows of `epochRef` begins a run at `from` (format/frame.ts): a resume, a new epoch, or a gap. */
 const epochStart = z.object({
@@ -99,7 +102,7 @@ const state = z.object({
   ref,
   at: z.enum(['live', 'held', 'ended']),
   /** Of the hold. */
-  msLeft: ms,
+  msLeft: waitMs,
   why: z.optional(reason),
 });
 
@@ -119,7 +122,7 @@ const headed = z.object({
   path: z.array(node).max(MAX_PATH),
 });
 /** The sender leaves: subscribe elsewhere within `deadlineMs`. */
-const goaway = z.object({ is: z.literal('goaway'), deadlineMs: ms });
+const goaway = z.object({ is: z.literal('goaway'), deadlineMs: waitMs });
 /** The sender has read so many bytes of this connection, ever: what it is sent next can be metered by it. */
 const got = z.object({ is: z.literal('got'), bytes: z.int().min(0).max(Number.MAX_SAFE_INTEGER) });
 const beat = z.object({

@@ -206,13 +206,13 @@ describe('a link that takes less than it is given', () => {
     const heavy = bench.stream('heavy');
     const ref = bench.sub(b, heavy);
     for (let seq = 2; seq <= 30; seq += 1) bench.append(heavy, seq, 20_000);
-    bench.downstreams.control(b, { is: 'unsub', ref });
+    bench.downstreams.control(b, { is: 'unsub', ref, id: 1 });
     const sent = b.sentBytes;
     bench.take(b);
     bench.append(heavy, 31, 100);
     expect(b.sentBytes).toBe(sent);
     expect([heavy.followerCount, bench.downstreams.count]).toEqual([0, 0]);
-    expect(b.of('gone')).toEqual([{ is: 'gone', ref }]);
+    expect(b.of('gone')).toEqual([{ is: 'gone', ref, id: 1 }]);
   });
 });
 

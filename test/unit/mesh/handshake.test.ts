@@ -123,7 +123,7 @@ test('a dialler that reaches another node than it meant proves nothing to it', (
 
 describe('a message out of its order ends the handshake', () => {
   const hello: ControlMessage = { is: 'hello', ...A, nonce: nonceOf('1') };
-  const unsub: ControlMessage = { is: 'unsub', ref: 1 };
+  const unsub: ControlMessage = { is: 'unsub', ref: 1, id: 1 };
   test.each<[string, readonly ControlMessage[]]>([
     ['a proof first', [{ is: 'proof', mac: nonceOf('0') }]],
     ['a second hello', [hello, hello]],

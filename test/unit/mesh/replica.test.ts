@@ -171,3 +171,51 @@ test('what is remembered of a registry that is away is believed less than peers 
   await net.run(500);
   expect(net.node('b').parent).toBe('c');
 });
+
+test('a relay that lost its way to a living origin is left by its children, and fed by them', async () => {
+  const net = await netOf(['a', 'b', 'c', 'd'], 1);
+  for (const id of ['b', 'c', 'd']) {
+    void net.node(id).play();
+    await net.run(500);
+  }
+  expect(['b', 'c', 'd'].map((id) => net.node(id).parent)).toEqual(['a', 'b', 'c']);
+  net.walls.add('ab');
+  net.node('a').links.get('b')?.close();
+  await net.run(5_000);
+  for (const id of ['b', 'c', 'd']) {
+    const [sink] = net.node(id).sinks;
+    expectWhole(sink?.ids ?? []);
+    expect(net.sent - (sink?.ids.at(-1) ?? 0)).toBeLessThan(2);
+    expect(sink?.ends).toEqual([]);
+  }
+});
+
+test('the tail that comes after the word of a hold is played, and makes nothing live', async () => {
+  const net = await netOf(['a', 'b']);
+  void net.node('b').play();
+  await net.run(1000);
+  const before = net.node('b').sinks[0]?.ids.length ?? 0;
+  net.node('b').links.get('a')?.other?.send({ is: 'state', ref: 1, at: 'held', msLeft: 30_000 });
+  await net.run(1000);
+  expect(net.node('b').stream?.state.at).toBe('held');
+  expect(net.node('b').sinks[0]?.ids.length).toBeGreaterThan(before);
+  net.node('b').links.get('a')?.other?.send({ is: 'state', ref: 1, at: 'live', msLeft: 0 });
+  await net.run(100);
+  expect(net.node('b').stream?.state.at).toBe('live');
+});
+
+test('a goodbye that comes while a source is looked for is heeded afterwards', async () => {
+  const net = await netOf(['a', 'b', 'c']);
+  void net.node('b').play();
+  void net.node('c').play();
+  await net.run(500);
+  const { relay, links } = net.node('c');
+  const [a, b] = [links.get('a'), links.get('b')];
+  if (!a || !b) throw new Error('a link is missing');
+  relay.control(a, { is: 'goaway', deadlineMs: 1000 });
+  await net.run(200);
+  expect(net.node('c').parent).toBe('b');
+  relay.control(b, { is: 'goaway', deadlineMs: 1000 });
+  await net.run(200);
+  expect(net.node('c').parent).toBe('a');
+});

@@ -31,6 +31,7 @@ const seq = fc.oneof(
   fc.maxSafeNat().map((v) => Math.min(v, MAX_SEQ)),
 );
 const dts = fc.integer({ min: -MAX_DTS, max: MAX_DTS });
+const waitMs = fc.integer({ min: 0, max: 86_400_000 });
 const node = fc.stringMatching(/^[A-Za-z0-9_.-]{1,64}$/);
 const path = fc.array(node, { minLength: 1, maxLength: MAX_PATH });
 const alternatives = fc.array(node, { maxLength: MAX_ALTERNATIVES });
@@ -61,7 +62,7 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
     oldest: seq,
     path,
     state: fc.constantFrom('live' as const, 'held' as const),
-    msLeft: ms,
+    msLeft: waitMs,
   }),
   fc.record({
     is: is('no'),
@@ -74,10 +75,10 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
       'auth' as const,
     ),
     epoch: ids.epoch,
-    retryMs: ms,
+    retryMs: waitMs,
     alternatives,
   }),
-  fc.record({ is: fc.constantFrom('unsub' as const, 'gone' as const), ref: ids.ref }),
+  fc.record({ is: fc.constantFrom('unsub' as const, 'gone' as const), ref: ids.ref, id: ids.id }),
   fc.record({ is: is('got'), bytes: safe }),
   fc.record({
     is: is('epoch'),
@@ -95,7 +96,7 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
       is: is('state'),
       ref: ids.ref,
       at: fc.constantFrom('live' as const, 'held' as const, 'ended' as const),
-      msLeft: ms,
+      msLeft: waitMs,
       why: fc.record({ code: fc.string({ maxLength: 64 }), message: fc.string({ maxLength: 256 }) }),
     },
     { requiredKeys: ['is', 'ref', 'at', 'msLeft'] },
@@ -110,7 +111,7 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
     live: fc.boolean(),
     path: fc.array(node, { maxLength: MAX_PATH }),
   }),
-  fc.record({ is: is('goaway'), deadlineMs: ms }),
+  fc.record({ is: is('goaway'), deadlineMs: waitMs }),
   fc.record(
     {
       is: is('beat'),
@@ -184,8 +185,8 @@ describe('a control message', () => {
   });
 
   test('keeps what it knows of a newer version, and nothing else', () => {
-    const bytes = packr.pack({ is: 'unsub', ref: 7, since: 'v9', ['__proto__']: { admin: true } });
-    expect(decodeControl(bytes)).toEqual({ is: 'unsub', ref: 7 });
+    const bytes = packr.pack({ is: 'unsub', ref: 7, id: 1, since: 'v9', ['__proto__']: { admin: true } });
+    expect(decodeControl(bytes)).toEqual({ is: 'unsub', ref: 7, id: 1 });
     expect(({} as { admin?: boolean }).admin).toBeUndefined();
   });
 
@@ -193,8 +194,8 @@ describe('a control message', () => {
     ['of an unknown kind', { is: 'reboot' }],
     ['without a kind', { ref: 1 }],
     ['that lacks a field', { is: 'skip', ref: 1, epochRef: 0, from: 3 }],
-    ['with a field of another type', { is: 'unsub', ref: '1' }],
-    ['with a number that is none', { is: 'unsub', ref: Number.NaN }],
+    ['with a field of another type', { is: 'unsub', ref: '1', id: 1 }],
+    ['with a number that is none', { is: 'unsub', ref: Number.NaN, id: 1 }],
     ['that is no map', ['unsub', 1]],
     ['that is nothing', null],
     ['with a path that is too long', { is: 'path', ref: 1, path: Array(MAX_PATH + 1).fill('a') }],
@@ -232,9 +233,9 @@ describe('a control message', () => {
   });
 
   test('that shares its memory with others is read without being changed', () => {
-    const bytes = encodeControl({ is: 'unsub', ref: 9 });
+    const bytes = encodeControl({ is: 'unsub', ref: 9, id: 1 });
     const shared = Buffer.concat([Buffer.from([0xc7]), bytes, Buffer.from([0xc1])]);
-    expect(decodeControl(shared.subarray(1, -1))).toEqual({ is: 'unsub', ref: 9 });
+    expect(decodeControl(shared.subarray(1, -1))).toEqual({ is: 'unsub', ref: 9, id: 1 });
   });
 
   test('made of arbitrary bytes is a WireError or a message', () => {

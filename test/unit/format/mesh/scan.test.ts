@@ -55,7 +55,7 @@ describe('a scan', () => {
   });
 
   test("refuses msgpackr's records, dates, and undefined", () => {
-    expect(codeOf(new Packr().pack({ is: 'unsub', ref: 1 }))).toBe('mesh.extension');
+    expect(codeOf(new Packr().pack({ is: 'unsub', ref: 1, id: 1 }))).toBe('mesh.extension');
     expect(codeOf(packr.pack({ at: new Date(0) }))).toBe('mesh.extension');
     expect(codeOf(packr.pack({ at: undefined }))).toBe('mesh.extension');
   });
