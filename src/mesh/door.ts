@@ -13,7 +13,7 @@ import type { Connection } from './link.ts';
 import type { QuietLog } from './quiet-log.ts';
 import { WS_BOUNDS } from './ws-bounds.ts';
 
-/** Connections at once that have not proven who they are; more are closed on arrival. */
+/** Connections at once that have not proven who they are; for more, those go that took longest. */
 export const MAX_UNPROVEN = 64;
 /** From the connection to the proof. */
 export const PROVE_MS = 5_000;
@@ -87,7 +87,7 @@ export class MeshDoor {
     );
   }
 
-  /** The peer has proven who it is: its socket has all the time in the world. */
+  /** The peer has proven who it is, or is gone: its place is free. */
   proven(socket: Socket): void {
     this.#unproven.get(socket)?.cancel();
     this.#unproven.delete(socket);
@@ -103,11 +103,7 @@ export class MeshDoor {
   }
 
   #arrived(socket: Socket): void {
-    if (this.#unproven.size >= MAX_UNPROVEN) {
-      this.#say(socket, 'mesh.too-many-unproven', `${MAX_UNPROVEN} connections have not proven themselves`);
-      socket.destroy();
-      return;
-    }
+    if (this.#unproven.size >= MAX_UNPROVEN) this.#makeRoom();
     const deadline = this.#needs.clock.after(PROVE_MS, () => {
       this.#say(socket, 'mesh.handshake-timeout', `the peer did not prove itself within ${PROVE_MS} ms`);
       socket.destroy();
@@ -115,6 +111,24 @@ export class MeshDoor {
     this.#unproven.set(socket, deadline);
     socket.on('error', () => {}); // 'close' follows
     socket.on('close', () => this.proven(socket));
+  }
+
+  /** A node proves itself within milliseconds: of the address that has most places, the one that took longest goes. */
+  #makeRoom(): void {
+    const byAddress = new Map<string, Socket[]>();
+    let most: Socket[] = [];
+    for (const socket of this.#unproven.keys()) {
+      const address = socket.remoteAddress ?? '';
+      const sockets = byAddress.get(address) ?? [];
+      byAddress.set(address, sockets);
+      sockets.push(socket);
+      if (sockets.length > most.length) most = sockets;
+    }
+    const [longest] = most;
+    if (!longest) return;
+    this.#say(longest, 'mesh.too-many-unproven', `${MAX_UNPROVEN} connections have not proven themselves`);
+    this.proven(longest);
+    longest.destroy();
   }
 
   #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {

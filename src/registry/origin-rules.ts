@@ -78,7 +78,9 @@ function renew(slot: OriginSlot, request: RenewRequest, nowMs: number): Verdict<
   const isOwn = entry?.epoch === epoch && entry.boot === owner.boot && entry.state !== 'released';
   const isPassed = Math.max(slot.highest, entry?.epoch ?? 0) > epoch;
   const isTaken = entry?.epoch === epoch && !isOwn;
-  const isUnwanted = request.standing === 'provisional' && stands !== undefined && stands.boot !== owner.boot;
+  // Players that wait are no publisher: a held claim gives way to whoever publishes.
+  const isUnwanted =
+    request.standing === 'provisional' && stands?.state === 'live' && stands.boot !== owner.boot;
   if (isPassed || isTaken || isUnwanted) {
     return { answer: { is: 'lost', by: stands, highestEpoch: slot.highest }, slot };
   }

@@ -207,6 +207,15 @@ export function registryContract(open: Open): void {
       expect(await stage.registry.renew(renewalOf(epoch))).toMatchObject({ is: 'lost' });
     });
 
+    test('of a provisional epoch displaces a claim that only holds players', async () => {
+      await using stage = await open();
+      const epoch = await granted(stage.registry);
+      await stage.registry.renew(renewalOf(epoch, { state: 'held' }));
+      const provisional = renewalOf(epoch + 4096, { owner: B, standing: 'provisional' });
+      expect(await stage.registry.renew(provisional)).toEqual({ is: 'healed' });
+      expect((await stage.registry.lookup(KEY)).origin).toMatchObject({ node: B.node, state: 'live' });
+    });
+
     test('of a provisional epoch wins over a claim of its own process that was thought lost', async () => {
       await using stage = await open();
       const epoch = await granted(stage.registry);

@@ -355,7 +355,7 @@ class World {
   #isStale(before: Lookup, epoch: number, owner: Owner, standing: 'granted' | 'provisional'): boolean {
     const { origin, highestEpoch } = before;
     if (Math.max(highestEpoch, origin?.epoch ?? 0) > epoch || this.#isGrave(epoch)) return true;
-    return standing === 'provisional' && origin !== undefined && origin.boot !== owner.boot;
+    return standing === 'provisional' && origin?.state === 'live' && origin.boot !== owner.boot;
   }
 
   #isGrave(epoch: number): boolean {

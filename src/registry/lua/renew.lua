@@ -4,7 +4,7 @@
 --         9 keep :e for ms
 -- Output  {now, 'ok'} | {now, 'healed'} | {now, 'lost', origin, highest epoch}
 -- Invariant: a renewal that is stale changes nothing: a higher epoch was granted, the epoch is another boot's, or it
--- was released. A provisional epoch never displaces a claim that stands.
+-- was released. A provisional epoch never displaces a claim that stands and is live.
 
 local now = clock_ms()
 local boot, epoch = ARGV[2], tonumber(ARGV[5])
@@ -16,7 +16,8 @@ local own = same and origin.boot == boot and not origin.released
 local stands = origin ~= nil and origin.stands
 local passed = highest > epoch or (origin ~= nil and origin.epoch > epoch)
 local taken = same and not own
-local unwanted = ARGV[7] == 'provisional' and stands and origin.boot ~= boot
+-- Players that wait are no publisher: a held claim gives way to whoever publishes.
+local unwanted = ARGV[7] == 'provisional' and stands and origin.boot ~= boot and origin.state == 'live'
 if passed or taken or unwanted then
   return {print_whole(now), 'lost', print_origin(origin), print_whole(highest)}
 end
