@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
+import { isMediaMessage } from '../../../src/format/mesh/media-codec.ts';
 import { KEY } from '../../support/media.ts';
+import { bodiesOf } from '../../support/mesh-bytes.ts';
+
 import { SimNet } from '../../support/mesh-sim.ts';
 
 /** Every frame from the first on, each once, in order. */
@@ -66,6 +69,78 @@ test('a link that falls silent is left within half a second, and what comes late
       ['silent', 1],
     ]),
   );
+});
+
+test('an upstream that has frames and does not send them is left, though its link is fine', async () => {
+  const net = await netOf(['a', 'b', 'c'], 1);
+  void net.node('b').play();
+  await net.run(500);
+  void net.node('c').play();
+  await net.run(1000);
+  const link = net.node('b').links.get('c');
+  const write = link?.write.bind(link);
+  if (link) link.write = (framed) => bodiesOf(framed).some(isMediaMessage) || write?.(framed);
+  await net.run(600);
+  expect(net.node('c').parent).toBe('a');
+  expect(net.node('c').replicas.switches.get('stuck')).toBe(1);
+  await net.run(500);
+  const [sink] = net.node('c').sinks;
+  expectWhole(sink?.ids ?? []);
+  expect(sink?.ids.at(-1)).toBe(net.sent);
+});
+
+test('a node that is sent elsewhere is fed by both, until the new one has begun; it asks for the next frame', async () => {
+  const net = await netOf(['a', 'b', 'c'], 1);
+  void net.node('b').play();
+  await net.run(500);
+  const c = net.node('c');
+  void c.play();
+  await net.run(1000);
+  const fromA = net.node('a').links.get('c');
+  const toA = c.links.get('a');
+  const fromB = c.links.get('b');
+  if (!fromA || !toA || !fromB) throw new Error('a link is missing');
+  const asked: unknown[] = [];
+  const send = toA.send.bind(toA);
+  toA.send = (message) => {
+    if (message.is === 'sub') asked.push(message.resume);
+    send(message);
+  };
+  const write = fromA.write.bind(fromA);
+  const late: Buffer[] = [];
+  fromA.write = (framed) => {
+    if (late.length > 0 || bodiesOf(framed).some(isMediaMessage)) late.push(framed);
+    else write(framed);
+  };
+  const { head } = c.stream ?? {};
+  c.relay.control(fromB, { is: 'goaway', deadlineMs: 1000 });
+  await net.run(250);
+  expect(asked).toEqual([{ epoch: head?.epoch, from: (head?.seq ?? 0) + 1 }]);
+  expect([c.parent, net.node('b').downstreams.count]).toEqual(['a', 1]);
+  expect(c.sinks[0]?.ids.at(-1), 'it is fed all the while').toBeGreaterThan(net.sent - 2);
+  fromA.write = write;
+  for (const framed of late) write(framed);
+  await net.run(500);
+  expect(net.node('b').downstreams.count).toBe(0);
+  expectWhole(c.sinks[0]?.ids ?? []);
+  expect(c.sinks[0]?.ids.at(-1)).toBe(net.sent);
+});
+
+test('an upstream is left whose way leads through the node itself', async () => {
+  const net = await netOf(['a', 'b', 'c'], 1);
+  void net.node('b').play();
+  await net.run(500);
+  const c = net.node('c');
+  void c.play();
+  await net.run(1000);
+  const peer = c.links.get('b');
+  const [upstream] = peer ? c.subscriptions.fedBy(peer) : [];
+  if (!peer || !upstream) throw new Error('c is not fed by b');
+  c.relay.control(peer, { is: 'path', ref: upstream.ref, path: ['c', 'b'] });
+  expect(upstream.state).toBe('over');
+  await net.run(1000);
+  expect(c.parent).toBe('a');
+  expectWhole(c.sinks[0]?.ids ?? []);
 });
 
 test('players are held when the origin dies, and follow the encoder to another node', async () => {
