@@ -126,6 +126,25 @@ test('a node that is sent elsewhere is fed by both, until the new one has begun;
   expect(c.sinks[0]?.ids.at(-1)).toBe(net.sent);
 });
 
+test('one switch for silence blocks the next for two seconds', async () => {
+  const net = await netOf(['a', 'b', 'c'], 1);
+  void net.node('b').play();
+  await net.run(500);
+  const c = net.node('c');
+  void c.play();
+  await net.run(1000);
+  net.deafen('b', 'c', true);
+  await net.run(400);
+  expect(c.parent).toBe('a');
+  net.deafen('b', 'c', false);
+  net.deafen('a', 'c', true);
+  await net.run(1000);
+  expect(c.parent).toBe('a');
+  await net.run(1500);
+  expect(c.parent).toBe('b');
+  expectWhole(c.sinks[0]?.ids ?? []);
+});
+
 test('an upstream is left whose way leads through the node itself', async () => {
   const net = await netOf(['a', 'b', 'c'], 1);
   void net.node('b').play();
