@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { ControlMessage } from '../../../src/format/mesh/control.ts';
 import { isMediaMessage } from '../../../src/format/mesh/media-codec.ts';
 import { KEY } from '../../support/media.ts';
 import { bodiesOf } from '../../support/mesh-bytes.ts';
@@ -142,6 +143,33 @@ test('one switch for silence blocks the next for two seconds', async () => {
   expect(c.parent).toBe('a');
   await net.run(1500);
   expect(c.parent).toBe('b');
+  expectWhole(c.sinks[0]?.ids ?? []);
+});
+
+test('an upstream is left, and told why, that begins a run of a lower epoch', async () => {
+  const net = await netOf(['a', 'b', 'c'], 1);
+  void net.node('b').play();
+  await net.run(500);
+  const c = net.node('c');
+  void c.play();
+  await net.run(1000);
+  const peer = c.links.get('b');
+  const [upstream] = peer ? c.subscriptions.fedBy(peer) : [];
+  if (!peer || !upstream) throw new Error('c is not fed by b');
+  const said: ControlMessage[] = [];
+  const send = peer.send.bind(peer);
+  peer.send = (message) => {
+    said.push(message);
+    send(message);
+  };
+  const lower = { epochRef: 9, epoch: 1, from: 1, firstDts: 0, newestDts: 0 };
+  c.relay.control(peer, { is: 'epoch', ref: upstream.ref, ...lower });
+  expect(said).toEqual([
+    { is: 'fenced', key: KEY, epoch: c.stream?.epoch },
+    { is: 'unsub', ref: upstream.ref },
+  ]);
+  await net.run(1000);
+  expect(c.parent).toBe('a');
   expectWhole(c.sinks[0]?.ids ?? []);
 });
 
