@@ -49,8 +49,8 @@ const NEWER_BACKUP: Reason = {
 
 export class Standbys {
   readonly #needs: StandbysNeeds;
-  /** Bounded by the connections of the doors. */
-  readonly #seats = new Map<PublisherSeat, Watched>();
+  /** By stream: primary and backup can both stand by for one. Bounded by the connections of the doors. */
+  readonly #seats = new Map<StreamKey, Map<PublisherSeat, Watched>>();
   #timer: Timer | undefined;
   /** Takeovers by one that stood by. */
   takeovers = 0;
@@ -60,13 +60,14 @@ export class Standbys {
   }
 
   get count(): number {
-    return this.#seats.size;
+    let count = 0;
+    for (const seats of this.#seats.values()) count += seats.size;
+    return count;
   }
 
   /** Does a publisher of this node stand by for the stream? */
   has(key: StreamKey): boolean {
-    for (const seat of this.#seats.keys()) if (seat.key === key) return true;
-    return false;
+    return this.#seats.has(key);
   }
 
   /**
@@ -74,15 +75,17 @@ export class Standbys {
    * @throws TidewayError `publish.backup-taken`, `registry.*`
    */
   async admit(key: StreamKey): Promise<void> {
-    for (const seat of [...this.#seats.keys()]) {
-      if (seat.key === key && seat.role === 'backup') seat.dismiss(NEWER_BACKUP);
+    for (const seat of [...(this.#seats.get(key)?.keys() ?? [])]) {
+      if (seat.role === 'backup') seat.dismiss(NEWER_BACKUP);
     }
     if ((await this.#put(key)) === 'put') return;
     throw new TidewayError('publish.backup-taken', `a backup of ${key} stands by on another node already`);
   }
 
   add(seat: PublisherSeat): void {
-    this.#seats.set(seat, { absentSinceMs: undefined, nextTryMs: 0, isTrying: false, nextPutMs: 0 });
+    const seats = this.#seats.get(seat.key) ?? new Map<PublisherSeat, Watched>();
+    seats.set(seat, { absentSinceMs: undefined, nextTryMs: 0, isTrying: false, nextPutMs: 0 });
+    this.#seats.set(seat.key, seats);
     this.#timer ??= every(this.#needs.clock, LOOK_EVERY_MS, () => this.#look());
     this.#needs.log.info(
       { stream: seat.key, role: seat.role, remote: seat.request.remote },
@@ -91,7 +94,9 @@ export class Standbys {
   }
 
   remove(seat: PublisherSeat): void {
-    if (!this.#seats.delete(seat)) return;
+    const seats = this.#seats.get(seat.key);
+    if (!seats?.delete(seat)) return;
+    if (seats.size === 0) this.#seats.delete(seat.key);
     if (this.#seats.size === 0) {
       this.#timer?.cancel();
       this.#timer = undefined;
@@ -103,12 +108,12 @@ export class Standbys {
 
   /** Ends all that stand by. */
   stop(why: Reason): void {
-    for (const seat of [...this.#seats.keys()]) seat.dismiss(why);
+    for (const [seat] of this.#all()) seat.dismiss(why);
   }
 
   #look(): void {
     const nowMs = this.#needs.clock.now();
-    for (const [seat, watched] of [...this.#seats]) {
+    for (const [seat, watched] of this.#all()) {
       if (seat.role === 'backup' && nowMs >= watched.nextPutMs) {
         watched.nextPutMs = nowMs + RENEW_MS;
         void this.#put(seat.key).catch(() => {}); // It stands by all the same.
@@ -117,6 +122,11 @@ export class Standbys {
         void this.#takeOver(seat, watched);
       }
     }
+  }
+
+  /** A row of its own: who stands by changes while it is walked. */
+  #all(): [PublisherSeat, Watched][] {
+    return [...this.#seats.values()].flatMap((seats) => [...seats]);
   }
 
   #isDue(seat: PublisherSeat, watched: Watched, nowMs: number): boolean {
