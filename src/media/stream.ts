@@ -1,7 +1,6 @@
-// One stream: its source, its log, its fan-outs, players and followers, its hold and its end. It knows no socket and no
-// peer.
+// One stream: its source, its log, when its readers are given what was appended, its hold and its end. It knows no
+// socket and no peer.
 import type { Clock, Timer } from '../base/clock.ts';
-import { every } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
@@ -14,17 +13,16 @@ import {
   type Run,
   type Tracks,
 } from '../format/frame.ts';
-import { Cursor } from './cursor.ts';
 import type { Resume } from './exact-cursor.ts';
-import { eraFrom, FanOut } from './fan-out.ts';
 import { FlushWindow } from './flush-window.ts';
 import { Followers } from './followers.ts';
 import { FrameLog, type LogLimits, NO_HEADERS } from './frame-log.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { Pace } from './pace.ts';
-import { Player, type PlayerIdentity, type PlayerLimits, type PlayerOwner, type Sink } from './player.ts';
+import type { Player, PlayerIdentity, PlayerLimits, Sink } from './player.ts';
+import { Players } from './players.ts';
 import { TakeoverLimit } from './takeover.ts';
-import { eraBase, Timeline } from './timeline.ts';
+import { Timeline } from './timeline.ts';
 
 /** What appends to a stream: a publication, or an upstream. Exactly one at a time. */
 export interface StreamSource {
@@ -72,23 +70,18 @@ export interface Codecs {
 /** What was appended is flushed, and the log trimmed, at once when it reaches one of these. */
 const FLUSH_BYTES = 1024 * 1024;
 const FLUSH_FRAMES = 1024;
-const SWEEP_MS = 1000;
 
 const CODEC_CHANGED: Reason = {
   code: 'stream.codec-changed',
   message: 'the publisher came back with another codec: connect again',
 };
 const HOLD_OVER: Reason = { code: 'stream.hold-over', message: 'the publisher did not come back' };
-const TOO_FAR_BEHIND: Reason = { code: 'player.backlog', message: 'the player is too far behind the stream' };
-const STALLED: Reason = { code: 'player.stalled', message: 'the player took no byte for too long' };
 
-export class Stream implements PlayerOwner {
+export class Stream {
   readonly key: StreamKey;
   /** Asked before a publisher displaces another. */
   readonly takeovers = new TakeoverLimit();
-  readonly #options: StreamOptions;
   readonly #clock: Clock;
-  readonly #logger: Log;
   readonly #changed: (stream: Stream) => void;
   readonly #log: FrameLog;
   readonly #timeline = new Timeline();
@@ -100,24 +93,21 @@ export class Stream implements PlayerOwner {
   #codecs: Codecs = { video: undefined, audio: undefined };
   /** The tracks that the current epoch has had. */
   #tracks: Tracks = { audio: false, video: false };
-  /** Open fan-outs; a closed one is only known to the players that still read it out. */
-  #fanOuts: FanOut[] = [];
-  /** All players; without a fan-out one has not started yet. Bounded by the doors' connection limits. */
-  readonly #players = new Map<Player, FanOut | undefined>();
-  readonly #waiting = new Set<Player>();
+  readonly #players: Players;
   readonly #followers: Followers;
   #unflushedBytes = 0;
   #unflushedFrames = 0;
   #flushTimer: Timer | undefined;
-  #sweepTimer: Timer | undefined;
 
   constructor(key: StreamKey, options: StreamOptions, needs: StreamNeeds) {
     this.key = key;
-    this.#options = options;
     this.#clock = needs.clock;
-    this.#logger = needs.log;
     this.#changed = needs.changed;
     this.#log = new FrameLog(options.log, needs.budget);
+    this.#players = new Players(key, options.player, {
+      ...{ clock: needs.clock, logger: needs.log, log: this.#log },
+      hasAudio: () => this.#tracks.audio,
+    });
     this.#followers = new Followers(this.#log);
     this.#pace = new Pace(needs.clock.now());
     this.#window = new FlushWindow(options.maxDelayMs);
@@ -142,7 +132,7 @@ export class Stream implements PlayerOwner {
 
   /** Followers not counted. */
   get playerCount(): number {
-    return this.#players.size;
+    return this.#players.count;
   }
 
   get followerCount(): number {
@@ -246,7 +236,7 @@ export class Stream implements PlayerOwner {
     this.#flush();
     this.#log.closeToJoiners();
     // Without a frame and without a player there is nothing to hold, but a key that others may need.
-    if (this.#log.next === 0 && this.#players.size === 0 && this.#followers.count === 0) {
+    if (this.#log.next === 0 && this.#players.count === 0 && this.#followers.count === 0) {
       this.end(why);
       return;
     }
@@ -258,14 +248,8 @@ export class Stream implements PlayerOwner {
 
   /** Adds a player; it starts at the newest key frame, or waits for one. */
   play(encoder: FrameEncoder, sink: Sink, identity: PlayerIdentity): Player {
-    const deps = { cursor: new Cursor(), owner: this, nowMs: this.#clock.now() };
-    const player = new Player(encoder, sink, identity, deps);
-    this.#logger.info({ stream: this.key, format: encoder.format, remote: identity.remote }, 'play.start');
-    this.#players.set(player, undefined);
-    this.#waiting.add(player);
-    this.#sweepTimer ??= every(this.#clock, SWEEP_MS, () => this.#sweep());
+    const player = this.#players.add(encoder, sink, identity);
     if (this.#state.at === 'ended') player.end(this.#state.why);
-    else this.#startWaiting();
     return player;
   }
 
@@ -284,33 +268,6 @@ export class Stream implements PlayerOwner {
     return follower;
   }
 
-  drained(player: Player): void {
-    this.#players.get(player)?.pump(player);
-    this.#waitIfIdle(player);
-  }
-
-  left(player: Player, why: Reason): void {
-    this.#players.get(player)?.remove(player);
-    this.#players.delete(player);
-    this.#waiting.delete(player);
-    if (this.#players.size === 0) {
-      this.#sweepTimer?.cancel();
-      this.#sweepTimer = undefined;
-    }
-    this.#logger.info(
-      {
-        stream: this.key,
-        format: player.encoder.format,
-        remote: player.remote,
-        reason: why.code,
-        durationMs: Math.round(this.#clock.now() - player.startedMs),
-        bytes: player.bytesTaken - player.backlogBytes,
-        skips: player.cursor.skips,
-      },
-      'play.end',
-    );
-  }
-
   /** Ends it for its source and all its players, and lets its memory go. Calm when repeated. */
   end(why: Reason): void {
     const before = this.#state;
@@ -319,7 +276,7 @@ export class Stream implements PlayerOwner {
     this.#state = { at: 'ended', why };
     if (before.at === 'held') before.timer.cancel();
     if (before.at === 'live') before.source.displace(why);
-    for (const player of [...this.#players.keys()]) player.end(why);
+    this.#players.end(why);
     this.#followers.end(why);
     this.#flushTimer?.cancel();
     this.#log.clear();
@@ -337,8 +294,7 @@ export class Stream implements PlayerOwner {
     this.#codecs = { ...this.#codecs, [track]: codec };
     if (before === undefined) return;
     this.#flush();
-    for (const fanOut of this.#fanOuts) fanOut.close(CODEC_CHANGED);
-    this.#fanOuts = [];
+    this.#players.endStarted(CODEC_CHANGED);
     this.#log.closeToJoiners();
     this.#log.forgetHeader(frame.kind);
   }
@@ -355,63 +311,9 @@ export class Stream implements PlayerOwner {
     this.#unflushedBytes = 0;
     this.#unflushedFrames = 0;
     const startedMs = this.#clock.now();
-    let isAnyClosed = false;
-    for (const fanOut of this.#fanOuts) {
-      fanOut.flush();
-      if (fanOut.isClosed) isAnyClosed = true;
-    }
-    if (isAnyClosed) this.#fanOuts = this.#fanOuts.filter((fanOut) => !fanOut.isClosed);
-    this.#startWaiting();
+    this.#players.flush();
     this.#followers.flush();
     this.#window.flushed(this.#clock.now() - startedMs);
     this.#log.trim();
   };
-
-  /** Starts those that wait, if there is something to start at. */
-  #startWaiting(): void {
-    if (this.#waiting.size === 0) return;
-    const position = this.#log.startPosition();
-    const start = position === undefined ? undefined : this.#log.at(position);
-    if (!start) return;
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const player of waiting) {
-      const fanOut = this.#players.get(player);
-      if (fanOut) fanOut.pump(player);
-      else this.#join(player, start.time);
-      this.#waitIfIdle(player);
-    }
-  }
-
-  #join(player: Player, startTime: number): void {
-    const fanOut = this.#fanOutFor(player.encoder, eraBase(startTime));
-    this.#players.set(player, fanOut);
-    fanOut.join(player, { audio: this.#tracks.audio, video: this.#log.hasVideo });
-  }
-
-  #waitIfIdle(player: Player): void {
-    if (player.state === 'waiting' && this.#players.has(player)) this.#waiting.add(player);
-  }
-
-  #fanOutFor(encoder: FrameEncoder, base: number): FanOut {
-    const open = this.#fanOuts.find((fanOut) => fanOut.encoder === encoder && fanOut.base === base);
-    if (open) return open;
-    const fanOut = new FanOut(encoder, this.#log, eraFrom(base));
-    this.#fanOuts.push(fanOut);
-    return fanOut;
-  }
-
-  /** Once a second: players that are too far behind, or take nothing, are closed with the reason. */
-  #sweep(): void {
-    const nowMs = this.#clock.now();
-    const { maxBacklogBytes, maxBacklogMs, stallMs } = this.#options.player;
-    for (const [player, fanOut] of [...this.#players]) {
-      if (player.stalledMs(nowMs) >= stallMs) player.destroy(STALLED);
-      else if (player.wasLive && player.state === 'behind' && fanOut) {
-        const lag = fanOut.lag(player);
-        if (lag.ms > maxBacklogMs || lag.bytes + player.backlogBytes > maxBacklogBytes)
-          player.destroy(TOO_FAR_BEHIND);
-      }
-    }
-  }
 }
