@@ -3,7 +3,7 @@ import { counter, gauge, type MetricFamily } from '../observe/metrics.ts';
 import type { GuardedRegistry, GuardState } from '../registry/guarded.ts';
 import type { Membership } from '../registry/membership.ts';
 import type { ReplicaKeeper } from '../registry/replica-keeper.ts';
-import type { ClaimCounts } from './publishing.ts';
+import type { ClaimCounts } from './claims.ts';
 
 export interface ClusterSources {
   readonly registry: Pick<

@@ -71,7 +71,7 @@ export function nodeMetrics(sources: MetricSources): string {
       'Connections that broke a wire format, by rule.',
       wireErrors.samples(),
     ),
-    ...clusterMetrics({ registry, membership, replicas, claims: publishing.claims }),
+    ...clusterMetrics({ registry, membership, replicas, claims: publishing.claims.counts }),
     ...sources.mesh,
   ]);
 }

@@ -5,12 +5,13 @@ import type { StreamKey } from '../base/stream-key.ts';
 import type { FrameKind } from '../format/frame.ts';
 import type { Publication, PublisherInlet, PublishRequest } from '../media/publication.ts';
 import { Standby } from '../media/standby.ts';
+import type { ClaimReason } from '../registry/registry.ts';
 
 /** `?role=backup` asks to stand by; every other publisher is a primary. */
 export type PublisherRole = 'primary' | 'backup';
 
 /** A backup took over from a publisher that was silent; it stands by from then on. */
-export const FAILED_OVER: Reason = {
+const FAILED_OVER: Reason = {
   code: 'publish.failed-over',
   message: 'this publisher was silent, and its backup took the stream over: it stands by',
 };
@@ -19,6 +20,11 @@ export const TAKEN_OVER: Reason = {
   code: 'publish.taken-over',
   message: 'a newer publisher took the stream over',
 };
+
+/** What the publisher is told that loses to such a claim. */
+export function lostTo(claim: ClaimReason): Reason {
+  return claim === 'failover' ? FAILED_OVER : TAKEN_OVER;
+}
 
 export interface SeatNeeds {
   readonly now: () => number;

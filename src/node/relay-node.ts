@@ -89,7 +89,7 @@ export class RelayNode {
       ports: () => this.addresses,
       counts: () => this.#counts(),
       isStopping: () => this.#stopByMs !== undefined,
-      renewClaimsWithin: (ms) => this.#publishing.renewAllWithin(ms),
+      renewClaimsWithin: (ms) => this.#publishing.claims.renewAllWithin(ms),
       taken: failed,
       peersRegistryWallMs: () => this.#mesh?.peersRegistryWallMs(),
       nodesChanged: () => this.#mesh?.nodesChanged(),
@@ -235,13 +235,13 @@ export class RelayNode {
     const config = { ...this.#config, mesh: { ...this.#config.mesh, secret } };
     return new NodeMesh(config, {
       ...{ clock: this.#clock, log: this.#log, version: version(), member: this.#member },
-      ...{ directory: this.#directory, origins: this.#publishing },
+      ...{ directory: this.#directory, origins: this.#publishing.claims },
       isWanted: (key) => this.#publishing.standsBy(key),
     });
   }
 
   #streamChanged(stream: Stream): void {
-    this.#publishing.streamChanged(stream);
+    this.#publishing.claims.streamChanged(stream);
     this.#mesh?.streamChanged(stream);
   }
 

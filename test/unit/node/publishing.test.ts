@@ -40,7 +40,7 @@ beforeEach(() => {
   directory = new StreamDirectory({ maxStreams: 2, waitMs: 2000, maxWaitingKeys: 10 }, STREAM_OPTIONS, {
     seek: () => {},
     ...{ clock, log, budget },
-    changed: (stream) => newest?.streamChanged(stream),
+    changed: (stream) => newest?.claims.streamChanged(stream),
   });
   publishingOf = ({ policy = 'takeover', publishSecret } = {}) => {
     const claimant = claimantOf('test-1');
@@ -332,11 +332,11 @@ describe('a higher epoch that a peer knows', () => {
     other.see(publication.epoch);
     const claimed = await other.claim(KEY, { mode: 'takeover', reason: 'publish' });
     if (claimed.is !== 'claimed') throw new Error('taken');
-    await publishing.fenced(KEY, claimed.claim.epoch);
+    await publishing.claims.fenced(KEY, claimed.claim.epoch);
     expect(endedBy).toEqual(['publish.taken-over']);
     expect(directory.get(KEY)?.state).toMatchObject({ at: 'held' });
     expect(sink.isOver).toBe(false);
-    expect(publishing.originOf(KEY)).toBeUndefined();
+    expect(publishing.claims.originOf(KEY)).toBeUndefined();
     expect(await origin()).toMatchObject({ node: 'other' });
   });
 
@@ -344,8 +344,8 @@ describe('a higher epoch that a peer knows', () => {
     const { publishing, publication, endedBy, sink, higher } = await live();
     const before = publication.epoch;
     if (answer === 'healed') state.wipe();
-    await Promise.all([publishing.fenced(KEY, higher), publishing.fenced(KEY, higher)]);
-    const epoch = publishing.originOf(KEY)?.epoch ?? 0;
+    await Promise.all([publishing.claims.fenced(KEY, higher), publishing.claims.fenced(KEY, higher)]);
+    const epoch = publishing.claims.originOf(KEY)?.epoch ?? 0;
     expect(epoch).toBeGreaterThan(higher);
     expect(announced).toEqual([
       [KEY, before],
@@ -363,7 +363,7 @@ describe('a higher epoch that a peer knows', () => {
     expect(endedBy).toEqual([]);
     expect(sink.ids, 'spliced: the same set-up is not sent again').toEqual([1, 2, 3, 4]);
     expect(await origin()).toMatchObject({ node: 'test-1', epoch });
-    expect(publishing.claims).toMatchObject({ granted: 1, provisional: 0 });
+    expect(publishing.claims.counts).toMatchObject({ granted: 1, provisional: 0 });
     directory.stop({ code: 'node.stopping', message: 'stopping' });
     await settle();
     expect(await origin()).toBeUndefined();
@@ -374,7 +374,7 @@ describe('a higher epoch that a peer knows', () => {
     for (const ask of ['fenced', 'passed'] as const) {
       const { publishing, endedBy, higher } = await live();
       registry.renew = () => Promise.reject(new TidewayError('registry.unavailable', 'away'));
-      await publishing[ask](KEY, higher);
+      await publishing.claims[ask](KEY, higher);
       expect(endedBy).toEqual(['publish.taken-over']);
       expect(directory.get(KEY)?.state).toMatchObject({ at: 'held' });
       registry = new MemoryRegistry({ clock, state });
@@ -383,18 +383,18 @@ describe('a higher epoch that a peer knows', () => {
 
   test('that is only announced changes nothing while the registry says that the stream is ours', async () => {
     const { publishing, publication, endedBy, higher } = await live();
-    await publishing.passed(KEY, higher);
+    await publishing.claims.passed(KEY, higher);
     expect(endedBy).toEqual([]);
-    expect(publishing.originOf(KEY)).toMatchObject({ epoch: publication.epoch });
+    expect(publishing.claims.originOf(KEY)).toMatchObject({ epoch: publication.epoch });
     expect(announced).toHaveLength(1);
   });
 
   test('gives up a claim that only holds players: nobody is there to go on', async () => {
     const { publishing, publication, higher } = await live();
     publication.end(GONE);
-    await publishing.fenced(KEY, higher);
+    await publishing.claims.fenced(KEY, higher);
     await settle();
-    expect(publishing.originOf(KEY)).toBeUndefined();
+    expect(publishing.claims.originOf(KEY)).toBeUndefined();
     expect(await origin()).toBeUndefined();
     expect(directory.get(KEY)?.state).toMatchObject({ at: 'held' });
   });
@@ -402,15 +402,15 @@ describe('a higher epoch that a peer knows', () => {
   test('is ignored if it can not be, or is not higher', async () => {
     const { publishing, publication, endedBy } = await live();
     registry.renew = () => Promise.reject(new TidewayError('registry.unavailable', 'away'));
-    await publishing.fenced(KEY, publication.epoch);
-    await publishing.fenced(KEY, Number.MAX_SAFE_INTEGER);
-    await publishing.fenced(parseStreamKey('live', 'other'), publication.epoch + SECOND_EPOCH);
+    await publishing.claims.fenced(KEY, publication.epoch);
+    await publishing.claims.fenced(KEY, Number.MAX_SAFE_INTEGER);
+    await publishing.claims.fenced(parseStreamKey('live', 'other'), publication.epoch + SECOND_EPOCH);
     expect(endedBy).toEqual([]);
   });
 
   test('does not come between a newer publisher and its claim', async () => {
     const { publishing, publication, endedBy, higher } = await live();
-    const fenced = publishing.fenced(KEY, higher);
+    const fenced = publishing.claims.fenced(KEY, higher);
     const second = await open(publishing);
     await fenced;
     clock.pass(RENEW_MS * 1.2);
@@ -418,7 +418,7 @@ describe('a higher epoch that a peer knows', () => {
     expect(endedBy).toEqual(['publish.taken-over']);
     expect(second.endedBy).toEqual([]);
     const opening = open(publishing);
-    await publishing.fenced(KEY, higher + SECOND_EPOCH);
+    await publishing.claims.fenced(KEY, higher + SECOND_EPOCH);
     const third = await opening;
     clock.pass(RENEW_MS * 1.2);
     await settle();
@@ -444,7 +444,7 @@ describe('a higher epoch that a peer knows', () => {
     const other = claimantOf('other');
     other.see(publication.epoch);
     const claimed = await other.claim(KEY, { mode: 'takeover', reason: 'publish' });
-    const fenced = publishing.fenced(KEY, claimed.is === 'claimed' ? claimed.claim.epoch : 0);
+    const fenced = publishing.claims.fenced(KEY, claimed.is === 'claimed' ? claimed.claim.epoch : 0);
     answer();
     await fenced;
     expect(endedBy).toEqual(['publish.taken-over']);

@@ -95,7 +95,7 @@ beforeEach(() => {
   const budget = new MemoryBudget(2 ** 40);
   directory = new StreamDirectory({ maxStreams: 2, waitMs: 2000, maxWaitingKeys: 10 }, STREAM_OPTIONS, {
     ...{ clock, log, budget, seek: () => {} },
-    changed: (stream) => publishing.streamChanged(stream),
+    changed: (stream) => publishing.claims.streamChanged(stream),
   });
   const claimant = new Claimant(
     { owner: ownerOf('a'), tag: 7, whileAway: 'accept' },
