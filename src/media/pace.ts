@@ -6,6 +6,14 @@ const TOGETHER_MS = 5;
 const MAX_PAUSE_MS = 5000;
 /** Weight of the newest pause in the running mean. */
 const SMOOTHING = 1 / 16;
+/** Who was silent for less, or for few of the usual pauses, is well. */
+const MIN_IDLE_MS = 500;
+const IDLE_PAUSES = 6;
+
+/** How long a source of this pace may be without a frame until it is taken for silent, ms (design §6). */
+export function idleLimitMs(usualIntervalMs: number): number {
+  return Math.max(MIN_IDLE_MS, IDLE_PAUSES * usualIntervalMs);
+}
 
 export class Pace {
   #lastMs: number;

@@ -2,7 +2,7 @@
 // frame. It owns that row and how healthy the publisher is; when it goes on air, others decide.
 import { classify, headerSlot } from '../format/codec.ts';
 import { FrameKind, type FrameRole } from '../format/frame.ts';
-import { Pace } from './pace.ts';
+import { idleLimitMs, Pace } from './pace.ts';
 import type { PublisherInlet } from './publication.ts';
 
 /** A row that grows beyond it is given up until the next key frame. */
@@ -11,19 +11,11 @@ const MAX_MESSAGES = 16_384;
 const MAX_HEADERS = 32;
 /** Without video, as much audio is kept as a publication needs to know that there is none, and a little more. */
 const AUDIO_ONLY_MS = 1_500;
-/** A publisher that was silent for less, or for few of its usual pauses, is well. */
-const MIN_SILENT_MS = 500;
-const SILENT_PAUSES = 6;
 
 interface Message {
   readonly kind: FrameKind;
   readonly timestamp: number;
   readonly payload: Buffer;
-}
-
-/** Is it silence if a source of this pace sends nothing for so long? (design §6, backup publisher) */
-export function isSilence(silentMs: number, usualIntervalMs: number): boolean {
-  return silentMs > Math.max(MIN_SILENT_MS, SILENT_PAUSES * usualIntervalMs);
 }
 
 export class Standby {
@@ -106,6 +98,6 @@ export class Standby {
   }
 
   #isSilent(nowMs: number): boolean {
-    return isSilence(this.#pace.silentMs(nowMs), this.#pace.usualIntervalMs);
+    return this.#pace.silentMs(nowMs) > idleLimitMs(this.#pace.usualIntervalMs);
   }
 }

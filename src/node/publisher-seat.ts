@@ -37,7 +37,7 @@ export interface SeatNeeds {
 type SeatState =
   | { readonly at: 'new' }
   | { readonly at: 'on air'; readonly publication: Publication }
-  | { readonly at: 'standing by'; readonly standby: Standby; readonly sinceMs: number }
+  | { readonly at: 'standing by'; readonly standby: Standby }
   | { readonly at: 'left' };
 
 export class PublisherSeat implements PublisherInlet {
@@ -59,9 +59,9 @@ export class PublisherSeat implements PublisherInlet {
     return this.#asked.key;
   }
 
-  /** What it keeps while it stands by, and since when; undefined otherwise. */
-  get standing(): { readonly standby: Standby; readonly sinceMs: number } | undefined {
-    return this.#state.at === 'standing by' ? this.#state : undefined;
+  /** What it keeps while it stands by; undefined otherwise. */
+  get standby(): Standby | undefined {
+    return this.#state.at === 'standing by' ? this.#state.standby : undefined;
   }
 
   /** Its publisher is gone. */
@@ -79,8 +79,7 @@ export class PublisherSeat implements PublisherInlet {
   }
 
   standBy(): void {
-    const nowMs = this.#needs.now();
-    this.#state = { at: 'standing by', standby: new Standby(nowMs), sinceMs: nowMs };
+    this.#state = { at: 'standing by', standby: new Standby(this.#needs.now()) };
     this.#needs.standsBy(this);
   }
 

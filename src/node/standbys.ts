@@ -4,7 +4,7 @@ import { type Clock, every, type Timer } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
-import { isSilence } from '../media/standby.ts';
+import { idleLimitMs } from '../media/pace.ts';
 import type { Stream } from '../media/stream.ts';
 import { isAway } from '../registry/guarded.ts';
 import type { Owner, Registry } from '../registry/registry.ts';
@@ -14,7 +14,7 @@ const LOOK_EVERY_MS = 50;
 /** A stream that nobody has is given so long to be found. */
 const ABSENT_MS = 1_000;
 /** A primary that has sent for so long without a silence takes the stream back. */
-export const WELL_MS = 10_000;
+const WELL_MS = 10_000;
 /** A takeover that failed is tried again after so long. */
 const TRY_AGAIN_MS = 1_000;
 /** The lease of a backup's record is 10 s. */
@@ -130,7 +130,7 @@ export class Standbys {
   }
 
   #isDue(seat: PublisherSeat, watched: Watched, nowMs: number): boolean {
-    const { standby } = seat.standing ?? {};
+    const { standby } = seat;
     const stream = this.#needs.streamOf(seat.key);
     if (stream) watched.absentSinceMs = undefined;
     else if (watched.absentSinceMs === undefined) {
@@ -139,7 +139,7 @@ export class Standbys {
     }
     if (!standby?.isReady(nowMs)) return false;
     if (seat.role === 'primary' && standby.wellMs(nowMs) >= WELL_MS) return true;
-    if (stream) return isSilence(stream.silentMs(nowMs), stream.usualIntervalMs);
+    if (stream) return stream.silentMs(nowMs) > idleLimitMs(stream.usualIntervalMs);
     return nowMs - (watched.absentSinceMs ?? nowMs) >= ABSENT_MS;
   }
 
@@ -147,7 +147,7 @@ export class Standbys {
     watched.isTrying = true;
     try {
       await this.#needs.takeOver(seat);
-      if (!seat.standing) this.takeovers += 1;
+      if (!seat.standby) this.takeovers += 1;
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
       this.#needs.log.warn({ stream: seat.key, role: seat.role, detail }, 'publish.takeover-failed');

@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest';
-import { Pace } from '../../../src/media/pace.ts';
+import { idleLimitMs, Pace } from '../../../src/media/pace.ts';
+
+test('a source may be idle for half a second, or six of its usual pauses', () => {
+  expect([0, 16, 40, 100, 1000].map(idleLimitMs)).toEqual([500, 500, 500, 600, 6000]);
+});
 
 test('a pace knows no usual pause before there was one', () => {
   const pace = new Pace(0);
