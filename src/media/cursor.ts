@@ -1,6 +1,14 @@
 // A player's place in the frame log: start, wait for a key frame, read on, skip. Pure: no sink, no socket.
 import type { Frame, TimedFrame } from '../format/frame.ts';
-import { type FrameLog, type LogEntry, NO_HEADERS, type Position, type TrackHeaders } from './frame-log.ts';
+import {
+  counterpartOf,
+  type FrameLog,
+  headersIn,
+  type LogEntry,
+  NO_HEADERS,
+  type Position,
+  type TrackHeaders,
+} from './frame-log.ts';
 
 /** A reader's place in a frame log, and what of the log it is given. */
 export interface LogReader<F extends TimedFrame> {
@@ -81,13 +89,5 @@ export class Cursor implements LogReader<TimedFrame> {
 }
 
 function lacking(has: TrackHeaders, needs: TrackHeaders): Frame[] {
-  const pairs = [
-    [has.metadata, needs.metadata],
-    [has.video, needs.video],
-    [has.audio, needs.audio],
-  ] as const;
-  const others = [...(needs.others ?? [])].map(([slot, frame]) => [has.others?.get(slot), frame] as const);
-  return [...pairs, ...others].flatMap(([old, current]) =>
-    current && !old?.payload.equals(current.payload) ? [current] : [],
-  );
+  return headersIn(needs).filter((frame) => !counterpartOf(frame, has)?.payload.equals(frame.payload));
 }

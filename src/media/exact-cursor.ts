@@ -1,8 +1,8 @@
 // A follower's place in the frame log: it copies the log frame by frame, from a start on or from where its copy ends,
 // and what it is not given is announced. Pure: no sink, no socket.
-import { type Frame, FrameKind, type LoggedFrame, type Run } from '../format/frame.ts';
+import { FrameKind, type LoggedFrame, type Run } from '../format/frame.ts';
 import type { LogReader } from './cursor.ts';
-import type { FrameLog, LogEntry, Position, TrackHeaders } from './frame-log.ts';
+import { type FrameLog, headersIn, type LogEntry, type Position } from './frame-log.ts';
 
 /** Where a copy goes on: it has all of `epoch` that is before the seq `from`. */
 export interface Resume {
@@ -114,7 +114,7 @@ export class ExactCursor implements LogReader<LoggedFrame> {
     const { time, frame } = entry;
     const run = runFrom(entry, frame.seq, log, mark);
     const afterSeq = frame.seq - 1;
-    for (const header of inOrder(entry.headers)) {
+    for (const header of headersIn(entry.headers).sort((a, b) => a.seq - b.seq)) {
       frames.push({ frame: header, time, run, opens: frames.length === 0, isSetUp: true, afterSeq });
     }
     frames.push({ frame, time, run, opens: frames.length === 0, isSetUp: false, afterSeq });
@@ -180,9 +180,4 @@ function runFrom(entry: LogEntry, from: number, log: FrameLog, mark: Position): 
   }
   if (newestDts < firstDts) firstDts = newestDts = entry.frame.dts;
   return { epoch: entry.run.epoch, from, firstDts, newestDts };
-}
-
-function inOrder({ metadata, video, audio, others }: TrackHeaders): Frame[] {
-  const headers = [metadata, video, audio, ...(others?.values() ?? [])];
-  return headers.flatMap((header) => header ?? []).sort((a, b) => a.seq - b.seq);
 }

@@ -60,7 +60,7 @@ const FIRST_SLOTS = 64;
 /** Audio alone has no key frames: a reader starts at the last second. */
 const AUDIO_GOP_MS = 1000;
 /** A stream whose video is silent for this long while audio goes on is taken as audio only. */
-const VIDEO_GONE_MS = 10_000;
+export const VIDEO_GONE_MS = 10_000;
 
 export class FrameLog {
   readonly #limits: LogLimits;
@@ -301,6 +301,18 @@ export class FrameLog {
     for (let at = this.#oldest; at < this.#next; at += 1) grown[at & (grown.length - 1)] = this.at(at);
     this.#slots = grown;
   }
+}
+
+/** As a row: metadata, and the set-up of each track. */
+export function headersIn({ metadata, video, audio, others }: TrackHeaders): Frame[] {
+  const row = [metadata, video, audio, ...(others?.values() ?? [])];
+  return row.filter((frame) => frame !== undefined);
+}
+
+/** What is in effect in the place that a header or metadata would take. */
+export function counterpartOf(frame: Frame, headers: TrackHeaders): Frame | undefined {
+  if (frame.role === 'metadata') return headers.metadata;
+  return headerIn(headers, headerSlot(frame.kind, frame.payload));
 }
 
 /** The header in effect of a slot. */

@@ -6,6 +6,7 @@ import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { classify } from '../format/codec.ts';
 import { Frame, FrameKind, type FrameRole } from '../format/frame.ts';
+import { VIDEO_GONE_MS } from './frame-log.ts';
 import { LeadIn, type LeadInFrame } from './lead-in.ts';
 import type { Stream, StreamSource } from './stream.ts';
 import { MAX_LEAP_MS, unwrapTime } from './timeline.ts';
@@ -46,9 +47,6 @@ export const PUBLISHER_STOPPED: Reason = {
   code: 'publish.stopped',
   message: 'the publisher ended the stream',
 };
-
-/** Video that is silent for this long while audio goes on has ended. */
-const VIDEO_GONE_MS = 10_000;
 
 export interface HoldTimes {
   /** After a publisher was lost, ms. */

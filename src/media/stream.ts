@@ -16,7 +16,7 @@ import {
 import type { Resume } from './exact-cursor.ts';
 import { FlushWindow } from './flush-window.ts';
 import { Followers } from './followers.ts';
-import { FrameLog, type LogLimits, NO_HEADERS } from './frame-log.ts';
+import { FrameLog, headersIn, type LogLimits, NO_HEADERS } from './frame-log.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { Pace } from './pace.ts';
 import type { Player, PlayerIdentity, PlayerLimits, Sink } from './player.ts';
@@ -171,8 +171,7 @@ export class Stream {
 
   /** The newest metadata and decoder set-up that the current epoch had. */
   get setUp(): readonly Frame[] {
-    const { metadata, video, audio, others } = this.#log.head?.headers ?? NO_HEADERS;
-    return [metadata, video, audio, ...(others?.values() ?? [])].filter((frame) => frame !== undefined);
+    return headersIn(this.#log.head?.headers ?? NO_HEADERS);
   }
 
   /**
