@@ -20,63 +20,57 @@ export interface MeshSources {
 export function meshMetrics(of: MeshSources): MetricFamily[] {
   const { links, subscriptions, sources, downstreams, replicas } = of;
   return [
-    gauge('tideway_mesh_links', 'Open links to other nodes.', [{ value: links.size }]),
-    gauge('tideway_mesh_unproven_connections', 'Connections that have not proven to be nodes.', [
-      { value: links.unproven },
-    ]),
+    gauge('tideway_mesh_links', 'Open links to other nodes.', links.size),
+    gauge(
+      'tideway_mesh_unproven_connections',
+      'Connections that have not proven to be nodes.',
+      links.unproven,
+    ),
     counter('tideway_mesh_links_total', 'Links that were opened, by who dialled.', [
       { labels: { dialled: 'peer' }, value: links.accepted },
       { labels: { dialled: 'self' }, value: links.dialled },
     ]),
-    count('tideway_mesh_received_bytes_total', 'Bytes received from other nodes.', links.bytesIn),
-    count('tideway_mesh_sent_bytes_total', 'Bytes sent to other nodes.', links.bytesOut),
+    counter('tideway_mesh_received_bytes_total', 'Bytes received from other nodes.', links.bytesIn),
+    counter('tideway_mesh_sent_bytes_total', 'Bytes sent to other nodes.', links.bytesOut),
     counter('tideway_mesh_refusals_total', 'Peers told no, by reason.', links.refused.samples()),
     counter(
       'tideway_mesh_wire_errors_total',
       'Links that broke the protocol, by rule.',
       links.wireErrors.samples(),
     ),
-    gauge('tideway_relayed_streams', 'Streams that this node pulls, or looks for.', [
-      { value: replicas.count },
-    ]),
-    gauge('tideway_upstreams', 'Subscriptions that feed this node.', [{ value: subscriptions.fedCount }]),
-    count('tideway_questions_total', 'Questions to peers: subscriptions and heads.', subscriptions.asked),
-    count('tideway_upstreams_total', 'Subscriptions that were granted.', subscriptions.granted),
-    count(
+    gauge('tideway_relayed_streams', 'Streams that this node pulls, or looks for.', replicas.count),
+    gauge('tideway_upstreams', 'Subscriptions that feed this node.', subscriptions.fedCount),
+    counter('tideway_questions_total', 'Questions to peers: subscriptions and heads.', subscriptions.asked),
+    counter('tideway_upstreams_total', 'Subscriptions that were granted.', subscriptions.granted),
+    counter(
       'tideway_unanswered_total',
       'Questions that a peer did not answer in time.',
       subscriptions.unanswered,
     ),
     counter('tideway_switches_total', 'Changes of upstream, by cause.', labelled('cause', replicas.switches)),
-    count('tideway_splices_total', 'New epochs that were spliced to what players had.', replicas.splices),
-    count('tideway_gaps_total', 'Times that frames were missing which no peer had.', replicas.gaps),
-    count(
+    counter('tideway_splices_total', 'New epochs that were spliced to what players had.', replicas.splices),
+    counter('tideway_gaps_total', 'Times that frames were missing which no peer had.', replicas.gaps),
+    counter(
       'tideway_fences_total',
       'Subscriptions refused since this node knows a higher epoch.',
       replicas.fences,
     ),
-    count('tideway_lookups_total', 'Looks for the source of a stream.', sources.lookups),
-    count(
+    counter('tideway_lookups_total', 'Looks for the source of a stream.', sources.lookups),
+    counter(
       'tideway_lookups_spared_total',
       'Looks spared since nobody had the stream a moment ago.',
       sources.spared,
     ),
-    count('tideway_who_has_total', 'Peers asked while the registry was away.', sources.asked),
-    gauge('tideway_unknown_streams', 'Streams that nobody had a moment ago.', [
-      { value: sources.unknownCount },
-    ]),
-    gauge('tideway_downstreams', 'Subscriptions that this node feeds.', [{ value: downstreams.count }]),
-    count('tideway_downstreams_total', 'Subscriptions that this node granted.', downstreams.granted),
+    counter('tideway_who_has_total', 'Peers asked while the registry was away.', sources.asked),
+    gauge('tideway_unknown_streams', 'Streams that nobody had a moment ago.', sources.unknownCount),
+    gauge('tideway_downstreams', 'Subscriptions that this node feeds.', downstreams.count),
+    counter('tideway_downstreams_total', 'Subscriptions that this node granted.', downstreams.granted),
     counter(
       'tideway_declines_total',
       'Subscriptions declined, by why.',
       labelled('why', downstreams.declined),
     ),
   ];
-}
-
-function count(name: string, help: string, value: number): MetricFamily {
-  return counter(name, help, [{ value }]);
 }
 
 function labelled(label: string, counts: ReadonlyMap<string, number>): MetricSample[] {

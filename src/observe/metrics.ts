@@ -15,7 +15,12 @@ export interface MetricSample {
 
 /** Counts by a code; the codes come from the program, and beyond `MAX_CODES` they count as `other`. */
 export class CodeCounter {
+  readonly #label: string;
   readonly #counts = new Map<string, number>();
+
+  constructor(label = 'code') {
+    this.#label = label;
+  }
 
   count(code: string): void {
     const known = this.#counts.has(code) || this.#counts.size < MAX_CODES ? code : 'other';
@@ -24,19 +29,24 @@ export class CodeCounter {
 
   /** One sample a code. */
   samples(): MetricSample[] {
-    return [...this.#counts].map(([code, value]) => ({ value, labels: { code } }));
+    return [...this.#counts].map(([code, value]) => ({ value, labels: { [this.#label]: code } }));
   }
 }
 
 const MAX_CODES = 100;
 
-export function gauge(name: string, help: string, samples: MetricFamily['samples']): MetricFamily {
-  return { name, type: 'gauge', help, samples };
+/** @param of one value, or the samples */
+export function gauge(name: string, help: string, of: number | MetricFamily['samples']): MetricFamily {
+  return { name, type: 'gauge', help, samples: samplesOf(of) };
 }
 
 /** @param name ends in `_total` */
-export function counter(name: string, help: string, samples: MetricFamily['samples']): MetricFamily {
-  return { name, type: 'counter', help, samples };
+export function counter(name: string, help: string, of: number | MetricFamily['samples']): MetricFamily {
+  return { name, type: 'counter', help, samples: samplesOf(of) };
+}
+
+function samplesOf(of: number | MetricFamily['samples']): MetricFamily['samples'] {
+  return typeof of === 'number' ? [{ value: of }] : of;
 }
 
 /** Writes families as text, for `/metrics`. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CodeCounter, metricsText } from '../../../src/observe/metrics.ts';
+import { CodeCounter, counter, gauge, metricsText } from '../../../src/observe/metrics.ts';
 
 describe('metrics', () => {
   test('are written as the text format of Prometheus, family by family', () => {
@@ -46,6 +46,12 @@ describe('metrics', () => {
   });
 });
 
+test('a family is made of one value, or of samples', () => {
+  const samples = [{ value: 1, labels: { door: 'rtmp' } }];
+  expect(gauge('a', 'A.', 3)).toEqual({ name: 'a', type: 'gauge', help: 'A.', samples: [{ value: 3 }] });
+  expect(counter('b', 'B.', samples)).toEqual({ name: 'b', type: 'counter', help: 'B.', samples });
+});
+
 describe('a code counter', () => {
   test('counts each code', () => {
     const counter = new CodeCounter();
@@ -55,6 +61,12 @@ describe('a code counter', () => {
       { value: 2, labels: { code: 'a' } },
       { value: 1, labels: { code: 'b' } },
     ]);
+  });
+
+  test('may name its label', () => {
+    const counter = new CodeCounter('cause');
+    counter.count('closed');
+    expect(counter.samples()).toEqual([{ value: 1, labels: { cause: 'closed' } }]);
   });
 
   test('counts the codes beyond 100 together, and the first 100 on their own still', () => {
