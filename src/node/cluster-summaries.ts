@@ -50,8 +50,8 @@ export interface LinkFacts {
 
 /** A stream that this node pulls. */
 export interface ReplicaFacts {
-  /** Node ids from the origin to the upstream; empty while there is none. */
-  readonly path: readonly string[];
+  /** Node ids from the origin to this node; undefined between two upstreams. */
+  readonly path: readonly string[] | undefined;
   /** The node that it pulls from; undefined between two. */
   readonly upstream: string | undefined;
   /** The node that it would switch to. */
@@ -210,17 +210,16 @@ export class ClusterSummaries implements ClusterNeeds {
     const { node } = this.#needs;
     const { key, epoch, state } = local;
     const here = this.#here(local);
+    const { role, hops, upstream } = here;
     const [first] = here.path;
     let origin: OriginRow | null = null;
-    if (here.role === 'origin') {
+    if (role === 'origin') {
       origin = { node, epoch, state, reason: null, since: isoOf(local.sinceWallMs) };
     } else if (first !== undefined) {
       origin = { node: first, epoch, state, reason: null, since: null };
     }
-    const isFed = here.role !== 'origin' && here.upstream !== null && here.hops !== null;
-    const replicas: ReplicaRow[] = isFed
-      ? [{ node, hops: here.hops ?? 0, upstream: here.upstream ?? '', epoch }]
-      : [];
+    const isFed = role !== 'origin' && hops !== null && upstream !== null;
+    const replicas: ReplicaRow[] = isFed ? [{ node, hops, upstream, epoch }] : [];
     return { key, origin, replicas, backup: local.standsBy ? { node } : null, here };
   }
 
@@ -230,14 +229,14 @@ export class ClusterSummaries implements ClusterNeeds {
     const { state, epoch, players } = local;
     const common = { state, epoch, players, children: mesh.children(local.key) };
     if (!replica) return { role: 'origin', ...common, hops: 0, upstream: null, path: [node], standby: null };
-    const isLinked = replica.path.length > 0;
+    const { path, upstream, standby } = replica;
     return {
       role: local.standsBy ? 'backup' : 'replica',
       ...common,
-      hops: isLinked ? replica.path.length : null,
-      upstream: replica.upstream ?? null,
-      path: isLinked ? [...replica.path, node] : [],
-      standby: replica.standby ?? null,
+      hops: path ? path.length - 1 : null,
+      upstream: upstream ?? null,
+      path: path ?? [],
+      standby: standby ?? null,
     };
   }
 

@@ -190,7 +190,7 @@ export class NodeMesh implements MeshFacts {
     const replica = this.#replicas.get(key);
     if (!replica) return undefined;
     const { path, upstreamNode: upstream, standby } = replica;
-    return { path: path?.slice(0, -1) ?? [], upstream, standby };
+    return { path, upstream, standby };
   }
 
   children(key: StreamKey): number {

@@ -174,7 +174,7 @@ describe('streams', () => {
     });
     registry.found.set(keyOf('two'), { origin: { ...originOf('b'), state: 'held', reason: 'failover' } });
     local = [localStream('one'), localStream('two', { state: 'held', players: 0 })];
-    replicas.set(keyOf('one'), { path: ['a'], upstream: 'a', standby: 'c' });
+    replicas.set(keyOf('one'), { path: ['a', 'b'], upstream: 'a', standby: 'c' });
     expect(await summaries.streams(1000)).toEqual({
       ...{ node: 'b', registry: 'up', asOf: '2026-01-01T00:00:05.000Z', limit: 1000, truncated: false },
       streams: [
@@ -296,7 +296,7 @@ describe('while the registry is away, streams are what this node knows', () => {
 
   test('as a replica: its way to the origin', async () => {
     local = [localStream('far')];
-    replicas.set(keyOf('far'), { path: ['x', 'a'], upstream: 'a', standby: undefined });
+    replicas.set(keyOf('far'), { path: ['x', 'a', 'b'], upstream: 'a', standby: undefined });
     expect((await summaries.streams(1000)).streams).toMatchObject([
       {
         origin: { node: 'x', epoch: 4096, reason: null, since: null },
@@ -308,7 +308,7 @@ describe('while the registry is away, streams are what this node knows', () => {
 
   test('as a replica between two upstreams: no origin is made up', async () => {
     local = [localStream('lost', { state: 'held' })];
-    replicas.set(keyOf('lost'), { path: [], upstream: undefined, standby: undefined });
+    replicas.set(keyOf('lost'), { path: undefined, upstream: undefined, standby: undefined });
     expect((await summaries.streams(1000)).streams).toMatchObject([
       { origin: null, replicas: [], here: { role: 'replica', hops: null, upstream: null, path: [] } },
     ]);
@@ -316,7 +316,7 @@ describe('while the registry is away, streams are what this node knows', () => {
 
   test('as the place of a backup', async () => {
     local = [localStream('both', { standsBy: true })];
-    replicas.set(keyOf('both'), { path: ['a'], upstream: 'a', standby: undefined });
+    replicas.set(keyOf('both'), { path: ['a', 'b'], upstream: 'a', standby: undefined });
     expect((await summaries.streams(1000)).streams).toMatchObject([
       { backup: { node: 'b' }, here: { role: 'backup' } },
     ]);
