@@ -64,10 +64,6 @@ export class FanOut<F extends TimedFrame = TimedFrame> {
     return this.#closed !== undefined;
   }
 
-  get liveCount(): number {
-    return this.#live.length;
-  }
-
   /** A player starts here: it gets the format's opening, and is pumped. */
   join(player: Player<F>, tracks: Tracks): void {
     const opening = this.encoder.open(tracks);

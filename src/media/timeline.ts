@@ -29,11 +29,6 @@ export class Timeline {
   #lastVideo = 0;
   #lastData = 0;
 
-  /** The newest time given out. */
-  get newestTime(): number {
-    return this.#newest?.time ?? 0;
-  }
-
   /**
    * Begins an epoch. Real time since the last frame is kept, up to MAX_LEAP_MS: what the epoch has by now ends there.
    * @param firstDts the lowest dts of the epoch's first frames

@@ -38,7 +38,7 @@ export type MembershipState =
   /** The registry does not answer. */
   | { readonly at: 'away'; readonly why: Reason }
   /** Another boot had the node id: its lease is waited for. */
-  | { readonly at: 'waiting'; readonly boot: string }
+  | { readonly at: 'waiting' }
   /** Another process has the node id. */
   | { readonly at: 'refused'; readonly why: Reason }
   | { readonly at: 'left' };
@@ -71,11 +71,6 @@ export class Membership {
   /** The other nodes that beat, with what is left of their leases. */
   nodes(): NodeSeen[] {
     return this.#snapshot.list(this.#needs.clock.now());
-  }
-
-  /** The record of another node that beats. */
-  node(id: string): NodeRecord | undefined {
-    return this.#snapshot.get(id, this.#needs.clock.now());
   }
 
   /** Registry time, or the best guess at it: of the registry, of the peers, of the own wall clock. */
@@ -160,8 +155,8 @@ export class Membership {
     this.#needs.changed();
   }
 
-  #takenBy({ boot, leaseMs }: Extract<BeatAnswer, { is: 'taken' }>): void {
-    this.#state = { at: 'waiting', boot };
+  #takenBy({ leaseMs }: Extract<BeatAnswer, { is: 'taken' }>): void {
+    this.#state = { at: 'waiting' };
     this.#needs.log.warn({ waitMs: leaseMs }, 'registry.node-id-in-use');
   }
 

@@ -11,7 +11,7 @@ export const MAX_NODES = 1_024;
 export const MAX_REPLICAS = 1_024;
 export const MAX_NODE_RECORD_BYTES = 4_096;
 /** Links between a replica and its origin that a record may claim. */
-export const MAX_HOPS = 16;
+const MAX_RECORD_HOPS = 16;
 
 const NODE = /^[A-Za-z0-9_.-]{1,64}$/;
 const BOOT = /^[0-9a-f]{16}$/;
@@ -77,7 +77,7 @@ export function readReplica(
   const hops = readWhole(raw.hops);
   const upstream = matching(raw.upstream, NODE);
   const leaseMs = readWhole(raw.leaseMs);
-  if (!(node && boot && epoch && hops && hops <= MAX_HOPS && upstream && leaseMs)) return undefined;
+  if (!(node && boot && epoch && hops && hops <= MAX_RECORD_HOPS && upstream && leaseMs)) return undefined;
   return { node, boot, epoch, hops, upstream, leaseMs };
 }
 

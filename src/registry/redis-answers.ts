@@ -68,7 +68,7 @@ export function nodesOf(row: unknown): NodeSeen[] {
 }
 
 /** A list, or an empty one in place of anything else. */
-export function listOf(value: unknown): readonly unknown[] {
+function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 

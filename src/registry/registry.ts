@@ -66,7 +66,7 @@ export interface OriginRecord extends Owner {
 
 export interface ReplicaRecord extends Owner {
   readonly epoch: number;
-  /** Links between it and the origin, 1 to MAX_HOPS. */
+  /** Links between it and the origin, 1 to 16. */
   readonly hops: number;
   /** The node that it pulls from. */
   readonly upstream: string;

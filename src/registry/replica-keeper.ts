@@ -110,7 +110,7 @@ export class ReplicaKeeper {
       this.failures += 1;
     }
     kept.isCalling = false;
-    if (!kept.place && (!place || !kept.isNew)) this.#kept.delete(key);
+    if (!kept.place && !place) this.#kept.delete(key);
     else if (!kept.place || !place) this.#call(key, kept);
     else if (!isDone) this.#schedule(key, kept, REPLICA_RETRY_MS);
     else if (kept.isNew) this.#schedule(key, kept, REPLICA_UPDATE_MS);
