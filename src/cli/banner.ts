@@ -1,4 +1,5 @@
 // What a started node tells the person at the terminal: lines to paste into OBS, ffmpeg and a player.
+import { isAnyAddress } from '../base/address.ts';
 import type { Config } from '../config/schema.ts';
 
 /** The stream key that the lines use; any other works. */
@@ -56,8 +57,4 @@ function ffmpegLine(url: string): string {
 function localHost(host: string): string {
   if (isAnyAddress(host)) return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;
-}
-
-function isAnyAddress(host: string): boolean {
-  return host === '0.0.0.0' || host === '::';
 }

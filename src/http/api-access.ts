@@ -54,7 +54,7 @@ export class ApiAccess {
   }
 }
 
-/** Is it an address that only this machine itself can have? */
+/** Is it an address that only this machine itself can have? Stricter than base/address.ts: names are not enough. */
 export function isLoopbackAddress(address: string | undefined): boolean {
   return address === '::1' || (address !== undefined && LOOPBACK.test(address));
 }

@@ -1,4 +1,5 @@
 // Where the cluster is told to reach this node: what is configured, else what the node can know by itself. Pure.
+import { hostOf, isAnyAddress, isLoopback } from '../base/address.ts';
 import type { Reason } from '../base/errors.ts';
 import type { NodeRecord } from '../registry/registry.ts';
 
@@ -30,7 +31,7 @@ export function advertised(
   localAddress: string | undefined,
   { meshPort, rtmpPort, httpPort }: DoorPorts,
 ): Advertised {
-  const host = isAny(options.host) ? localAddress : options.host;
+  const host = isAnyAddress(options.host) ? localAddress : options.host;
   const at = (port: number) => (host === undefined || port === 0 ? '' : `${hostText(host)}:${port}`);
   const mesh = meshPort === 0 ? [] : (options.mesh ?? [at(meshPort)]);
   return {
@@ -49,7 +50,7 @@ export function loopbackProblem(
   host: string,
   others: readonly Pick<NodeRecord, 'node' | 'host'>[],
 ): Reason | undefined {
-  const [loopback] = [...mesh, rtmp, http].filter(isLoopbackAddress);
+  const [loopback] = [...mesh, rtmp, http].filter((address) => isLoopback(hostOf(address)));
   const far = others.find((other) => other.host !== host);
   if (loopback === undefined || !far) return undefined;
   const how =
@@ -64,13 +65,4 @@ export function loopbackProblem(
 function hostText(address: string): string {
   const plain = address.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');
   return plain.includes(':') ? `[${plain}]` : plain;
-}
-
-/** Does a door that listens there listen on every address? */
-function isAny(host: string): boolean {
-  return /^(0\.0\.0\.0|[0:]+)$/.test(host);
-}
-
-function isLoopbackAddress(address: string): boolean {
-  return /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):/i.test(address);
 }

@@ -1,6 +1,7 @@
 // The composition root: builds one node of its configuration, starts it, stops it. It wires, and decides nothing.
 import { readFileSync } from 'node:fs';
 import { Authorizer } from '../auth/authorizer.ts';
+import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -270,8 +271,4 @@ export class RelayNode {
 
 function defaultBudgetBytes(): number {
   return Math.floor(usableMemoryBytes() * BUDGET_SHARE);
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
 }
