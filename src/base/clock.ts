@@ -56,3 +56,11 @@ export function every(clock: Clock, ms: number, tick: () => void): Timer {
   }
   return { cancel: () => current.cancel() };
 }
+
+/**
+ * The duration, up to a tenth early or late, so that many do not come at once.
+ * @param random 0 to 1
+ */
+export function jittered(ms: number, random: () => number): number {
+  return ms * (0.9 + 0.2 * random());
+}

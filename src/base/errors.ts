@@ -22,5 +22,10 @@ export class TidewayError extends Error implements Reason {
   }
 }
 
+/** What was thrown, in words. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** A peer broke a rule of a wire format. It ends that one connection and nothing else. */
 export class WireError extends TidewayError {}

@@ -1,7 +1,7 @@
 // The publishers of this node that stand by: it looks whether those who are on air fall silent, or have been given back
 // their health, and says when one is to take over (design §6, backup publisher).
 import { type Clock, every, type Timer } from '../base/clock.ts';
-import { type Reason, TidewayError } from '../base/errors.ts';
+import { messageOf, type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { idleLimitMs } from '../media/pace.ts';
@@ -149,8 +149,8 @@ export class Standbys {
       await this.#needs.takeOver(seat);
       if (!seat.standby) this.takeovers += 1;
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
-      this.#needs.log.warn({ stream: seat.key, role: seat.role, detail }, 'publish.takeover-failed');
+      const fields = { stream: seat.key, role: seat.role, detail: messageOf(error) };
+      this.#needs.log.warn(fields, 'publish.takeover-failed');
     }
     watched.isTrying = false;
     watched.nextTryMs = this.#needs.clock.now() + TRY_AGAIN_MS;

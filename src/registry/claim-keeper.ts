@@ -1,6 +1,6 @@
 // Keeps one claim: renews it until it is lost or given back. Whatever the registry does, what is published goes on; only
 // the word "lost" ends it.
-import type { Clock, Timer } from '../base/clock.ts';
+import { type Clock, jittered, type Timer } from '../base/clock.ts';
 import type { HeldClaim } from './claimant.ts';
 import type { OriginRecord, OriginState, Registry, RenewAnswer } from './registry.ts';
 
@@ -118,7 +118,7 @@ export class ClaimKeeper {
   #schedule(ms: number): void {
     if (this.#at !== 'keeping') return;
     this.#timer?.cancel();
-    const jittered = ms * (0.9 + 0.2 * this.#needs.random());
-    this.#timer = this.#needs.clock.after(jittered, () => void this.renewNow());
+    const { clock, random } = this.#needs;
+    this.#timer = clock.after(jittered(ms, random), () => void this.renewNow());
   }
 }

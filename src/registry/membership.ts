@@ -1,7 +1,7 @@
 // This process as a node of the cluster: it beats, knows the other nodes from the answers, and tells when the registry
 // went, came back or was wiped, and when another process has its node id. It keeps no claim and no replica.
-import type { Clock, Timer } from '../base/clock.ts';
-import { type Reason, TidewayError } from '../base/errors.ts';
+import { type Clock, jittered, type Timer } from '../base/clock.ts';
+import { messageOf, type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { NodeSnapshot } from './node-snapshot.ts';
 import type { BeatAnswer, BeatCursor, NodeRecord, NodeSeen, Owner, Registry } from './registry.ts';
@@ -191,8 +191,8 @@ export class Membership {
   #schedule(spentMs = 0): void {
     if (this.#isOver) return;
     const ms = this.#state.at === 'away' ? BEAT_RETRY_MS : BEAT_MS;
-    const jittered = ms * (0.9 + 0.2 * this.#needs.random());
-    this.#timer = this.#needs.clock.after(Math.max(0, jittered - spentMs), () => void this.#turn());
+    const waitMs = Math.max(0, jittered(ms, this.#needs.random) - spentMs);
+    this.#timer = this.#needs.clock.after(waitMs, () => void this.#turn());
   }
 
   #wait(ms: number): Promise<void> {
@@ -209,5 +209,5 @@ export class Membership {
 
 function reasonOf(error: unknown): Reason {
   if (error instanceof TidewayError) return error;
-  return { code: 'registry.answer', message: error instanceof Error ? error.message : String(error) };
+  return { code: 'registry.answer', message: messageOf(error) };
 }

@@ -1,6 +1,6 @@
 // What the scripts answer, read into records: pure. Answers are lists of text; records in them that are not valid are
 // left out, an answer that is no answer is an error.
-import { TidewayError } from '../base/errors.ts';
+import { messageOf, TidewayError } from '../base/errors.ts';
 import { readBackup, readNode, readOrigin, readReplica, readWhole } from './records.ts';
 import {
   type BackupRecord,
@@ -20,7 +20,7 @@ const MAX_MESSAGE_CHARS = 200;
  */
 export function registryError(cause: unknown, connection: string): TidewayError {
   if (cause instanceof TidewayError) return cause;
-  const message = (cause instanceof Error ? cause.message : String(cause)).slice(0, MAX_MESSAGE_CHARS);
+  const message = messageOf(cause).slice(0, MAX_MESSAGE_CHARS);
   if (cause instanceof Error && cause.name === 'ReplyError' && !PASSING.test(message)) {
     return new TidewayError('registry.refused', `Redis refused: ${message}`, {}, { cause });
   }

@@ -1,6 +1,6 @@
 // Keeps this node's replicas in the registry, so that other nodes find them. At most one call is on its way for each
 // stream; nothing waits for any of them.
-import type { Clock, Timer } from '../base/clock.ts';
+import { type Clock, jittered, type Timer } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Owner, Registry, ReplicaRecord } from './registry.ts';
 
@@ -114,7 +114,7 @@ export class ReplicaKeeper {
     else if (!kept.place || !place) this.#call(key, kept);
     else if (!isDone) this.#schedule(key, kept, REPLICA_RETRY_MS);
     else if (kept.isNew) this.#schedule(key, kept, REPLICA_UPDATE_MS);
-    else this.#schedule(key, kept, REPLICA_RENEW_MS * (0.9 + 0.2 * this.#needs.random()));
+    else this.#schedule(key, kept, jittered(REPLICA_RENEW_MS, this.#needs.random));
   }
 
   #schedule(key: StreamKey, kept: Kept, ms: number): void {

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { every, systemClock } from '../../../src/base/clock.ts';
+import { every, jittered, systemClock } from '../../../src/base/clock.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+
+test('a jittered duration is up to a tenth early or late', () => {
+  expect([0, 0.5, 1].map((chance) => jittered(1000, () => chance))).toEqual([900, 1000, 1100]);
+});
 
 describe('every', () => {
   test('calls each time the ms have passed, until it is cancelled', () => {
