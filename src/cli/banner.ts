@@ -12,15 +12,19 @@ interface BannerFacts {
   /** Where the node listens, with the ports that it got. */
   readonly rtmpPort: number;
   readonly httpPort: number;
+  /** 0: a node alone. */
+  readonly meshPort: number;
   /** An address of this machine that others reach; undefined if there is none. */
   readonly lanAddress: string | undefined;
 }
 
 /** The secret itself is never printed: the lines have a placeholder for it. */
-export function banner({ config, version, rtmpPort, httpPort, lanAddress }: BannerFacts): string {
+export function banner({ config, version, rtmpPort, httpPort, meshPort, lanAddress }: BannerFacts): string {
   const host = localHost(config.host);
   const server = `rtmp://${host}${rtmpPort === 1935 ? '' : `:${rtmpPort}`}/${DEMO_APP}`;
   const streamKey = config.publish.secret === undefined ? DEMO_NAME : `${DEMO_NAME}?key=YOUR-PUBLISH-SECRET`;
+  const cluster =
+    meshPort === 0 ? '' : `It is a node of a cluster: the other nodes reach it at port ${meshPort}.\n`;
   const http = `http://${host}:${httpPort}`;
   const page = config.watch.enabled ? `  in a browser       ${http}/watch/\n` : '';
   const elsewhere =
@@ -33,7 +37,7 @@ export function banner({ config, version, rtmpPort, httpPort, lanAddress }: Bann
       : '';
   return `
 Tideway ${version} runs as ${config.node.id}. Ctrl-C stops it.
-
+${cluster}
 Publish
   OBS, server        ${server}
   OBS, stream key    ${streamKey}

@@ -1,5 +1,6 @@
 // What `tideway help` prints, made from the configuration schema.
 import { type ConfigKey, configKeys, defaultText } from '../config/schema.ts';
+import { DEFAULT_LIMIT, MAX_LIMIT } from '../http/cluster-api.ts';
 import type { CommandName } from './invocation.ts';
 
 /** `tideway help` and `tideway --help`. */
@@ -49,7 +50,7 @@ ${ASKING}`;
 node that it pulls from. Players are those of the node that is asked.
 
 ${ASKING}  --limit <n>
-      Streams at most. Allowed: 1 to 10000. Default: 1000.
+      Streams at most. Allowed: 1 to ${MAX_LIMIT}. Default: ${DEFAULT_LIMIT}.
 `;
   }
 }

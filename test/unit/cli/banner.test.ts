@@ -2,9 +2,11 @@ import { expect, test } from 'vitest';
 import { banner } from '../../../src/cli/banner.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 
-function shown(flags: Record<string, string> = {}, lanAddress?: string): string {
+const PORTS = { rtmpPort: 1935, httpPort: 8080, meshPort: 0 };
+
+function shown(flags: Record<string, string> = {}, lanAddress?: string, ports = PORTS): string {
   const config = loadConfig({ flags, newNodeId: () => 'node-1' });
-  return banner({ config, version: '1.2.3', rtmpPort: 1935, httpPort: 8080, lanAddress });
+  return banner({ config, version: '1.2.3', ...ports, lanAddress });
 }
 
 test('it has what OBS, ffmpeg and a player need, to paste as it is', () => {
@@ -17,8 +19,7 @@ test('it has what OBS, ffmpeg and a player need, to paste as it is', () => {
 });
 
 test('it names the ports that the node got', () => {
-  const config = loadConfig({ newNodeId: () => 'node-1' });
-  const text = banner({ config, version: '1.2.3', rtmpPort: 40001, httpPort: 40002, lanAddress: undefined });
+  const text = shown({}, undefined, { rtmpPort: 40001, httpPort: 40002, meshPort: 0 });
   expect(text).toContain('rtmp://127.0.0.1:40001/live');
   expect(text).toContain('http://127.0.0.1:40002/live/demo.flv');
 });
@@ -40,4 +41,12 @@ test('an IPv6 address is put in brackets', () => {
 
 test('without a watch page it names none', () => {
   expect(shown({ 'watch.enabled': 'false' })).not.toContain('/watch/');
+});
+
+test('a node of a cluster says so, and on which port the others reach it', () => {
+  const flags = { 'registry.url': 'redis://127.0.0.1', 'mesh.secret': 'correct-horse-battery' };
+  const text = shown(flags, undefined, { ...PORTS, meshPort: 7936 });
+  expect(text).toMatch(/^It is a node of a cluster: the other nodes reach it at port 7936\.$/m);
+  expect(text).not.toContain('correct-horse');
+  expect(shown()).not.toContain('cluster');
 });
