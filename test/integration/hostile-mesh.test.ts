@@ -267,7 +267,7 @@ describe('ends the subscription, and nothing reaches players:', () => {
     const { key, epoch } = x;
     await until('it is told', () => x.heard('fenced').length > 0);
     expect(x.heard('fenced')).toEqual([{ is: 'fenced', key, epoch }]);
-    expect(x.heard('unsub')).toEqual([{ is: 'unsub', ref: x.ref, id: 1 }]);
+    expect(x.heard('unsub')).toEqual([{ is: 'unsub', ref: x.ref, id: x.heard('sub')[0]?.id }]);
     expect(x.player?.check.frames).toBe(1);
     expect([x.peer.closedWith, x.player?.ended]).toEqual([undefined, undefined]);
   });
@@ -311,7 +311,7 @@ describe('ends the subscription, and nothing reaches players:', () => {
     x.media([frame('delta', 2, 40), frame('delta', 4, 80)]);
     await until('it is asked again', () => x.heard('sub').length > 1);
     expect(x.heard('sub').at(-1)).toMatchObject({ resume: { epoch: x.epoch, from: 3 } });
-    expect(x.heard('unsub')).toEqual([{ is: 'unsub', ref: x.ref, id: 1 }]);
+    expect(x.heard('unsub')).toEqual([{ is: 'unsub', ref: x.ref, id: x.heard('sub')[0]?.id }]);
   });
 });
 
@@ -382,13 +382,13 @@ describe('is harmless:', () => {
     await x.feeds();
     x.run({ epochRef: 1, from: 50 });
     const before = process.memoryUsage().arrayBuffers;
-    const body = mediaBody([frame('header', 1, 0, MIB)], { ref: x.ref, epochRef: 1, kind: 'set-up' });
+    const body = mediaBody([frame('header', 1, 0, 2 * MIB)], { ref: x.ref, epochRef: 1, kind: 'set-up' });
     for (let round = 0; round < 10; round += 1) {
       say(10, () => body);
       await until('it is written', () => x.peer.webSocket.bufferedAmount === 0, 20_000);
     }
     await read(x);
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * MIB);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(96 * MIB);
     x.media([frame('key', 50, 900)], { epochRef: 1 });
     await until('the stream goes on', () => x.player?.check.frames === 2);
   });

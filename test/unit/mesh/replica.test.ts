@@ -166,11 +166,22 @@ test('an upstream is left, and told why, that begins a run of a lower epoch', as
   c.relay.control(peer, { is: 'epoch', ref: upstream.ref, ...lower });
   expect(said).toEqual([
     { is: 'fenced', key: KEY, epoch: c.stream?.epoch },
-    { is: 'unsub', ref: upstream.ref },
+    { is: 'unsub', ref: upstream.ref, id: expect.any(Number) },
   ]);
   await net.run(1000);
   expect(c.parent).toBe('a');
   expectWhole(c.sinks[0]?.ids ?? []);
+});
+
+test('a stream that nobody had is looked for again, though nobody says that it is there', async () => {
+  const net = new SimNet(['a', 'b']);
+  void net.node('b').play();
+  await net.run(300);
+  net.node('a').links.get('b')?.close();
+  net.node('a').publish(1000 * 4096);
+  await net.run(1500);
+  expect(net.node('b').parent).toBe('a');
+  expect(net.node('b').sinks[0]?.ids.at(-1)).toBe(net.sent);
 });
 
 test('an upstream is left whose way leads through the node itself', async () => {
