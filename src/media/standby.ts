@@ -2,6 +2,7 @@
 // frame. It owns that row and how healthy the publisher is; when it goes on air, others decide.
 import { classify, headerSlot } from '../format/codec.ts';
 import { FrameKind, type FrameRole } from '../format/frame.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import { idleLimitMs, Pace } from './pace.ts';
 import type { PublisherInlet } from './publication.ts';
 
@@ -9,6 +10,7 @@ import type { PublisherInlet } from './publication.ts';
 const MAX_BYTES = 16 * 1024 * 1024;
 const MAX_MESSAGES = 16_384;
 const MAX_HEADERS = 32;
+const MAX_HEADER_BYTES = 256 * 1024;
 /** Without video, as much audio is kept as a publication needs to know that there is none, and a little more. */
 const AUDIO_ONLY_MS = 1_500;
 
@@ -19,6 +21,7 @@ interface Message {
 }
 
 export class Standby {
+  readonly #budget: MemoryBudget;
   readonly #pace: Pace;
   /** The newest decoder set-up by its track, and metadata. */
   readonly #setUp = new Map<string, Message>();
@@ -28,7 +31,9 @@ export class Standby {
   /** Since when it sends without a silence. */
   #wellSinceMs: number;
 
-  constructor(nowMs: number) {
+  /** @param budget what it keeps is of the node's memory for media */
+  constructor(nowMs: number, budget: MemoryBudget) {
+    this.#budget = budget;
     this.#pace = new Pace(nowMs);
     this.#wellSinceMs = nowMs;
   }
@@ -63,24 +68,27 @@ export class Standby {
     const { timestamp } = this.#row[0] ?? { timestamp: 0 };
     for (const { kind, payload } of this.#setUp.values()) inlet.append(kind, timestamp, payload);
     for (const message of this.#row) inlet.append(message.kind, message.timestamp, message.payload);
-    this.#clear();
+    this.clear();
   }
 
   #keepSetUp(message: Message, role: FrameRole): void {
     const slot = role === 'metadata' ? 'metadata' : headerSlot(message.kind, message.payload);
+    if (message.payload.length > MAX_HEADER_BYTES) return;
     if (this.#setUp.has(slot) || this.#setUp.size < MAX_HEADERS) this.#setUp.set(slot, message);
   }
 
   #keep(message: Message, role: FrameRole): void {
     if (message.kind === FrameKind.video) {
       this.#hasVideo = true;
-      if (role === 'key') this.#clear();
+      if (role === 'key') this.clear();
       else if (this.#row[0]?.kind !== FrameKind.video) return;
     } else if (this.#hasVideo && this.#row.length === 0) return;
     this.#row.push(message);
     this.#rowBytes += message.payload.length;
+    this.#budget.take(message.payload.length);
     if (!this.#hasVideo) this.#dropOldAudio(message.timestamp);
-    if (this.#rowBytes > MAX_BYTES || this.#row.length > MAX_MESSAGES) this.#clear();
+    const isTooMuch = this.#rowBytes > MAX_BYTES || this.#row.length > MAX_MESSAGES;
+    if (isTooMuch || this.#budget.isExhausted) this.clear();
   }
 
   #dropOldAudio(newest: number): void {
@@ -88,11 +96,14 @@ export class Standby {
     while (first && Math.abs((newest - first.timestamp) | 0) > AUDIO_ONLY_MS) {
       this.#row.shift();
       this.#rowBytes -= first.payload.length;
+      this.#budget.give(first.payload.length);
       first = this.#row[0];
     }
   }
 
-  #clear(): void {
+  /** Lets go of what is kept: the publisher went, or a new row begins. */
+  clear(): void {
+    this.#budget.give(this.#rowBytes);
     this.#row = [];
     this.#rowBytes = 0;
   }

@@ -8,7 +8,7 @@ import type { Run } from '../format/frame.ts';
 import type { Control } from '../format/mesh/control.ts';
 import type { MediaFrame } from '../format/mesh/media-codec.ts';
 import type { Stream, StreamSource } from '../media/stream.ts';
-import { isAhead, StreamWatch, SwitchBrake } from './failure-detector.ts';
+import { isAhead, isLinkSilent, StreamWatch, SwitchBrake } from './failure-detector.ts';
 import type { Place } from './gate.ts';
 import { Intake, type Lane } from './intake.ts';
 import type { Peer } from './peer.ts';
@@ -164,6 +164,12 @@ export class Replica implements StreamSource, UpstreamListener {
   /** From the origin to this node; undefined while nobody feeds it. */
   get path(): readonly string[] | undefined {
     return this.#current && [...this.#current.path, this.#options.self];
+  }
+
+  /** How well it sees the stream's source: by an upstream that lives, by none, or by one that can't be heard. */
+  get sight(): 'clear' | 'lost' | 'silent' {
+    if (!this.#current) return 'lost';
+    return isLinkSilent(this.#current.peer, this.#needs.clock.now()) ? 'silent' : 'clear';
   }
 
   /** Is a change of its upstream under way? */

@@ -1,9 +1,12 @@
 // Who may have a stream: the registry is asked, and while it is away, the peers. That a stream is unknown is remembered
 // for a moment, so that many who ask for it cost one lookup.
 import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Lookup, OriginState } from '../registry/registry.ts';
+import { isAhead } from './failure-detector.ts';
+import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
 import type { HeadAnswer, Subscriptions } from './subscriptions.ts';
 
@@ -77,6 +80,12 @@ export class Sources {
     return known?.ageMs === 0 ? known.origin : undefined;
   }
 
+  /** Has a peer with a live source got further than this place? Never rejects. */
+  async areAhead(key: StreamKey, place: Place | undefined): Promise<boolean> {
+    const heads = await this.#heads(key);
+    return heads.some(({ head }) => isAhead({ epoch: head.epoch, seq: head.seq }, place));
+  }
+
   async #look(key: StreamKey, fresh: boolean): Promise<Found> {
     const known = await this.#lookup(key, fresh);
     const remembered = known ? foundIn(known) : NOBODY;
@@ -91,20 +100,23 @@ export class Sources {
     try {
       return await this.#needs.lookup(key, { fresh });
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
-      this.#needs.log.debug({ stream: key, detail }, 'relay.lookup-failed');
+      this.#needs.log.debug({ stream: key, detail: messageOf(error) }, 'relay.lookup-failed');
       return undefined;
     }
   }
 
-  /** Asks the peers, and takes those that are live. */
-  async #whoHas(key: StreamKey): Promise<Found> {
+  /** Asks the peers how far they have got, and takes those that are live. */
+  async #heads(key: StreamKey): Promise<{ node: string; head: HeadAnswer }[]> {
     const peers = this.#needs.peers().slice(0, MAX_ASKED);
     this.asked += peers.length;
     const answers = await Promise.all(
       peers.map(async (peer) => ({ peer, head: await this.#needs.subscriptions.head(peer, key) })),
     );
-    const live = answers.flatMap(({ peer, head }) => (head?.live ? [{ node: peer.node, head }] : []));
+    return answers.flatMap(({ peer, head }) => (head?.live ? [{ node: peer.node, head }] : []));
+  }
+
+  async #whoHas(key: StreamKey): Promise<Found> {
+    const live = await this.#heads(key);
     live.sort((a, b) => b.head.epoch - a.head.epoch || a.head.path.length - b.head.path.length);
     return { origin: originAmong(live), nodes: live.map(({ node }) => node) };
   }

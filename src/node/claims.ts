@@ -45,7 +45,7 @@ export class Claims {
   /** Keys of which a higher epoch is being looked into. */
   readonly #disputed = new Map<StreamKey, Promise<void>>();
   /** Keys that are being claimed. */
-  readonly #opening = new Set<StreamKey>();
+  readonly #opening = new Map<StreamKey, number>();
   /** What the claims that are over did; those that are kept have their own. */
   readonly #ended = { renewals: 0, heals: 0, failures: 0 };
 
@@ -89,7 +89,7 @@ export class Claims {
     how: { readonly mode: ClaimRequest['mode']; readonly reason: ClaimReason },
     publish: (claim: HeldClaim, keep: (publication: Publication) => void) => void,
   ): Promise<OriginRecord | undefined> {
-    this.#opening.add(key);
+    this.#opening.set(key, (this.#opening.get(key) ?? 0) + 1);
     try {
       // A claim that goes above another's must not come after ours, and pass it.
       await this.#disputed.get(key);
@@ -98,7 +98,9 @@ export class Claims {
       this.#begin(answer.claim, publish);
       return undefined;
     } finally {
-      this.#opening.delete(key);
+      const others = (this.#opening.get(key) ?? 1) - 1;
+      if (others > 0) this.#opening.set(key, others);
+      else this.#opening.delete(key);
     }
   }
 
@@ -109,12 +111,14 @@ export class Claims {
 
   /** A stream here went live, into hold, or ended: its claim says so, or goes. */
   streamChanged({ key, state }: Stream): void {
-    const keeper = this.#kept.get(key)?.keeper;
+    const kept = this.#kept.get(key);
+    if (!kept) return;
     if (state.at === 'ended') {
       this.#kept.delete(key);
-      if (keeper) this.#end(keeper);
+      this.#end(kept.keeper);
     } else {
-      keeper?.setState(state.at === 'held' ? 'held' : 'live');
+      // What another node feeds is not live by this claim.
+      kept.keeper.setState(state.at === 'live' && state.source === kept.publication ? 'live' : 'held');
     }
   }
 

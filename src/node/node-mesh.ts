@@ -18,6 +18,7 @@ import { Subscriptions } from '../mesh/subscriptions.ts';
 import type { LinkFacts, MeshFacts, ReplicaFacts } from './cluster-summaries.ts';
 import type { Member } from './member.ts';
 import { meshMetrics } from './mesh-metrics.ts';
+import type { StreamSight } from './standbys.ts';
 
 /** What the origin of a stream is told by its peers. */
 export interface OriginNews {
@@ -113,6 +114,13 @@ export class NodeMesh implements MeshFacts {
       },
     );
   }
+
+  /** What this node sees of streams that are fed from elsewhere. */
+  readonly sight: StreamSight = {
+    of: (key) => this.#replicas.get(key)?.sight ?? 'clear',
+    peersAreAhead: (key) => this.#sources.areAhead(key, this.#needs.directory.get(key)?.head),
+    seek: (key) => this.#replicas.seek(key),
+  };
 
   get port(): number {
     return this.#links.port;

@@ -3,8 +3,10 @@
 import type { Reason } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { FrameKind } from '../format/frame.ts';
+import type { MemoryBudget } from '../media/memory-budget.ts';
 import type { Publication, PublisherInlet, PublishRequest } from '../media/publication.ts';
 import { Standby } from '../media/standby.ts';
+import { TakeoverLimit } from '../media/takeover.ts';
 import type { ClaimReason } from '../registry/registry.ts';
 
 /** `?role=backup` asks to stand by; every other publisher is a primary. */
@@ -28,6 +30,7 @@ export function lostTo(claim: ClaimReason): Reason {
 
 export interface SeatNeeds {
   readonly now: () => number;
+  readonly budget: MemoryBudget;
   /** It stands by from now on. */
   readonly standsBy: (seat: PublisherSeat) => void;
   /** It stands by no more: it is on air, or its publisher went. */
@@ -44,6 +47,8 @@ export class PublisherSeat implements PublisherInlet {
   readonly role: PublisherRole;
   /** What its publications are opened with. */
   readonly request: PublishRequest;
+  /** Asked before it takes over: two that can't see each other must not do so for ever. */
+  readonly takeovers = new TakeoverLimit();
   readonly #asked: PublishRequest;
   readonly #needs: SeatNeeds;
   #state: SeatState = { at: 'new' };
@@ -79,7 +84,7 @@ export class PublisherSeat implements PublisherInlet {
   }
 
   standBy(): void {
-    this.#state = { at: 'standing by', standby: new Standby(this.#needs.now()) };
+    this.#state = { at: 'standing by', standby: new Standby(this.#needs.now(), this.#needs.budget) };
     this.#needs.standsBy(this);
   }
 
@@ -93,7 +98,9 @@ export class PublisherSeat implements PublisherInlet {
     const before = this.#state;
     this.#state = { at: 'left' };
     if (before.at === 'on air') before.publication.end(why);
-    if (before.at === 'standing by') this.#needs.stoodBy(this);
+    if (before.at !== 'standing by') return;
+    before.standby.clear();
+    this.#needs.stoodBy(this);
   }
 
   /** The node ends it while it stands by. */

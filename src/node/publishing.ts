@@ -17,9 +17,11 @@ import type { Claimant, HeldClaim } from '../registry/claimant.ts';
 import type { ClaimReason, ClaimRequest, OriginRecord, Registry } from '../registry/registry.ts';
 import { Claims, type ClaimsNeeds } from './claims.ts';
 import { lostTo, PublisherSeat, TAKEN_OVER } from './publisher-seat.ts';
-import { Standbys } from './standbys.ts';
+import { Standbys, type StreamSight } from './standbys.ts';
 
 export interface PublishingOptions {
+  /** Backups that may stand by on this node. */
+  readonly maxStandbys: number;
   /** What a second publisher of a stream gets: the stream, or a refusal. */
   readonly policy: 'takeover' | 'reject';
   readonly holds: HoldTimes;
@@ -32,9 +34,9 @@ export interface PublishingNeeds extends Pick<ClaimsNeeds, 'claimed' | 'passedOn
   readonly budget: MemoryBudget;
   readonly directory: StreamDirectory;
   readonly claimant: Claimant;
-  readonly registry: Pick<Registry, 'renew' | 'release' | 'putBackup' | 'deleteBackup'>;
-  /** A stream is wanted on this node: a publisher stands by for it. */
-  readonly seek: (key: StreamKey) => void;
+  readonly registry: Pick<Registry, 'renew' | 'release' | 'putBackup' | 'deleteBackup' | 'lookup'>;
+  /** What this node can tell of streams that are fed from elsewhere. */
+  readonly sight: StreamSight;
 }
 
 const LEFT: Reason = { code: 'publish.lost', message: 'the publisher went before it was on air' };
@@ -50,12 +52,12 @@ export class Publishing {
   constructor(options: PublishingOptions, needs: PublishingNeeds) {
     this.#options = options;
     this.#needs = needs;
-    const { clock, log, claimant, registry, directory, seek, claimed, passedOn } = needs;
+    const { clock, log, claimant, registry, directory, sight, claimed, passedOn } = needs;
     this.claims = new Claims(options.holds.holdMs, {
       ...{ clock, directory, claimant, registry, claimed, passedOn },
     });
     this.#standbys = new Standbys({
-      ...{ clock, log, registry, seek, owner: claimant.owner },
+      ...{ clock, log, registry, sight, owner: claimant.owner },
       streamOf: (key) => directory.get(key),
       takeOver: (seat) => this.takeOver(seat),
     });
@@ -73,12 +75,13 @@ export class Publishing {
     }
     const { key } = request;
     const seat = new PublisherSeat(request, {
-      now: () => clock.now(),
+      ...{ budget, now: () => clock.now() },
       standsBy: (standing) => this.#standbys.add(standing),
       stoodBy: (standing) => this.#standbys.remove(standing),
     });
     directory.checkRoom(key);
     if (seat.role === 'backup') {
+      this.#checkRoomToStandBy(key);
       await this.#standbys.admit(key);
       seat.standBy();
     } else {
@@ -140,6 +143,13 @@ export class Publishing {
     keep(publication);
     stream.attach(publication, lostTo(claim.reason));
     seat.goOnAir(publication);
+  }
+
+  #checkRoomToStandBy(key: StreamKey): void {
+    const { maxStandbys } = this.#options;
+    if (this.#standbys.has(key) || this.#standbys.count < maxStandbys) return;
+    const message = `${maxStandbys} publishers stand by on this node already: raise limits.streams`;
+    throw new TidewayError('publish.too-many-streams', message, { standbys: maxStandbys });
   }
 
   /** Lets the newest publisher win, within the limit of takeovers. */

@@ -26,6 +26,7 @@ import { Member } from './member.ts';
 import { NO_MESH, NodeMesh } from './node-mesh.ts';
 import { nodeMetrics } from './node-metrics.ts';
 import { Publishing } from './publishing.ts';
+import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
 import { localStreams, streamSummaries } from './stream-summaries.ts';
 
 export interface NodeNeeds {
@@ -97,11 +98,15 @@ export class RelayNode {
     });
     const { claimant, registry } = this.#member;
     this.#publishing = new Publishing(
-      { policy: config.publish.policy, holds: config.publish },
+      { policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
         ...{ claimant, registry },
-        seek: (key) => this.#mesh?.seek(key),
+        sight: {
+          of: (key) => this.#sight.of(key),
+          peersAreAhead: (key) => this.#sight.peersAreAhead(key),
+          seek: (key) => this.#sight.seek(key),
+        },
         claimed: (key, epoch) => this.#mesh?.claimed(key, epoch),
         passedOn: (stream, to) => this.#mesh?.passedOn(stream, to),
       },
@@ -239,6 +244,11 @@ export class RelayNode {
       ...{ directory: this.#directory, origins: this.#publishing.claims },
       isWanted: (key) => this.#publishing.standsBy(key),
     });
+  }
+
+  /** The mesh is built of the publishing, and so after it. */
+  get #sight(): StreamSight {
+    return this.#mesh?.sight ?? SIGHT_OF_ONE;
   }
 
   #streamChanged(stream: Stream): void {

@@ -7,7 +7,7 @@ import type { StreamKey } from '../base/stream-key.ts';
 import { idleLimitMs } from '../media/pace.ts';
 import type { Stream } from '../media/stream.ts';
 import { isAway } from '../registry/guarded.ts';
-import type { Owner, Registry } from '../registry/registry.ts';
+import { CLAIM_LEASE_MS, type Owner, type Registry } from '../registry/registry.ts';
 import type { PublisherSeat } from './publisher-seat.ts';
 
 const LOOK_EVERY_MS = 50;
@@ -17,17 +17,42 @@ const ABSENT_MS = 1_000;
 const WELL_MS = 10_000;
 /** A takeover that failed is tried again after so long. */
 const TRY_AGAIN_MS = 1_000;
+/** One that took over too often waits so long. */
+const QUIET_MS = 60_000;
 /** The lease of a backup's record is 10 s. */
 const RENEW_MS = 3_000;
+/** An origin that lives renews its claim within this long. */
+const CLAIM_SHOWS_MS = 4_000;
+
+/**
+ * What a node sees of a stream that is fed from elsewhere: `clear` its source, or that there is none; `lost` its upstream
+ * is gone; `silent` its upstream can't be heard, whether the peer stands still or the way to it.
+ */
+export type Sight = 'clear' | 'lost' | 'silent';
+
+/** What a node can tell of streams that are fed from elsewhere. */
+export interface StreamSight {
+  of(key: StreamKey): Sight;
+  /** Has any peer newer frames than this node? Never rejects. */
+  peersAreAhead(key: StreamKey): Promise<boolean>;
+  /** The stream is wanted on this node, though nobody plays it. */
+  seek(key: StreamKey): void;
+}
+
+/** Of a node alone: what it has, it has itself. */
+export const SIGHT_OF_ONE: StreamSight = {
+  of: () => 'clear',
+  peersAreAhead: async () => false,
+  seek: () => {},
+};
 
 export interface StandbysNeeds {
   readonly clock: Clock;
   readonly log: Log;
   readonly owner: Owner;
-  readonly registry: Pick<Registry, 'putBackup' | 'deleteBackup'>;
+  readonly registry: Pick<Registry, 'putBackup' | 'deleteBackup' | 'lookup'>;
   readonly streamOf: (key: StreamKey) => Stream | undefined;
-  /** The stream is wanted on this node, though nobody plays it. */
-  readonly seek: (key: StreamKey) => void;
+  readonly sight: StreamSight;
   /** Puts a publisher on air; rejects or changes nothing if it can't. */
   readonly takeOver: (seat: PublisherSeat) => Promise<void>;
 }
@@ -75,11 +100,12 @@ export class Standbys {
    * @throws TidewayError `publish.backup-taken`, `registry.*`
    */
   async admit(key: StreamKey): Promise<void> {
+    if ((await this.#put(key)) === 'taken') {
+      throw new TidewayError('publish.backup-taken', `a backup of ${key} stands by on another node already`);
+    }
     for (const seat of [...(this.#seats.get(key)?.keys() ?? [])]) {
       if (seat.role === 'backup') seat.dismiss(NEWER_BACKUP);
     }
-    if ((await this.#put(key)) === 'put') return;
-    throw new TidewayError('publish.backup-taken', `a backup of ${key} stands by on another node already`);
   }
 
   add(seat: PublisherSeat): void {
@@ -135,7 +161,7 @@ export class Standbys {
     if (stream) watched.absentSinceMs = undefined;
     else if (watched.absentSinceMs === undefined) {
       watched.absentSinceMs = nowMs;
-      this.#needs.seek(seat.key);
+      this.#needs.sight.seek(seat.key);
     }
     if (!standby?.isReady(nowMs)) return false;
     if (seat.role === 'primary' && standby.wellMs(nowMs) >= WELL_MS) return true;
@@ -146,7 +172,10 @@ export class Standbys {
   async #takeOver(seat: PublisherSeat, watched: Watched): Promise<void> {
     watched.isTrying = true;
     try {
-      await this.#needs.takeOver(seat);
+      if (await this.#isCalledFor(seat)) {
+        if (!this.#isAllowed(seat, watched)) return;
+        await this.#needs.takeOver(seat);
+      }
       if (!seat.standby) this.takeovers += 1;
     } catch (error) {
       const fields = { stream: seat.key, role: seat.role, detail: messageOf(error) };
@@ -154,6 +183,39 @@ export class Standbys {
     }
     watched.isTrying = false;
     watched.nextTryMs = this.#needs.clock.now() + TRY_AGAIN_MS;
+  }
+
+  /** Two that take over from each other again and again, since they can't see each other, wait for a minute. */
+  #isAllowed(seat: PublisherSeat, watched: Watched): boolean {
+    const nowMs = this.#needs.clock.now();
+    if (seat.takeovers.allows(nowMs, 0)) return true;
+    watched.isTrying = false;
+    watched.nextTryMs = nowMs + QUIET_MS;
+    return false;
+  }
+
+  /**
+   * What looks like the silence of a publisher may be this node's own loss of its upstream. Peers that have newer frames
+   * prove the publisher alive; so does a claim that was renewed since the silence began, where the upstream can't be heard.
+   */
+  async #isCalledFor(seat: PublisherSeat): Promise<boolean> {
+    const { standby, role } = seat;
+    const isWell = role === 'primary' && (standby?.wellMs(this.#needs.clock.now()) ?? 0) >= WELL_MS;
+    return isWell || this.#isSilenceOfPublisher(seat);
+  }
+
+  async #isSilenceOfPublisher({ key, role }: PublisherSeat): Promise<boolean> {
+    const { clock, sight, streamOf, registry, owner } = this.#needs;
+    const stream = streamOf(key);
+    if (stream && sight.of(key) === 'clear') return true;
+    if (await sight.peersAreAhead(key)) return false;
+    // A backup is there for this: its primary's node closed, and nobody has heard of it since.
+    if (stream && role === 'backup' && sight.of(key) === 'lost') return true;
+    const origin = (await registry.lookup(key).catch(() => undefined))?.origin;
+    if (origin?.state !== 'live' || origin.node === owner.node) return true;
+    const silentMs = stream?.silentMs(clock.now()) ?? CLAIM_SHOWS_MS;
+    const renewedMs = CLAIM_LEASE_MS - origin.leaseMs;
+    return renewedMs >= silentMs && silentMs >= CLAIM_SHOWS_MS;
   }
 
   /** While the registry is away nobody can say, and the backup stands by. */

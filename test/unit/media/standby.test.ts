@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { FrameKind } from '../../../src/format/frame.ts';
+import { MemoryBudget } from '../../../src/media/memory-budget.ts';
 import { Standby } from '../../../src/media/standby.ts';
 import { kindOf, type PayloadName, payloadOf } from '../../support/media.ts';
 
@@ -7,7 +8,7 @@ const EVERY_MS = 40;
 
 /** A publisher that stands by, and what it hands over. */
 class Bench {
-  readonly standby = new Standby(0);
+  readonly standby = new Standby(0, new MemoryBudget(2 ** 40));
   nowMs = 0;
   #id = 0;
 

@@ -7,6 +7,7 @@ import { MemoryBudget } from '../../../src/media/memory-budget.ts';
 import { Publication } from '../../../src/media/publication.ts';
 import { StreamDirectory } from '../../../src/media/stream-directory.ts';
 import { Publishing, type PublishingOptions } from '../../../src/node/publishing.ts';
+import { SIGHT_OF_ONE } from '../../../src/node/standbys.ts';
 import { RENEW_MS } from '../../../src/registry/claim-keeper.ts';
 import { Claimant } from '../../../src/registry/claimant.ts';
 import { isPlausibleEpoch } from '../../../src/registry/epoch.ts';
@@ -46,7 +47,7 @@ beforeEach(() => {
     const claimant = claimantOf('test-1');
     const authorizer = new Authorizer({ publishSecret });
     newest = new Publishing(
-      { policy, holds: HOLDS },
+      { policy, holds: HOLDS, maxStandbys: 10 },
       {
         clock,
         log,
@@ -57,7 +58,7 @@ beforeEach(() => {
         registry,
         claimed,
         passedOn: () => {},
-        seek: () => {},
+        sight: SIGHT_OF_ONE,
       },
     );
     return newest;

@@ -1,20 +1,26 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { Authorizer } from '../../../src/auth/authorizer.ts';
 import type { Reason } from '../../../src/base/errors.ts';
+import { parseStreamKey } from '../../../src/base/stream-key.ts';
 import { MemoryBudget } from '../../../src/media/memory-budget.ts';
 import type { PublisherInlet } from '../../../src/media/publication.ts';
 import { StreamDirectory } from '../../../src/media/stream-directory.ts';
 import { Publishing } from '../../../src/node/publishing.ts';
+import type { Sight, StreamSight } from '../../../src/node/standbys.ts';
+import { ClaimKeeper } from '../../../src/registry/claim-keeper.ts';
 import { Claimant } from '../../../src/registry/claimant.ts';
 import { MemoryRegistry } from '../../../src/registry/memory.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import {
   FakeLog,
   FakeSink,
+  FakeSource,
+  frameOf,
   KEY,
   kindOf,
   type PayloadName,
   payloadOf,
+  runOf,
   STREAM_OPTIONS,
   TestEncoder,
 } from '../../support/media.ts';
@@ -29,7 +35,14 @@ let log: FakeLog;
 let registry: MemoryRegistry;
 let directory: StreamDirectory;
 let publishing: Publishing;
+let budget: MemoryBudget;
 let encoders: Encoder[];
+let seen: { of: Sight; peersAreAhead: boolean };
+const sight: StreamSight = {
+  of: () => seen.of,
+  peersAreAhead: async () => seen.peersAreAhead,
+  seek: () => {},
+};
 
 /** An encoder that sends a frame each 40 ms while it is well; ids say whose they are. */
 class Encoder {
@@ -91,8 +104,9 @@ beforeEach(() => {
   clock = new FakeClock();
   log = new FakeLog();
   encoders = [];
+  seen = { of: 'clear', peersAreAhead: false };
   registry = new MemoryRegistry({ clock });
-  const budget = new MemoryBudget(2 ** 40);
+  budget = new MemoryBudget(2 ** 40);
   directory = new StreamDirectory({ maxStreams: 2, waitMs: 2000, maxWaitingKeys: 10 }, STREAM_OPTIONS, {
     ...{ clock, log, budget, seek: () => {} },
     changed: (stream) => publishing.claims.streamChanged(stream),
@@ -102,11 +116,11 @@ beforeEach(() => {
     { registry, registryWallMs: () => registry.registryWallMs() },
   );
   publishing = new Publishing(
-    { policy: 'reject', holds: { holdMs: 30_000, holdAfterStopMs: 30_000 } },
+    { policy: 'reject', holds: { holdMs: 30_000, holdAfterStopMs: 30_000 }, maxStandbys: 1 },
     {
       ...{ clock, log, budget, directory, claimant, registry },
       authorizer: new Authorizer({ publishSecret: undefined }),
-      ...{ claimed: () => {}, passedOn: () => {}, seek: () => {} },
+      ...{ claimed: () => {}, passedOn: () => {}, sight },
     },
   );
 });
@@ -223,4 +237,75 @@ test('a node that stops tells those who stand by', async () => {
   const backup = await Encoder.publish('role=backup', 2e6);
   publishing.dismiss({ code: 'node.stopping', message: 'the node stops' });
   expect(backup.endedBy).toEqual(['node.stopping']);
+});
+
+describe('what looks like silence may be a loss of sight', () => {
+  /** The stream of another node, that has just fallen silent here. */
+  async function fedFromElsewhere(): Promise<ClaimKeeper> {
+    const claimant = new Claimant(
+      { owner: ownerOf('b'), tag: 3, whileAway: 'accept' },
+      { registry, registryWallMs: () => registry.registryWallMs() },
+    );
+    const claimed = await claimant.claim(KEY, { mode: 'takeover', reason: 'publish' });
+    if (claimed.is !== 'claimed') throw new Error('the claim was declined');
+    const { epoch } = claimed.claim;
+    const stream = directory.feed(KEY);
+    stream.attach(new FakeSource(epoch), GONE);
+    stream.begin(runOf(epoch, 1, 0, 0));
+    stream.append(frameOf('avc key', 1, 0));
+    await Encoder.publish('role=backup', 2e6);
+    return new ClaimKeeper(claimed.claim, { registry, clock, random: () => 0.5, lost: () => {} });
+  }
+
+  test('a backup stays while a peer has newer frames', async () => {
+    const keeper = await fedFromElsewhere();
+    seen = { of: 'lost', peersAreAhead: true };
+    await pass(5_000);
+    expect(publishing.standbys.takeovers).toBe(0);
+    seen = { of: 'lost', peersAreAhead: false };
+    await pass(1_200);
+    expect(publishing.standbys.takeovers).toBe(1);
+    await keeper.release();
+  });
+
+  test('a backup that can not hear its upstream stays while the claim is renewed', async () => {
+    const keeper = await fedFromElsewhere();
+    seen = { of: 'silent', peersAreAhead: false };
+    await pass(12_000);
+    expect(publishing.standbys.takeovers).toBe(0);
+    await keeper.release();
+    await pass(1_200);
+    expect(publishing.standbys.takeovers).toBe(1);
+  });
+
+  test('and takes over when it is not: the publisher\u2019s node stands still', async () => {
+    const keeper = await fedFromElsewhere();
+    seen = { of: 'silent', peersAreAhead: false };
+    keeper.renewWithin(1e9);
+    await pass(3_000);
+    expect(publishing.standbys.takeovers).toBe(0);
+    await pass(2_500);
+    expect(publishing.standbys.takeovers).toBe(1);
+    await keeper.release();
+  });
+});
+
+test('what stands by is of the memory for media, and goes with its publisher', async () => {
+  await Encoder.publish('', 1e6);
+  const before = budget.usedBytes;
+  const backup = await Encoder.publish('role=backup', 2e6);
+  encoders.shift();
+  await pass(400);
+  expect(budget.usedBytes).toBeGreaterThan(before);
+  backup.inlet.end(GONE);
+  expect(budget.usedBytes).toBe(before);
+});
+
+test('no more stand by than streams are allowed', async () => {
+  await Encoder.publish('role=backup', 2e6);
+  const opening = publishing.open({
+    ...{ key: parseStreamKey('live', 'other'), protocol: 'rtmp', remote: '203.0.113.2:40000' },
+    ...{ query: new URLSearchParams('role=backup'), ended: () => {} },
+  });
+  await expect(opening).rejects.toMatchObject({ code: 'publish.too-many-streams' });
 });
