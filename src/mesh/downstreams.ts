@@ -13,8 +13,6 @@ import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
 import { MAX_HOPS } from './replica.ts';
 
-/** What a peer that was told no may wait before it asks again, ms. */
-const RETRY_MS = 250;
 /** A link whose socket holds this much serves the next only when it ran empty. */
 const FULL_BYTES = 64 * 1024;
 /** So much in the socket, or beyond twice the window, is too much for whoever adds to it. */
@@ -25,7 +23,6 @@ const LIGHT_BYTES = 16 * 1024;
 const MAX_WRITES = 256;
 
 export interface DownstreamsOptions {
-  readonly self: string;
   /** Beyond so many children new ones are pointed to their siblings. */
   readonly softChildren: number;
   /** Beyond so many none is taken. */
@@ -33,7 +30,7 @@ export interface DownstreamsOptions {
 }
 
 /** Where this node stands with a stream. */
-export interface Standing {
+export interface TreePlace {
   /** From the origin to this node; undefined without a live source. */
   readonly path: readonly string[] | undefined;
   /** A change of its upstream is under way. */
@@ -44,7 +41,7 @@ export interface DownstreamsNeeds {
   readonly clock: Clock;
   readonly log: Log;
   readonly streamOf: (key: StreamKey) => Stream | undefined;
-  readonly standingOf: (stream: Stream) => Standing;
+  readonly placeInTree: (stream: Stream) => TreePlace;
   /** The higher, the earlier a stream is served by a full link. */
   readonly priorityOf: (key: StreamKey) => number;
   /** A peer has a higher epoch of the stream than this node. */
@@ -264,7 +261,7 @@ export class Downstreams {
 
   /** The way from the origin to this node changed. */
   pathChanged(stream: Stream): void {
-    const { path } = this.#needs.standingOf(stream);
+    const { path } = this.#needs.placeInTree(stream);
     if (!path) return;
     for (const { encoder, peer } of this.#byStream.get(stream) ?? []) {
       peer.send({ is: 'path', ref: encoder.streamRef, path: [...path] });
@@ -283,7 +280,6 @@ export class Downstreams {
         id,
         why: no,
         epoch: stream?.epoch ?? 0,
-        retryMs: RETRY_MS,
         alternatives: stream && no === 'busy' ? this.#alternatives(stream, peer) : [],
       });
       return;
@@ -296,7 +292,7 @@ export class Downstreams {
     peer: Peer,
     { resume, insist }: Pick<Control<'sub'>, 'resume' | 'insist'>,
   ): Control<'no'>['why'] | undefined {
-    const { path, isSwitching } = this.#needs.standingOf(stream);
+    const { path, isSwitching } = this.#needs.placeInTree(stream);
     if (path?.includes(peer.node)) return 'loop';
     if (isSwitching || this.#isLeaving) return 'busy';
     if (!path) return 'nosrc';
@@ -312,7 +308,7 @@ export class Downstreams {
 
   #takeIn(stream: Stream, peer: Peer, id: number, resume: Control<'sub'>['resume']): void {
     const row = this.#byPeer.get(peer);
-    const { path } = this.#needs.standingOf(stream);
+    const { path } = this.#needs.placeInTree(stream);
     if (!row || !path) return;
     const encoder = this.#encoderOf(stream);
     const ref = encoder.streamRef;
@@ -380,7 +376,7 @@ export class Downstreams {
 
   #headOf(key: string): Pick<Control<'headed'>, 'epoch' | 'seq' | 'live' | 'path'> {
     const stream = this.#find(key);
-    const path = stream && this.#needs.standingOf(stream).path;
+    const path = stream && this.#needs.placeInTree(stream).path;
     if (!stream || !path) return { epoch: 0, seq: 0, live: false, path: [] };
     const { head, state } = stream;
     return { epoch: head?.epoch ?? 0, seq: head?.seq ?? 0, live: state.at === 'live', path: [...path] };
@@ -392,7 +388,7 @@ export class Downstreams {
 
   /** The children, for one more who would have to wait. */
   #alternatives(stream: Stream, peer: Peer): string[] {
-    const { path } = this.#needs.standingOf(stream);
+    const { path } = this.#needs.placeInTree(stream);
     const above = path && path.length > MAX_HOPS ? path.slice(0, -1) : this.childrenOf(stream);
     return above.filter((node) => node !== peer.node).slice(0, MAX_ALTERNATIVES);
   }

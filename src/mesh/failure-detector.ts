@@ -1,5 +1,6 @@
 // When a replica may say that its upstream failed: pure. Three detectors: the link is silent, the stream is stuck, the
 // stream is idle (design §6).
+import { idleLimitMs } from '../media/pace.ts';
 import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
 
@@ -9,8 +10,6 @@ export const WATCH_EVERY_MS = 40;
 const BEAT_MS = 200;
 const MIN_SILENT_MS = 300;
 const STUCK_MS = 300;
-const MIN_IDLE_MS = 500;
-const IDLE_INTERVALS = 6;
 /** A look that comes later than this says more about us than about others. */
 const LATE_MS = 100;
 
@@ -22,11 +21,6 @@ export function silenceLimitMs(rttDevMs: number): number {
 /** Has a peer been without a word for longer than it may? */
 export function isLinkSilent(peer: Pick<Peer, 'silentMs' | 'quality'>, nowMs: number): boolean {
   return peer.silentMs(nowMs) > silenceLimitMs(peer.quality?.rttDevMs ?? 0);
-}
-
-/** How long a stream may be without a frame until its origin is taken for silent, ms. */
-export function idleLimitMs(usualIntervalMs: number): number {
-  return Math.max(MIN_IDLE_MS, IDLE_INTERVALS * usualIntervalMs);
 }
 
 /** `stuck`: the upstream has frames that it does not send. `idle`: it has none either. */
@@ -70,7 +64,7 @@ export class StreamWatch {
       return nowMs - sinceMs >= STUCK_MS ? 'stuck' : 'fine';
     }
     this.#aheadMs = undefined;
-    return nowMs - this.#arrivedMs >= idleLimitMs(usualIntervalMs) ? 'idle' : 'fine';
+    return nowMs - this.#arrivedMs > idleLimitMs(usualIntervalMs) ? 'idle' : 'fine';
   }
 }
 

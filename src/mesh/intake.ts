@@ -87,17 +87,15 @@ export class Intake {
     }
   }
 
-  /** @returns whether the stream got it */
-  frame(lane: Lane, run: Run, frame: MediaFrame): boolean {
+  frame(lane: Lane, run: Run, frame: MediaFrame): void {
     if (this.#holdsBack(lane)) {
       this.#holdBack({ is: 'frame', run, frame });
-      return false;
+      return;
     }
     if (this.#opening?.run === run) this.#enter(this.#opening);
-    if (!this.#gate.pass(run.epoch, frame.seq)) return false;
+    if (!this.#gate.pass(run.epoch, frame.seq)) return;
     this.#needs.stream().append(frameOf(frame));
     if (this.#heldBack && this.#gate.judge(this.#heldBack.run) === 'goes-on') this.endOverlap();
-    return true;
   }
 
   skipped(lane: Lane, run: Run, toSeq: number): void {

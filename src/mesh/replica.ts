@@ -8,23 +8,20 @@ import type { Run } from '../format/frame.ts';
 import type { Control } from '../format/mesh/control.ts';
 import type { MediaFrame } from '../format/mesh/media-codec.ts';
 import type { Stream, StreamSource } from '../media/stream.ts';
-import { isAhead, isLinkSilent, StreamWatch, SwitchBrake } from './failure-detector.ts';
+import { isLinkSilent, StreamWatch, SwitchBrake } from './failure-detector.ts';
 import type { Place } from './gate.ts';
 import { Intake, type Lane } from './intake.ts';
+import { NextUpstream } from './next-upstream.ts';
 import type { Peer } from './peer.ts';
 import { Search } from './search.ts';
 import type { Found, Sources } from './sources.ts';
 import type { Subscriptions } from './subscriptions.ts';
-import type { Upstream, UpstreamListener } from './upstream.ts';
+import { OUT_OF_ORDER, type Upstream, type UpstreamListener } from './upstream.ts';
 
 /** Links between an origin and its furthest replica (design §6). */
 export const MAX_HOPS = 4;
 /** Looks for a source while there is none: after these, then each second. */
 const LOOK_AGAIN_MS = [100, 200, 400, 1_000];
-/** How often a standby is asked whether it has frames while there are none here. */
-const ASK_STANDBY_MS = 500;
-/** How often who else has the stream is looked up, for a standby. */
-const STANDBY_FRESH_MS = 10_000;
 
 /** Why a replica looks for another upstream; the counters of metrics go by it. */
 export type SwitchCause =
@@ -98,6 +95,7 @@ export class Replica implements StreamSource, UpstreamListener {
   readonly #needs: ReplicaNeeds;
   readonly #intake: Intake;
   readonly #search: Search;
+  readonly #next: NextUpstream;
   readonly #brake = new SwitchBrake();
   #stream: Stream | undefined;
   #current: Upstream | undefined;
@@ -112,10 +110,7 @@ export class Replica implements StreamSource, UpstreamListener {
   #over = false;
   #looks = 0;
   #lookTimer: Timer | undefined;
-  #found: { readonly nodes: readonly string[]; readonly atMs: number };
-  #askedStandbyMs = 0;
   #usedMs: number;
-  #arrivedMs: number;
 
   /** @param stream this node's stream, if it is here already: without a source, in hold */
   constructor(key: StreamKey, options: ReplicaOptions, needs: ReplicaNeeds, stream?: Stream) {
@@ -142,10 +137,17 @@ export class Replica implements StreamSource, UpstreamListener {
       subscribe: (peer, insist) => this.#subscribe(peer, insist),
       fenced: () => owner.fenced(),
     });
+    this.#next = new NextUpstream({
+      ...{ clock, random, linkTo, dial },
+      find: () => this.#find(false),
+      candidates: (known) => {
+        const others = [...this.#above(), ...known].filter((node) => node !== this.upstreamNode);
+        return this.#search.candidates(others);
+      },
+      head: (peer) => needs.subscriptions.head(peer, key),
+    });
     this.#watch = new StreamWatch(nowMs);
-    this.#found = { nodes: [], atMs: nowMs };
     this.#usedMs = nowMs;
-    this.#arrivedMs = nowMs;
   }
 
   get epoch(): number {
@@ -179,12 +181,11 @@ export class Replica implements StreamSource, UpstreamListener {
 
   /** Who would feed it next. */
   get standby(): string | undefined {
-    const others = [...this.#above(), ...this.#found.nodes].filter((node) => node !== this.upstreamNode);
-    return this.#search.candidates(others)[0];
+    return this.#next.node;
   }
 
   silentMs(nowMs: number): number {
-    return nowMs - this.#arrivedMs;
+    return this.#stream?.silentMs(nowMs) ?? 0;
   }
 
   /** The stream has another source here, or ended. */
@@ -274,13 +275,10 @@ export class Replica implements StreamSource, UpstreamListener {
     if (this.#over || !this.#stream) return;
     this.#lookAtUse(nowMs, this.#stream);
     if (this.#over || !this.#current || this.#seeking || this.#stream.state.at !== 'live') return;
-    this.#refreshStandby(nowMs);
+    this.#next.look(nowMs);
     const health = this.#watch.look(nowMs, this.#intake.place, this.#stream.usualIntervalMs, lateMs);
     if (health === 'stuck') this.leave(this.#current.peer, 'stuck');
-    else if (health === 'idle' && nowMs - this.#askedStandbyMs >= ASK_STANDBY_MS) {
-      this.#askedStandbyMs = nowMs;
-      void this.#askStandby();
-    }
+    else if (health === 'idle') void this.#askStandby();
   }
 
   // From its upstreams
@@ -321,9 +319,8 @@ export class Replica implements StreamSource, UpstreamListener {
   }
 
   frame(upstream: Upstream, run: Run, frame: MediaFrame): void {
-    const nowMs = this.#needs.clock.now();
-    if (upstream === this.#current) this.#watch.arrived(nowMs);
-    if (this.#intake.frame(this.#laneOf(upstream), run, frame)) this.#arrivedMs = nowMs;
+    if (upstream === this.#current) this.#watch.arrived(this.#needs.clock.now());
+    this.#intake.frame(this.#laneOf(upstream), run, frame);
   }
 
   skipped(upstream: Upstream, run: Run, toSeq: number): void {
@@ -358,7 +355,7 @@ export class Replica implements StreamSource, UpstreamListener {
   over(upstream: Upstream, why: Reason): void {
     this.#needs.subscriptions.unsubscribe(upstream);
     if (upstream === this.#former) this.#former = undefined;
-    if (upstream === this.#current) this.#lose(upstream, why.code === 'mesh.order' ? 'order' : 'closed');
+    if (upstream === this.#current) this.#lose(upstream, why.code === OUT_OF_ORDER ? 'order' : 'closed');
   }
 
   #laneOf(upstream: Upstream): Lane {
@@ -374,7 +371,7 @@ export class Replica implements StreamSource, UpstreamListener {
   /** @param fresh a source was lost: what was looked up before is no good */
   async #find(fresh: boolean): Promise<Found> {
     const found = await this.#needs.sources.find(this.key, fresh);
-    this.#found = { nodes: found.nodes, atMs: this.#needs.clock.now() };
+    this.#next.learn(found.nodes);
     return found;
   }
 
@@ -529,27 +526,9 @@ export class Replica implements StreamSource, UpstreamListener {
     return stream.playerCount + stream.followerCount > 0 || this.#needs.isWanted(this.key);
   }
 
+  /** What a standby has, the upstream should have sent: if nothing comes of it, it is stuck. */
   async #askStandby(): Promise<void> {
-    const node = this.standby;
-    const peer = node === undefined ? undefined : this.#needs.linkTo(node);
-    const answer = peer && (await this.#needs.subscriptions.head(peer, this.key));
-    if (this.#over || !answer?.live) return;
-    const head: Place = { epoch: answer.epoch, seq: answer.seq };
-    // What a standby has, our upstream should have sent: if nothing comes of it, it is stuck.
-    if (isAhead(head, this.#intake.place)) this.#watch.peerAt(head);
-  }
-
-  /** Knows who else has the stream, and keeps a link to one of them open. */
-  #refreshStandby(nowMs: number): void {
-    if (nowMs - this.#found.atMs < STANDBY_FRESH_MS * (1 + this.#needs.random())) return;
-    this.#found = { ...this.#found, atMs: nowMs };
-    void this.#find(false)
-      .then(() => {
-        const node = this.standby;
-        return this.#over || node === undefined || this.#needs.linkTo(node)
-          ? undefined
-          : this.#needs.dial(node);
-      })
-      .catch(() => {}); // A standby that can't be reached now is looked for again.
+    const head = await this.#next.ahead(this.#intake.place);
+    if (head && !this.#over) this.#watch.peerAt(head);
   }
 }

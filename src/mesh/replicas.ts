@@ -2,7 +2,7 @@
 import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Stream } from '../media/stream.ts';
-import type { Standing } from './downstreams.ts';
+import type { TreePlace } from './downstreams.ts';
 import { isLinkSilent, WATCH_EVERY_MS } from './failure-detector.ts';
 import type { Peer } from './peer.ts';
 import {
@@ -64,7 +64,7 @@ export class Replicas implements ReplicaOwner {
   }
 
   /** Where this node stands with a stream that it has. */
-  standingOf(stream: Stream): Standing {
+  placeInTree(stream: Stream): TreePlace {
     const replica = this.#replicas.get(stream.key);
     if (replica) return { path: replica.path, isSwitching: replica.isSwitching };
     const isOrigin = stream.state.at === 'live' || stream.state.at === 'held';
@@ -80,6 +80,7 @@ export class Replicas implements ReplicaOwner {
   /** Lets go of every stream; players are the directory's. */
   stop(): void {
     this.#watch?.cancel();
+    this.#watch = undefined;
     for (const replica of [...this.#replicas.values()]) this.#remove(replica);
   }
 
@@ -153,7 +154,7 @@ export class Replicas implements ReplicaOwner {
   gaveUp(replica: Replica): void {
     this.#remove(replica);
     this.#needs.clock.after(UNKNOWN_MS, () => {
-      if (this.#isSought(replica.key)) this.seek(replica.key);
+      if (this.#watch && this.#isSought(replica.key)) this.seek(replica.key);
     });
   }
 
@@ -191,11 +192,11 @@ export class Replicas implements ReplicaOwner {
     const nowMs = this.#needs.clock.now();
     const lateMs = Math.max(0, nowMs - this.#lookedMs - WATCH_EVERY_MS);
     this.#lookedMs = nowMs;
-    const silent = new Set<Peer>();
+    const silent = new Map<Peer, boolean>();
     for (const replica of [...this.#replicas.values()]) {
       const peer = replica.upstreamPeer;
-      if (peer && !silent.has(peer) && isLinkSilent(peer, nowMs)) silent.add(peer);
-      if (peer && silent.has(peer)) replica.leave(peer, 'silent');
+      if (peer && !silent.has(peer)) silent.set(peer, isLinkSilent(peer, nowMs));
+      if (peer && silent.get(peer)) replica.leave(peer, 'silent');
       replica.look(nowMs, lateMs);
     }
   }

@@ -6,11 +6,13 @@ import type { Control } from '../format/mesh/control.ts';
 import { isLinkSilent } from './failure-detector.ts';
 import type { Peer } from './peer.ts';
 import type { Found } from './sources.ts';
+import { LINK_CLOSED } from './subscriptions.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A node that failed is not asked again for so long, unless there is nobody else. */
 const SHUN_MS = 2_000;
-const MAX_RETRY_MS = 1_000;
+/** Who is busy is asked again after so long: a change of upstream takes no longer. */
+const RETRY_MS = 250;
 
 export interface SearchNeeds {
   readonly clock: Clock;
@@ -50,8 +52,6 @@ export class Search {
   readonly #shunned = new Map<string, number>();
   /** The question that is under way. */
   #asking: { readonly upstream: Upstream; readonly answered: (answer: Answer) => void } | undefined;
-  /** When one that was busy last wants to be asked again. */
-  #retryMs = 0;
   #isOver = false;
 
   constructor(needs: SearchNeeds) {
@@ -120,7 +120,7 @@ export class Search {
   /** Who was busy is asked again, by one that has nobody else; and once more, as that may pass. */
   async #insist(busy: readonly string[]): Promise<boolean> {
     for (let turn = 0; turn < 2 && busy.length > 0; turn += 1) {
-      if (turn > 0) await new Promise<void>((resolve) => this.#needs.clock.after(this.#retryMs, resolve));
+      if (turn > 0) await new Promise<void>((resolve) => this.#needs.clock.after(RETRY_MS, resolve));
       if (await this.#tryEach(busy, { tried: new Set(), busy: [], insist: true })) return true;
     }
     return false;
@@ -140,7 +140,6 @@ export class Search {
       else if (answer.why === 'fenced') this.#needs.fenced();
       else if (answer.why === 'busy') {
         so.busy.push(node);
-        this.#retryMs = Math.min(answer.retryMs, MAX_RETRY_MS);
         if (await this.#tryEach(shuffled(answer.alternatives, this.#needs.random), so)) return true;
       }
     }
@@ -150,7 +149,7 @@ export class Search {
   async #ask(node: string, insist: boolean): Promise<Answer> {
     const answer = await this.#askOnce(node, insist);
     // One link was replaced by another: that is no answer of the node's.
-    const isReplaced = answer !== 'granted' && !('is' in answer) && answer.code === 'mesh.link-closed';
+    const isReplaced = answer !== 'granted' && !('is' in answer) && answer.code === LINK_CLOSED.code;
     return isReplaced && this.#needs.linkTo(node) ? this.#askOnce(node, insist) : answer;
   }
 

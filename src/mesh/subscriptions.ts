@@ -5,6 +5,7 @@ import { type Reason, WireError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Control, ControlMessage } from '../format/mesh/control.ts';
 import type { MediaMessage } from '../format/mesh/media-codec.ts';
+import type { Resume } from '../media/exact-cursor.ts';
 import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
 import { Upstream, type UpstreamListener } from './upstream.ts';
@@ -23,16 +24,11 @@ const NO_ANSWER: Reason = {
   message: `the peer did not answer within ${ANSWER_MS} ms`,
 };
 const TOO_MANY: Reason = { code: 'mesh.too-many-questions', message: 'too many questions wait at the peer' };
-const CLOSED: Reason = { code: 'mesh.link-closed', message: 'the link to the peer closed' };
+/** Its code says that the node itself did not answer. */
+export const LINK_CLOSED: Reason = { code: 'mesh.link-closed', message: 'the link to the peer closed' };
 
 /** How far a peer has got with a stream. */
 export type HeadAnswer = Control<'headed'>;
-
-/** Where the next frame is missing that a subscription asks for. */
-export interface Resume {
-  readonly epoch: number;
-  readonly from: number;
-}
 
 interface Question {
   readonly timer: Timer;
@@ -86,9 +82,9 @@ export class Subscriptions {
     this.#desks.delete(peer);
     for (const { timer, answer } of [...desk.asked.values()]) {
       timer.cancel();
-      answer(CLOSED);
+      answer(LINK_CLOSED);
     }
-    for (const upstream of [...desk.fed.values()]) upstream.end(CLOSED);
+    for (const upstream of [...desk.fed.values()]) upstream.end(LINK_CLOSED);
   }
 
   /** Asks a peer for a stream. The listener is told what becomes of it, never before this returns. */
@@ -181,7 +177,7 @@ export class Subscriptions {
     const desk = this.#desks.get(peer);
     this.asked += 1;
     if (!desk || desk.asked.size >= MAX_ASKED) {
-      this.#clock.soon(() => answer(desk ? TOO_MANY : CLOSED));
+      this.#clock.soon(() => answer(desk ? TOO_MANY : LINK_CLOSED));
       return false;
     }
     const timer = this.#clock.after(ANSWER_MS, () => {

@@ -28,6 +28,9 @@ export interface UpstreamListener {
 /** `asked`, then `fed` by the peer; `over` when either side ended it. */
 export type UpstreamState = 'asked' | 'fed' | 'over';
 
+/** The code of an end that the same peer may mend. */
+export const OUT_OF_ORDER = 'mesh.order';
+
 export class Upstream {
   readonly key: StreamKey;
   readonly peer: Peer;
@@ -152,6 +155,6 @@ export class Upstream {
 
   /** A sender never reorders: what comes now can't be trusted, so the stream is asked for again. */
   #outOfOrder(what: string): void {
-    this.end({ code: 'mesh.order', message: `the peer broke the order of the stream: ${what}` });
+    this.end({ code: OUT_OF_ORDER, message: `the peer broke the order of the stream: ${what}` });
   }
 }

@@ -70,15 +70,12 @@ export class NodeMesh implements MeshFacts {
       },
       peers: () => this.#links.list(),
     });
-    this.#downstreams = new Downstreams(
-      { self: owner.node, ...config.relay },
-      {
-        ...{ clock, log, streamOf },
-        standingOf: (stream) => this.#replicas.standingOf(stream),
-        priorityOf: (key) => priorityOf(key, config.priority ?? []),
-        fenced: (key, epoch) => this.#fenced(key, epoch),
-      },
-    );
+    this.#downstreams = new Downstreams(config.relay, {
+      ...{ clock, log, streamOf },
+      placeInTree: (stream) => this.#replicas.placeInTree(stream),
+      priorityOf: (key) => priorityOf(key, config.priority ?? []),
+      fenced: (key, epoch) => this.#fenced(key, epoch),
+    });
     this.#replicas = new Replicas(
       { self: owner.node, holdMs: config.publish.holdMs, lingerMs: config.relay.lingerMs },
       {

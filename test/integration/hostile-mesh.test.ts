@@ -340,7 +340,7 @@ describe('is harmless:', () => {
   });
 
   test('answers that nobody waits for', async () => {
-    say(5_000, (id) => ({ is: 'no', id, why: 'busy', epoch: 0, retryMs: 0, alternatives: ['x', 'y'] }));
+    say(5_000, (id) => ({ is: 'no', id, why: 'busy', epoch: 0, alternatives: ['x', 'y'] }));
     say(5_000, (id) => ({ is: 'headed', id, epoch: x.epoch, seq: 1, live: true, path: [x.id] }));
     await read(x);
   });

@@ -144,10 +144,10 @@ export class SimNode {
     const streamOf = (key: StreamKey) => this.directory.get(key);
     this.subscriptions = new Subscriptions({ clock });
     this.downstreams = new Downstreams(
-      { self: id, softChildren: net.softChildren, maxChildren: 64 },
+      { softChildren: net.softChildren, maxChildren: 64 },
       {
         ...{ clock, log, streamOf, priorityOf: () => 0, fenced: (key) => this.replicas.fencedAt(key) },
-        standingOf: (stream) => this.replicas.standingOf(stream),
+        placeInTree: (stream) => this.replicas.placeInTree(stream),
       },
     );
     const sources = new Sources({

@@ -76,7 +76,6 @@ const no = z.object({
   why: z.enum(['nosrc', 'loop', 'busy', 'fenced', 'auth']),
   /** The sender's epoch of the stream; 0 if it has none. */
   epoch,
-  retryMs: waitMs,
   alternatives,
 });
 /** Gives back what was granted to the `sub` of this id. */

@@ -3,7 +3,7 @@ import { parseStreamKey, type StreamKey } from '../../../src/base/stream-key.ts'
 import type { Control, ControlMessage } from '../../../src/format/mesh/control.ts';
 import { MemoryBudget } from '../../../src/media/memory-budget.ts';
 import { Stream } from '../../../src/media/stream.ts';
-import { Downstreams, type Standing } from '../../../src/mesh/downstreams.ts';
+import { Downstreams, type TreePlace } from '../../../src/mesh/downstreams.ts';
 import type { Peer } from '../../../src/mesh/peer.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeLog, FakeSource, frameOf, NEWER, runOf, STREAM_OPTIONS } from '../../support/media.ts';
@@ -66,15 +66,15 @@ class Bench {
   readonly clock = new FakeClock();
   readonly log = new FakeLog();
   readonly streams = new Map<StreamKey, Stream>();
-  readonly standings = new Map<Stream, Standing>();
+  readonly standings = new Map<Stream, TreePlace>();
   readonly priorities = new Map<StreamKey, number>();
   readonly fenced: [StreamKey, number][] = [];
   readonly downstreams = new Downstreams(
-    { self: 'a', softChildren: 2, maxChildren: 4 },
+    { softChildren: 2, maxChildren: 4 },
     {
       ...{ clock: this.clock, log: this.log },
       streamOf: (key) => this.streams.get(key),
-      standingOf: (stream) => this.standings.get(stream) ?? { path: ['a'], isSwitching: false },
+      placeInTree: (stream) => this.standings.get(stream) ?? { path: ['a'], isSwitching: false },
       priorityOf: (key) => this.priorities.get(key) ?? 0,
       fenced: (key, epoch) => this.fenced.push([key, epoch]),
     },

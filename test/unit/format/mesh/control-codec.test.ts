@@ -75,7 +75,6 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
       'auth' as const,
     ),
     epoch: ids.epoch,
-    retryMs: waitMs,
     alternatives,
   }),
   fc.record({ is: fc.constantFrom('unsub' as const, 'gone' as const), ref: ids.ref, id: ids.id }),
