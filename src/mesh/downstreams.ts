@@ -6,21 +6,11 @@ import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { type Control, type ControlMessage, MAX_ALTERNATIVES, MAX_HEADS } from '../format/mesh/control.ts';
 import { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
-import type { Player, Pressure, Sink } from '../media/player.ts';
 import type { Stream } from '../media/stream.ts';
 import { readStreamKey } from '../registry/records.ts';
-import type { Place } from './gate.ts';
+import { Downstream, isFull, Row } from './downstream.ts';
 import type { Peer } from './peer.ts';
 import { MAX_HOPS } from './replica.ts';
-
-/** A link whose socket holds this much serves the next only when it ran empty. */
-const FULL_BYTES = 64 * 1024;
-/** So much in the socket, or beyond twice the window, is too much for whoever adds to it. */
-const OVERFULL_BYTES = 512 * 1024;
-/** A stream that has less under way is no heavy one. */
-const LIGHT_BYTES = 16 * 1024;
-/** Writes of one stream that are told apart. */
-const MAX_WRITES = 256;
 
 export interface DownstreamsOptions {
   /** Beyond so many children new ones are pointed to their siblings. */
@@ -46,106 +36,6 @@ export interface DownstreamsNeeds {
   readonly priorityOf: (key: StreamKey) => number;
   /** A peer has a higher epoch of the stream than this node. */
   readonly fenced: (key: StreamKey, epoch: number) => void;
-}
-
-/** What one peer pulls. */
-class Row {
-  readonly byRef = new Map<number, Downstream>();
-  /** Those that found the link full, in the order in which it serves them: who was served stands at the end. */
-  readonly waiting = new Set<Downstream>();
-}
-
-/** One stream that one peer pulls. */
-class Downstream implements Sink {
-  readonly stream: Stream;
-  readonly peer: Peer;
-  /** Of the question that it was granted for. */
-  readonly id: number;
-  readonly #row: Row;
-  readonly encoder: MeshEncoder;
-  readonly priority: number;
-  readonly startedMs: number;
-  readonly #over: (downstream: Downstream, why: Reason) => void;
-  player: Player | undefined;
-  /** The head that was told last. */
-  told: Place | undefined;
-  /** Its part of what is under way: where on the link its writes end, and their bytes. Oldest first. */
-  readonly #writes: { end: number; bytes: number }[] = [];
-  #underWayBytes = 0;
-
-  constructor(
-    of: Pick<Downstream, 'stream' | 'peer' | 'id' | 'encoder' | 'priority' | 'startedMs'> & {
-      readonly row: Row;
-    },
-    over: (downstream: Downstream, why: Reason) => void,
-  ) {
-    this.#row = of.row;
-    this.stream = of.stream;
-    this.peer = of.peer;
-    this.id = of.id;
-    this.encoder = of.encoder;
-    this.priority = of.priority;
-    this.startedMs = of.startedMs;
-    this.#over = over;
-  }
-
-  get ref(): number {
-    return this.encoder.streamRef;
-  }
-
-  get backlogBytes(): number {
-    return this.peer.backlogBytes;
-  }
-
-  /**
-   * A link that is full is so for all its streams; too full to be live it is only for those that have more of it than
-   * others. A light stream is not made to wait for a heavy one's backlog, but at worst.
-   */
-  get pressure(): Pressure {
-    const { backlogBytes, sentBytes, takenBytes, windowBytes } = this.peer;
-    if (!isFull(this.peer)) return 'none';
-    const underWayBytes = sentBytes - takenBytes;
-    this.#row.waiting.add(this);
-    const overBytes = underWayBytes - 2 * windowBytes;
-    if (backlogBytes >= OVERFULL_BYTES || overBytes >= OVERFULL_BYTES) return 'overfull';
-    if (overBytes < 0 && backlogBytes < FULL_BYTES) return 'full';
-    const fairBytes = underWayBytes / this.#row.byRef.size;
-    return this.#ownBytes() >= Math.max(LIGHT_BYTES, fairBytes) ? 'overfull' : 'full';
-  }
-
-  write(bytes: Buffer): void {
-    this.peer.write(bytes);
-    this.#underWayBytes += bytes.length;
-    const { sentBytes: end } = this.peer;
-    const last = this.#writes.at(-1);
-    if (!last || this.#writes.length < MAX_WRITES) this.#writes.push({ end, bytes: bytes.length });
-    else {
-      last.end = end;
-      last.bytes += bytes.length;
-    }
-    this.#ownBytes();
-  }
-
-  /** Of the bytes under way, those of this stream. */
-  #ownBytes(): number {
-    const { takenBytes } = this.peer;
-    let count = 0;
-    for (const { end, bytes } of this.#writes) {
-      if (end > takenBytes) break;
-      this.#underWayBytes -= bytes;
-      count += 1;
-    }
-    if (count > 0) this.#writes.splice(0, count);
-    return this.#underWayBytes;
-  }
-
-  end(why: Reason): void {
-    this.#over(this, why);
-  }
-
-  destroy(why: Reason): void {
-    this.#over(this, why);
-  }
 }
 
 const CHILD_LEFT: Reason = { code: 'relay.child-left', message: 'the peer gave the stream back' };
@@ -406,11 +296,6 @@ export class Downstreams {
     const key = readStreamKey(text);
     return key && this.#needs.streamOf(key);
   }
-}
-
-/** What is written now would wait. */
-function isFull({ backlogBytes, sentBytes, takenBytes, windowBytes }: Peer): boolean {
-  return backlogBytes >= FULL_BYTES || sentBytes - takenBytes >= windowBytes;
 }
 
 /** Is a stream over for everybody, or only at this node? */
