@@ -79,7 +79,13 @@ describe('a node of a cluster', () => {
       return found?.load.streams === 1 && found;
     });
     expect(record).toMatchObject({
-      ...{ node: 'test', region: 'eu', draining: false, mesh: [], rtmp: 'live.example.com:1935' },
+      ...{
+        node: 'test',
+        region: 'eu',
+        draining: false,
+        mesh: [expect.stringMatching(/^127\.0\.0\.1:\d+$/)],
+        rtmp: 'live.example.com:1935',
+      },
       http: `127.0.0.1:${node.httpPort}`,
     });
     expect(await redis.admin.hget(CLAIM, 'node')).toBe('test');

@@ -32,6 +32,7 @@ export async function runNode(settings: Readonly<Record<string, string>> = {}): 
       host: '127.0.0.1',
       'rtmp.port': '0',
       'http.port': '0',
+      'mesh.port': '0',
       'node.id': 'test',
       'log.level': 'debug',
       ...settings,
