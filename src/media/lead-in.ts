@@ -17,13 +17,16 @@ export interface EpochStart {
   readonly firstDts: number;
   /** The highest. */
   readonly newestDts: number;
-  /** Frames that were left out: nobody can decode them, or they are too old. */
+  /** Frames that were left out: nobody can decode them, or they are of another time. */
   readonly dropped: number;
 }
 
 /** Audio for this long without a video frame: the stream is audio only. */
 const AUDIO_ONLY_MS = 1000;
-/** Media older than this before a start with video is left out: players would wait through it. */
+/**
+ * Media that is further from a start with video is left out: players would wait through it if it is older; if it is newer,
+ * the clock stepped back since.
+ */
 const KEPT_MS = 1000;
 /** Audio for this long while video has no key frame: it starts without video. */
 const KEY_WAIT_MS = 10_000;
@@ -58,9 +61,11 @@ export class LeadIn {
     return undefined;
   }
 
-  /** @param keptMs media older than this before `atDts` is left out */
+  /** @param keptMs media that is further from `atDts` is left out */
   #start(atDts: number, keptMs = KEPT_MS): EpochStart {
-    const frames = this.#frames.filter((held) => !isShown(held) || (held.dts ?? 0) >= atDts - keptMs);
+    const frames = this.#frames.filter(
+      (held) => !isShown(held) || Math.abs((held.dts ?? 0) - atDts) <= keptMs,
+    );
     const times = frames.flatMap((held) => (isShown(held) && held.dts !== undefined ? [held.dts] : []));
     return {
       frames,

@@ -114,3 +114,12 @@ describe('the lead-in', () => {
     expect(held(setUpOnly).length).toBeLessThanOrEqual(4097);
   });
 });
+
+test('audio from before a step back of the clock is not of the start', () => {
+  const leadIn = new LeadIn();
+  leadIn.push(frame('aac sample', 5_000));
+  leadIn.push(frame('aac sample', 1_800));
+  const started = leadIn.push(frame('avc key', 2_000));
+  expect(started?.frames.map(({ dts }) => dts)).toEqual([1_800, 2_000]);
+  expect([started?.firstDts, started?.newestDts, started?.dropped]).toEqual([1_800, 2_000, 1]);
+});
