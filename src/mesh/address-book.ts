@@ -1,5 +1,6 @@
 // Where other nodes are reached: from the registry's node records, and remembered beyond them, so that an outage of the
 // registry cuts nobody off. Pure: time comes in by hand.
+import { hostOf, isLoopback } from '../base/address.ts';
 import type { NodeRecord } from '../registry/registry.ts';
 
 /** How long an address is good after its node was last in the registry's list. */
@@ -73,17 +74,11 @@ export class AddressBook {
   }
 
   #canReach(address: string, host: string): boolean {
-    return host === this.#owner.host || !isLoopback(address);
+    return host === this.#owner.host || !isLoopback(hostOf(address));
   }
 }
 
 function preferring(first: string | undefined, addresses: readonly string[]): readonly string[] {
   if (first === undefined || !addresses.includes(first)) return addresses;
   return [first, ...addresses.filter((address) => address !== first)];
-}
-
-/** RFC 1122 §3.2.1.3 (g), RFC 4291 §2.5.3, RFC 6761 §6.3. */
-function isLoopback(address: string): boolean {
-  const host = address.slice(0, address.lastIndexOf(':')).toLowerCase();
-  return /^(127\.|\[::1\]$|\[::ffff:(127\.|7f)|localhost\.?$|(.*\.)localhost\.?$)/.test(host);
 }

@@ -7,6 +7,7 @@ import type { StreamKey } from '../base/stream-key.ts';
 import { type Control, type ControlMessage, MAX_ALTERNATIVES, MAX_HEADS } from '../format/mesh/control.ts';
 import { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
 import type { Stream } from '../media/stream.ts';
+import { CodeCounter } from '../observe/metrics.ts';
 import { readStreamKey } from '../registry/records.ts';
 import { Downstream, isFull, Row } from './downstream.ts';
 import type { Peer } from './peer.ts';
@@ -52,7 +53,7 @@ export class Downstreams {
   #isLeaving = false;
   /** Counters that metrics read. */
   granted = 0;
-  readonly declined = new Map<Control<'no'>['why'], number>();
+  readonly declined = new CodeCounter('why');
 
   constructor(options: DownstreamsOptions, needs: DownstreamsNeeds) {
     this.#options = options;
@@ -163,7 +164,7 @@ export class Downstreams {
     const why = stream ? this.#refusal(stream, peer, { resume, insist }) : 'nosrc';
     if (why || !stream) {
       const no = why ?? 'nosrc';
-      this.declined.set(no, (this.declined.get(no) ?? 0) + 1);
+      this.declined.count(no);
       if (no === 'fenced' && stream && resume) this.#needs.fenced(stream.key, resume.epoch);
       peer.send({
         is: 'no',

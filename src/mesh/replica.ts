@@ -1,6 +1,6 @@
 // One stream that this node relays: who feeds it, and how it gets over the loss of that. Who is asked is search.ts's, what
 // becomes of runs and frames is intake.ts's, who is told is replicas.ts's.
-import type { Clock, Timer } from '../base/clock.ts';
+import { type Clock, jittered, type Timer } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
@@ -461,8 +461,8 @@ export class Replica implements StreamSource, UpstreamListener {
     this.#lookTimer?.cancel();
     const ms = LOOK_AGAIN_MS[Math.min(this.#looks, LOOK_AGAIN_MS.length - 1)] ?? 0;
     this.#looks += 1;
-    const jittered = ms * (0.9 + 0.2 * this.#needs.random());
-    this.#lookTimer = this.#needs.clock.after(jittered, () => void this.#lookInHold());
+    const inMs = jittered(ms, this.#needs.random);
+    this.#lookTimer = this.#needs.clock.after(inMs, () => void this.#lookInHold());
   }
 
   /**

@@ -2,6 +2,7 @@
 import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Stream } from '../media/stream.ts';
+import { CodeCounter } from '../observe/metrics.ts';
 import type { TreePlace } from './downstreams.ts';
 import { isLinkSilent, WATCH_EVERY_MS } from './failure-detector.ts';
 import type { Peer } from './peer.ts';
@@ -44,7 +45,7 @@ export class Replicas implements ReplicaOwner {
   #watch: Timer | undefined;
   #lookedMs = 0;
   /** Counters that metrics read. */
-  readonly switches = new Map<SwitchCause, number>();
+  readonly switches = new CodeCounter('cause');
   splices = 0;
   gaps = 0;
   fences = 0;
@@ -159,7 +160,7 @@ export class Replicas implements ReplicaOwner {
   }
 
   switched(cause: SwitchCause): void {
-    this.switches.set(cause, (this.switches.get(cause) ?? 0) + 1);
+    this.switches.count(cause);
   }
 
   spliced(verdict: 'splice' | 'gap'): void {

@@ -1,7 +1,7 @@
 // The search for an upstream: one node after the other is asked for the stream, who is known and linked first, until one
 // grants it. It knows who failed of late; what becomes of a grant is the replica's.
 import type { Clock } from '../base/clock.ts';
-import type { Reason } from '../base/errors.ts';
+import { messageOf, type Reason } from '../base/errors.ts';
 import type { Control } from '../format/mesh/control.ts';
 import { isLinkSilent } from './failure-detector.ts';
 import type { Peer } from './peer.ts';
@@ -158,7 +158,7 @@ export class Search {
     try {
       peer ??= await this.#needs.dial(node);
     } catch (error) {
-      return { code: 'mesh.unreachable', message: error instanceof Error ? error.message : String(error) };
+      return { code: 'mesh.unreachable', message: messageOf(error) };
     }
     if (this.#isOver) return OVER;
     const to = peer;

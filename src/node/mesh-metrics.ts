@@ -47,7 +47,7 @@ export function meshMetrics(of: MeshSources): MetricFamily[] {
       'Questions that a peer did not answer in time.',
       subscriptions.unanswered,
     ),
-    counter('tideway_switches_total', 'Changes of upstream, by cause.', labelled('cause', replicas.switches)),
+    counter('tideway_switches_total', 'Changes of upstream, by cause.', replicas.switches.samples()),
     counter('tideway_splices_total', 'New epochs that were spliced to what players had.', replicas.splices),
     counter('tideway_gaps_total', 'Times that frames were missing which no peer had.', replicas.gaps),
     counter(
@@ -65,14 +65,6 @@ export function meshMetrics(of: MeshSources): MetricFamily[] {
     gauge('tideway_unknown_streams', 'Streams that nobody had a moment ago.', sources.unknownCount),
     gauge('tideway_downstreams', 'Subscriptions that this node feeds.', downstreams.count),
     counter('tideway_downstreams_total', 'Subscriptions that this node granted.', downstreams.granted),
-    counter(
-      'tideway_declines_total',
-      'Subscriptions declined, by why.',
-      labelled('why', downstreams.declined),
-    ),
+    counter('tideway_declines_total', 'Subscriptions declined, by why.', downstreams.declined.samples()),
   ];
-}
-
-function labelled(label: string, counts: ReadonlyMap<string, number>): MetricSample[] {
-  return [...counts].map(([name, value]) => ({ value, labels: { [label]: name } }));
 }

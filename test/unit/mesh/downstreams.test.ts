@@ -256,7 +256,7 @@ describe('who asks is told no', () => {
     expect(bench.refusal(bench.peer('e'), stream, { resume: { epoch: 5, from: 1 } })).toBeUndefined();
     expect(bench.refusal(bench.peer('f'), stream, { insist: true })).toMatchObject({ why: 'busy' });
     expect(bench.refusal(b, stream), 'a child may ask again').toBeUndefined();
-    expect([...bench.downstreams.declined]).toEqual([['busy', 2]]);
+    expect(bench.downstreams.declined.samples()).toEqual([{ labels: { why: 'busy' }, value: 2 }]);
   });
 
   test('if it knows a higher epoch, which is news', () => {
