@@ -4,7 +4,7 @@ import type { Links } from '../mesh/links.ts';
 import type { Replicas } from '../mesh/replicas.ts';
 import type { Sources } from '../mesh/sources.ts';
 import type { Subscriptions } from '../mesh/subscriptions.ts';
-import { counter, gauge, type MetricFamily, type MetricSample } from '../observe/metrics.ts';
+import { counter, gauge, type MetricFamily } from '../observe/metrics.ts';
 
 export interface MeshSources {
   readonly links: Pick<
