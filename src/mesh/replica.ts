@@ -16,12 +16,14 @@ import type { Peer } from './peer.ts';
 import { Search } from './search.ts';
 import type { Found, Sources } from './sources.ts';
 import type { Subscriptions } from './subscriptions.ts';
-import { OUT_OF_ORDER, type Upstream, type UpstreamListener } from './upstream.ts';
+import { OUT_OF_ORDER, type ToldState, type Upstream, type UpstreamListener } from './upstream.ts';
 
 /** Links between an origin and its furthest replica (design §6). */
 export const MAX_HOPS = 4;
 /** Looks for a source while there is none: after these, then each second. */
 const LOOK_AGAIN_MS = [100, 200, 400, 1_000];
+/** Beside those that are known to live, so many are asked then. */
+const MAX_OTHERS = 4;
 
 /** Why a replica looks for another upstream; the counters of metrics go by it. */
 export type SwitchCause =
@@ -89,6 +91,13 @@ const LOOP: Reason = {
   message: 'the peer is fed by this node, or too far from the origin',
 };
 
+/** A search that was asked for while another was under way, and what fed the replica then. */
+interface SeekLater {
+  readonly named: readonly string[];
+  readonly cause: SwitchCause;
+  readonly from: Upstream | undefined;
+}
+
 export class Replica implements StreamSource, UpstreamListener {
   readonly key: StreamKey;
   readonly #options: ReplicaOptions;
@@ -103,10 +112,8 @@ export class Replica implements StreamSource, UpstreamListener {
   #former: Upstream | undefined;
   #seeking = false;
   /** Asked to look again while it looked. */
-  #seekAgain: { readonly named: readonly string[]; readonly cause: SwitchCause } | undefined;
+  #seekAgain: SeekLater | undefined;
   #watch: StreamWatch;
-  /** The upstream said that it holds: what still comes of it is the tail of what was, and no source. */
-  #isToldHeld = false;
   #over = false;
   #looks = 0;
   #lookTimer: Timer | undefined;
@@ -168,10 +175,11 @@ export class Replica implements StreamSource, UpstreamListener {
     return this.#current && [...this.#current.path, this.#options.self];
   }
 
-  /** How well it sees the stream's source: by an upstream that lives, by none, or by one that can't be heard. */
-  get sight(): 'clear' | 'lost' | 'silent' {
+  /** How well it sees the stream's source: as the origin's child, over others, not at all, or by one that can't be heard. */
+  get sight(): 'clear' | 'relayed' | 'lost' | 'silent' {
     if (!this.#current) return 'lost';
-    return isLinkSilent(this.#current.peer, this.#needs.clock.now()) ? 'silent' : 'clear';
+    if (isLinkSilent(this.#current.peer, this.#needs.clock.now())) return 'silent';
+    return this.#current.path.length === 1 ? 'clear' : 'relayed';
   }
 
   /** Is a change of its upstream under way? */
@@ -213,13 +221,15 @@ export class Replica implements StreamSource, UpstreamListener {
   async seek(named: readonly string[], cause: SwitchCause): Promise<void> {
     if (this.#over) return;
     if (this.#seeking) {
-      this.#seekAgain = { named, cause };
+      if (cause === 'held' || this.#seekAgain?.cause === 'origin') return;
+      this.#seekAgain = { named, cause, from: this.#current };
+      if (cause === 'origin') this.#search.interrupt();
       return;
     }
     this.#seeking = true;
     const before = this.#current;
     // Who is only called elsewhere stays where it is, if that is not to be had.
-    const goesOn = !before || cause !== 'origin';
+    const goesOn = !before || (cause !== 'origin' && cause !== 'held');
     const plan = {
       named: goesOn ? [...named, ...this.#above()] : named,
       goesOn,
@@ -234,13 +244,14 @@ export class Replica implements StreamSource, UpstreamListener {
     if (isMoved) this.#needs.owner.switched(cause);
     const again = this.#seekAgain;
     this.#seekAgain = undefined;
-    if (again && !(isMoved && this.#isDone(again))) void this.seek(again.named, again.cause);
+    if (again && !this.#isDone(again)) void this.seek(again.named, again.cause);
     else if (!this.#current) this.#orphaned();
   }
 
-  /** Did a search that came to something answer another one, too? */
-  #isDone({ named, cause }: { readonly named: readonly string[]; readonly cause: SwitchCause }): boolean {
-    return cause !== 'origin' || named.some((node) => node === this.upstreamNode);
+  /** Did what came of a search since then answer this one, too? */
+  #isDone({ named, cause, from }: SeekLater): boolean {
+    if (cause === 'origin') return named.some((node) => node === this.upstreamNode);
+    return this.#current !== undefined && this.#current !== from;
   }
 
   /** A node says that it is the stream's origin, with a higher epoch than was known here. */
@@ -336,15 +347,18 @@ export class Replica implements StreamSource, UpstreamListener {
     else this.#needs.owner.moved(this);
   }
 
-  stateChanged(upstream: Upstream, { at, msLeft, why }: Control<'state'>): void {
-    if (upstream !== this.#current || !this.#stream) return;
+  stateChanged(upstream: Upstream, state: ToldState): void {
+    if (upstream === this.#current) this.#heed(state);
+  }
+
+  /** Goes along with what the upstream says of the stream. */
+  #heed({ at, msLeft, why }: ToldState): void {
+    if (!this.#stream) return;
     switch (at) {
       case 'live':
-        this.#isToldHeld = false;
         this.#live();
         break;
       case 'held':
-        this.#isToldHeld = true;
         this.#hold(why ?? HELD, msLeft);
         break;
       case 'ended':
@@ -356,6 +370,11 @@ export class Replica implements StreamSource, UpstreamListener {
     this.#needs.subscriptions.unsubscribe(upstream);
     if (upstream === this.#former) this.#former = undefined;
     if (upstream === this.#current) this.#lose(upstream, why.code === OUT_OF_ORDER ? 'order' : 'closed');
+  }
+
+  /** The upstream holds: what still comes of it is the tail of what was, and no source. */
+  get #isToldHeld(): boolean {
+    return this.#current?.told.at === 'held';
   }
 
   #laneOf(upstream: Upstream): Lane {
@@ -402,8 +421,7 @@ export class Replica implements StreamSource, UpstreamListener {
   #adopt(upstream: Upstream, grant: Control<'ok'>): void {
     const { log, owner, clock } = this.#needs;
     const before = this.#current;
-    this.#leaveFormer();
-    this.#intake.drop();
+    this.#intake.endOverlap();
     this.#former = before?.state === 'fed' ? before : undefined;
     this.#current = upstream;
     this.#watch = new StreamWatch(clock.now());
@@ -419,7 +437,6 @@ export class Replica implements StreamSource, UpstreamListener {
     if (before) log.info({ ...fields, before: before.peer.node }, 'relay.switch');
     else log.info(fields, 'relay.start');
     const isNew = this.#stream === undefined;
-    this.#isToldHeld = grant.state === 'held';
     if (grant.state === 'live' || isNew) this.#live();
     // Who waited for a stream that is new here joins it first; without them there would be nothing to hold.
     const hold = () => upstream === this.#current && this.#hold(HELD, grant.msLeft);
@@ -474,10 +491,11 @@ export class Replica implements StreamSource, UpstreamListener {
       await this.seek([], 'held');
       return;
     }
-    const { origin } = await this.#find(true);
+    const { live, nodes } = await this.#find(true);
     const isHeld = () => !this.#over && this.#stream?.state.at === 'held';
-    const lives = origin?.state === 'live' && origin.epoch >= this.epoch && origin.node !== this.upstreamNode;
-    if (isHeld() && lives) await this.seek([origin.node], 'held');
+    const others = live.length > 0 ? [...live, ...nodes.slice(0, MAX_OTHERS)] : [];
+    const named = others.filter((node) => node !== this.upstreamNode);
+    if (isHeld() && named.length > 0) await this.seek(named, 'held');
     if (isHeld()) this.#lookAgain();
   }
 
@@ -490,6 +508,8 @@ export class Replica implements StreamSource, UpstreamListener {
       this.#current = this.#former;
       this.#former = undefined;
       this.#intake.drop();
+      this.#watch = new StreamWatch(this.#needs.clock.now());
+      this.#heed(this.#current.told);
       this.#needs.owner.moved(this);
     } else {
       this.#intake.endOverlap();

@@ -1,7 +1,7 @@
 // The search for an upstream: one node after the other is asked for the stream, who is known and linked first, until one
 // grants it. It knows who failed of late; what becomes of a grant is the replica's.
 import type { Clock } from '../base/clock.ts';
-import { messageOf, type Reason } from '../base/errors.ts';
+import { messageOf, type Reason, TidewayError } from '../base/errors.ts';
 import type { Control } from '../format/mesh/control.ts';
 import { isLinkSilent } from './failure-detector.ts';
 import type { Peer } from './peer.ts';
@@ -53,6 +53,8 @@ export class Search {
   /** The question that is under way. */
   #asking: { readonly upstream: Upstream; readonly answered: (answer: Answer) => void } | undefined;
   #isOver = false;
+  /** Ends the search that runs. */
+  #interrupted = new AbortController();
 
   constructor(needs: SearchNeeds) {
     this.#needs = needs;
@@ -78,6 +80,11 @@ export class Search {
     return upstream;
   }
 
+  /** Gives the search that runs up, between two nodes or while one is dialled: there is better to be asked. */
+  interrupt(): void {
+    this.#interrupted.abort();
+  }
+
   /** A node failed. */
   shun(node: string): void {
     const nowMs = this.#needs.clock.now();
@@ -92,14 +99,15 @@ export class Search {
 
   /** Asks until one grants. */
   async run({ named, goesOn, except }: SearchPlan): Promise<void> {
+    this.#interrupted = new AbortController();
     const tried = new Set<string>(except === undefined ? [] : [except]);
     const busy: string[] = [];
     // Who is known already is asked before anybody is looked up: that is a round trip, and no more.
     if (await this.#tryEach(this.candidates(named), { tried, busy, insist: false })) return;
-    if (!goesOn || this.#isOver) return;
+    if (!goesOn || this.#isStopped) return;
     const { nodes } = await this.#needs.find();
     if (await this.#tryEach(this.candidates(nodes), { tried, busy, insist: false })) return;
-    if (await this.#insist(busy)) return;
+    if (await this.#insist(busy, except)) return;
     // Better somebody who failed a moment ago than nobody.
     await this.#tryEach([...this.#shunned.keys()], { tried, busy, insist: true });
   }
@@ -118,10 +126,11 @@ export class Search {
   }
 
   /** Who was busy is asked again, by one that has nobody else; and once more, as that may pass. */
-  async #insist(busy: readonly string[]): Promise<boolean> {
-    for (let turn = 0; turn < 2 && busy.length > 0; turn += 1) {
+  async #insist(busy: readonly string[], except: string | undefined): Promise<boolean> {
+    for (let turn = 0; turn < 2 && busy.length > 0 && !this.#isStopped; turn += 1) {
       if (turn > 0) await new Promise<void>((resolve) => this.#needs.clock.after(RETRY_MS, resolve));
-      if (await this.#tryEach(busy, { tried: new Set(), busy: [], insist: true })) return true;
+      const tried = new Set<string>(except === undefined ? [] : [except]);
+      if (await this.#tryEach(busy, { tried, busy: [], insist: true })) return true;
     }
     return false;
   }
@@ -131,11 +140,12 @@ export class Search {
     so: { readonly tried: Set<string>; readonly busy: string[]; readonly insist: boolean },
   ): Promise<boolean> {
     for (const node of nodes) {
-      if (this.#isOver) return false;
+      if (this.#isStopped) return false;
       if (so.tried.has(node)) continue;
       so.tried.add(node);
       const answer = await this.#ask(node, so.insist);
       if (answer === 'granted') return true;
+      if (answer === OVER) return false;
       if (!('is' in answer)) this.shun(node);
       else if (answer.why === 'fenced') this.#needs.fenced();
       else if (answer.why === 'busy') {
@@ -153,11 +163,27 @@ export class Search {
     return isReplaced && this.#needs.linkTo(node) ? this.#askOnce(node, insist) : answer;
   }
 
+  get #isStopped(): boolean {
+    return this.#isOver || this.#interrupted.signal.aborted;
+  }
+
+  /** @throws TidewayError if the node can't be reached, or the search is given up meanwhile */
+  #dial(node: string): Promise<Peer> {
+    const { signal } = this.#interrupted;
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(new TidewayError(OVER.code, OVER.message));
+      signal.addEventListener('abort', giveUp, { once: true });
+      const done = () => signal.removeEventListener('abort', giveUp);
+      this.#needs.dial(node).then(resolve, reject).finally(done);
+    });
+  }
+
   async #askOnce(node: string, insist: boolean): Promise<Answer> {
     let peer = this.#needs.linkTo(node);
     try {
-      peer ??= await this.#needs.dial(node);
+      peer ??= await this.#dial(node);
     } catch (error) {
+      if (this.#isStopped) return OVER;
       return { code: 'mesh.unreachable', message: messageOf(error) };
     }
     if (this.#isOver) return OVER;

@@ -22,9 +22,11 @@ const MAX_ASKED = 32;
 export interface Found {
   readonly origin: { readonly node: string; readonly epoch: number; readonly state: OriginState } | undefined;
   readonly nodes: readonly string[];
+  /** Those of them that are known to have a live source: the origin that renews, or who just said so. */
+  readonly live: readonly string[];
 }
 
-const NOBODY: Found = { origin: undefined, nodes: [] };
+const NOBODY: Found = { origin: undefined, nodes: [], live: [] };
 
 export interface SourcesNeeds {
   readonly clock: Clock;
@@ -91,8 +93,8 @@ export class Sources {
     const remembered = known ? foundIn(known) : NOBODY;
     if (known && known.ageMs <= BELIEVED_MS) return remembered;
     // What is remembered of long ago may be wrong, so that it is the last that is tried.
-    const { origin, nodes } = await this.#whoHas(key);
-    return { origin, nodes: [...new Set([...nodes, ...remembered.nodes])] };
+    const { origin, nodes, live } = await this.#whoHas(key);
+    return { origin, live, nodes: [...new Set([...nodes, ...remembered.nodes])] };
   }
 
   async #lookup(key: StreamKey, fresh: boolean): Promise<Lookup | undefined> {
@@ -118,7 +120,8 @@ export class Sources {
   async #whoHas(key: StreamKey): Promise<Found> {
     const live = await this.#heads(key);
     live.sort((a, b) => b.head.epoch - a.head.epoch || a.head.path.length - b.head.path.length);
-    return { origin: originAmong(live), nodes: live.map(({ node }) => node) };
+    const nodes = live.map(({ node }) => node);
+    return { origin: originAmong(live), nodes, live: nodes };
   }
 
   #remember(key: StreamKey): void {
@@ -135,7 +138,7 @@ export class Sources {
 function foundIn({ origin, replicas }: Lookup): Found {
   const nearest = [...replicas].sort((a, b) => b.epoch - a.epoch || a.hops - b.hops);
   const nodes = [...(origin ? [origin.node] : []), ...nearest.map(({ node }) => node)];
-  return { origin, nodes: [...new Set(nodes)] };
+  return { origin, nodes: [...new Set(nodes)], live: origin?.state === 'live' ? [origin.node] : [] };
 }
 
 function originAmong(live: readonly { node: string; head: HeadAnswer }[]): Found['origin'] {

@@ -14,8 +14,8 @@ import { Upstream, type UpstreamListener } from './upstream.ts';
 const ANSWER_MS = 400;
 /** Questions that may wait at one peer; beyond it they fail at once. */
 const MAX_ASKED = 20_000;
-/** Of the questions that were not answered in time, so many are known still. */
-const MAX_LATE = 1_000;
+/** Of the questions that were not answered in time, so many are known still: all that may have waited at once. */
+const MAX_LATE = MAX_ASKED;
 /** Where the numbers of questions begin again. */
 const MAX_ID = 2 ** 32;
 
@@ -214,7 +214,9 @@ export class Subscriptions {
     if (!desk) return;
     const before = desk.fed.get(message.ref);
     if (before && before.key !== upstream.key) {
-      throw new WireError('mesh.ref', 'the peer gives two streams one number', { ref: message.ref });
+      const why = new WireError('mesh.ref', 'the peer gives two streams one number', { ref: message.ref });
+      upstream.decline(why);
+      throw why;
     }
     desk.leaving.delete(message.ref);
     if (upstream.state === 'over') {

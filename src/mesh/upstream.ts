@@ -25,6 +25,8 @@ export interface UpstreamListener {
   over(upstream: Upstream, why: Reason): void;
 }
 
+export type ToldState = Pick<Control<'state'>, 'at' | 'msLeft' | 'why'>;
+
 /** `asked`, then `fed` by the peer; `over` when either side ended it. */
 export type UpstreamState = 'asked' | 'fed' | 'over';
 
@@ -40,6 +42,7 @@ export class Upstream {
   #state: UpstreamState = 'asked';
   #ref = 0;
   #path: readonly string[] = [];
+  #told: ToldState = { at: 'live', msLeft: 0, why: undefined };
   /** The run that the peer is in; it speaks of no other. */
   #current: { readonly epochRef: number; readonly run: Run } | undefined;
   #nextSeq = 0;
@@ -65,6 +68,11 @@ export class Upstream {
     return this.#path;
   }
 
+  /** The state of the stream as the peer told it last. */
+  get told(): ToldState {
+    return this.#told;
+  }
+
   /** What the head is that the peer tells by its own numbers; undefined if it is not of the epoch that it is in. */
   placeOf(epochRef: number, seq: number): Place | undefined {
     return this.#current?.epochRef === epochRef ? { epoch: this.#current.run.epoch, seq } : undefined;
@@ -74,6 +82,7 @@ export class Upstream {
     this.#state = 'fed';
     this.#ref = message.ref;
     this.#path = message.path;
+    this.#told = { at: message.state, msLeft: message.msLeft, why: undefined };
     this.#listener.granted(this, message);
   }
 
@@ -111,6 +120,7 @@ export class Upstream {
         this.#listener.pathChanged(this);
         break;
       case 'state':
+        this.#told = message;
         this.#listener.stateChanged(this, message);
         break;
       default:

@@ -6,7 +6,6 @@ import type { FrameKind } from '../format/frame.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
 import type { Publication, PublisherInlet, PublishRequest } from '../media/publication.ts';
 import { Standby } from '../media/standby.ts';
-import { TakeoverLimit } from '../media/takeover.ts';
 import type { ClaimReason } from '../registry/registry.ts';
 
 /** `?role=backup` asks to stand by; every other publisher is a primary. */
@@ -47,8 +46,8 @@ export class PublisherSeat implements PublisherInlet {
   readonly role: PublisherRole;
   /** What its publications are opened with. */
   readonly request: PublishRequest;
-  /** Asked before it takes over: two that can't see each other must not do so for ever. */
-  readonly takeovers = new TakeoverLimit();
+  /** When it last took over without a sight of who was on air, by monotonic time. */
+  tookBlindlyMs = Number.NEGATIVE_INFINITY;
   readonly #asked: PublishRequest;
   readonly #needs: SeatNeeds;
   #state: SeatState = { at: 'new' };

@@ -17,7 +17,7 @@ const ABSENT_MS = 1_000;
 const WELL_MS = 10_000;
 /** A takeover that failed is tried again after so long. */
 const TRY_AGAIN_MS = 1_000;
-/** One that took over too often waits so long. */
+/** After a takeover without a sight of the primary, the next one within so long needs more proof. */
 const QUIET_MS = 60_000;
 /** The lease of a backup's record is 10 s. */
 const RENEW_MS = 3_000;
@@ -25,10 +25,11 @@ const RENEW_MS = 3_000;
 const CLAIM_SHOWS_MS = 4_000;
 
 /**
- * What a node sees of a stream that is fed from elsewhere: `clear` its source, or that there is none; `lost` its upstream
- * is gone; `silent` its upstream can't be heard, whether the peer stands still or the way to it.
+ * What a node sees of a stream that is fed from elsewhere: `clear` its origin, or that there is none; `relayed` an upstream
+ * that is not the origin; `lost` its upstream is gone; `silent` its upstream can't be heard, whether the peer stands still
+ * or the way to it.
  */
-export type Sight = 'clear' | 'lost' | 'silent';
+export type Sight = 'clear' | 'relayed' | 'lost' | 'silent';
 
 /** What a node can tell of streams that are fed from elsewhere. */
 export interface StreamSight {
@@ -106,6 +107,8 @@ export class Standbys {
     for (const seat of [...(this.#seats.get(key)?.keys() ?? [])]) {
       if (seat.role === 'backup') seat.dismiss(NEWER_BACKUP);
     }
+    // Who made room took the record along.
+    await this.#put(key);
   }
 
   add(seat: PublisherSeat): void {
@@ -173,25 +176,17 @@ export class Standbys {
     watched.isTrying = true;
     try {
       if (await this.#isCalledFor(seat)) {
-        if (!this.#isAllowed(seat, watched)) return;
+        const isBlind = this.#needs.sight.of(seat.key) !== 'clear';
         await this.#needs.takeOver(seat);
+        if (!seat.standby && !seat.hasLeft) this.takeovers += 1;
+        if (!seat.standby && isBlind) seat.tookBlindlyMs = this.#needs.clock.now();
       }
-      if (!seat.standby) this.takeovers += 1;
     } catch (error) {
       const fields = { stream: seat.key, role: seat.role, detail: messageOf(error) };
       this.#needs.log.warn(fields, 'publish.takeover-failed');
     }
     watched.isTrying = false;
     watched.nextTryMs = this.#needs.clock.now() + TRY_AGAIN_MS;
-  }
-
-  /** Two that take over from each other again and again, since they can't see each other, wait for a minute. */
-  #isAllowed(seat: PublisherSeat, watched: Watched): boolean {
-    const nowMs = this.#needs.clock.now();
-    if (seat.takeovers.allows(nowMs, 0)) return true;
-    watched.isTrying = false;
-    watched.nextTryMs = nowMs + QUIET_MS;
-    return false;
   }
 
   /**
@@ -204,17 +199,21 @@ export class Standbys {
     return isWell || this.#isSilenceOfPublisher(seat);
   }
 
-  async #isSilenceOfPublisher({ key, role }: PublisherSeat): Promise<boolean> {
+  async #isSilenceOfPublisher({ key, role, tookBlindlyMs }: PublisherSeat): Promise<boolean> {
     const { clock, sight, streamOf, registry, owner } = this.#needs;
     const stream = streamOf(key);
     if (stream && sight.of(key) === 'clear') return true;
     if (await sight.peersAreAhead(key)) return false;
-    // A backup is there for this: its primary's node closed, and nobody has heard of it since.
-    if (stream && role === 'backup' && sight.of(key) === 'lost') return true;
-    const origin = (await registry.lookup(key).catch(() => undefined))?.origin;
+    if (stream && sight.of(key) === 'relayed') return true;
+    // A backup is there for this: its primary's node closed, and nobody has heard of it since. Two that can't reach each
+    // other would do so in turn for ever: the second time within a minute, the claim has to show it.
+    const isFirst = clock.now() - tookBlindlyMs >= QUIET_MS;
+    if (stream && role === 'backup' && sight.of(key) === 'lost' && isFirst) return true;
+    const found = await registry.lookup(key).catch(() => undefined);
+    const origin = found?.origin;
     if (origin?.state !== 'live' || origin.node === owner.node) return true;
     const silentMs = stream?.silentMs(clock.now()) ?? CLAIM_SHOWS_MS;
-    const renewedMs = CLAIM_LEASE_MS - origin.leaseMs;
+    const renewedMs = CLAIM_LEASE_MS - origin.leaseMs + (found?.ageMs ?? 0);
     return renewedMs >= silentMs && silentMs >= CLAIM_SHOWS_MS;
   }
 
