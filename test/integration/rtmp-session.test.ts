@@ -584,9 +584,12 @@ describe('the server', () => {
 
   test('reaps 5,000 idle connections', { timeout: 30_000 }, async () => {
     const door = await open({ maxConnections: 10_000, handshakeMs: 500 });
-    const clients = await Promise.all(Array.from({ length: 5_000 }, () => RtmpClient.open(door.port)));
-    await eventually(() => door.server.connections === 0);
-    expect(door.server.accepted).toBe(5_000);
+    const clients: RtmpClient[] = [];
+    // No more at once than the kernel's row of connections to accept has room for (base/listen.ts).
+    for (let batch = 0; batch < 5; batch += 1) {
+      clients.push(...(await Promise.all(Array.from({ length: 1_000 }, () => RtmpClient.open(door.port)))));
+    }
+    await eventually(() => door.server.accepted === 5_000 && door.server.connections === 0);
     expect(door.refused.length).toBe(5_000);
     for (const client of clients) client.destroy();
   });

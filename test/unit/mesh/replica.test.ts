@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { parseStreamKey } from '../../../src/base/stream-key.ts';
 import type { ControlMessage } from '../../../src/format/mesh/control.ts';
 import { isMediaMessage } from '../../../src/format/mesh/media-codec.ts';
+import type { UpstreamListener } from '../../../src/mesh/upstream.ts';
 import { KEY } from '../../support/media.ts';
 import { bodiesOf } from '../../support/mesh-bytes.ts';
 
@@ -349,4 +351,50 @@ test('a goodbye that comes while a source is looked for is heeded afterwards', a
   relay.control(b, { is: 'goaway', deadlineMs: 1000 });
   await net.run(200);
   expect(net.node('c').parent).toBe('a');
+});
+
+test('what a lost upstream said of a hold is gone with it: the one before serves on', async () => {
+  const net = await netOf(['a', 'b', 'c'], 1);
+  void net.node('b').play();
+  await net.run(500);
+  const c = net.node('c');
+  void c.play();
+  await net.run(1_000);
+  expect(c.parent).toBe('b');
+  const [a, b] = [c.links.get('a'), c.links.get('b')];
+  if (!a || !b) throw new Error('a link is missing');
+  // a is adopted, says that it holds before its first frame came, and is gone.
+  const deafened = a.other?.write.bind(a.other);
+  if (a.other) a.other.write = (framed) => bodiesOf(framed).some(isMediaMessage) || deafened?.(framed);
+  c.relay.control(b, { is: 'goaway', deadlineMs: 1000 });
+  await net.run(20);
+  expect(c.parent).toBe('a');
+  const [upstream] = c.subscriptions.fedBy(a);
+  c.relay.control(a, { is: 'state', ref: upstream?.ref ?? 0, at: 'held', msLeft: 30_000 });
+  net.walls.add('ac');
+  a.close();
+  await net.run(500);
+  expect([c.parent, c.stream?.state.at]).toEqual(['b', 'live']);
+  await net.run(500);
+  expectWhole(c.sinks[0]?.ids ?? []);
+  expect(net.sent - (c.sinks[0]?.ids.at(-1) ?? 0)).toBeLessThan(2);
+});
+
+test('a peer that gives two streams one number is told off, and the search goes on', async () => {
+  const net = await netOf(['a', 'b']);
+  const b = net.node('b');
+  void b.play();
+  await net.run(500);
+  const a = b.links.get('a');
+  if (!a) throw new Error('b has no link to a');
+  const [fed] = b.subscriptions.fedBy(a);
+  const other = parseStreamKey('live', 'other');
+  const declined: unknown[] = [];
+  const listener = {
+    declined: (_of: unknown, why: unknown) => declined.push(why),
+  } as unknown as UpstreamListener;
+  const { id } = b.subscriptions.subscribe(a, other, { resume: undefined, insist: false }, listener);
+  const grant = { id, ref: fed?.ref ?? 0, epoch: 4096, head: 0, oldest: 0, path: ['a'], msLeft: 0 };
+  expect(() => b.relay.control(a, { is: 'ok', state: 'live', ...grant })).toThrow(/one number/);
+  expect(declined).toMatchObject([{ code: 'mesh.ref' }]);
 });

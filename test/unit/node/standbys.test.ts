@@ -290,6 +290,30 @@ describe('what looks like silence may be a loss of sight', () => {
   });
 });
 
+test('a backup takes over from each silence that its node sees, however many there are', async () => {
+  const primary = await Encoder.publish('', 1e6);
+  await pass(1000);
+  const sink = play();
+  await Encoder.publish('role=backup', 2e6);
+  await pass(1000);
+  for (let turn = 1; turn <= 5; turn += 1) {
+    primary.isWell = false;
+    await pass(1_000);
+    expect(backups(sink.ids.at(-1))).toBe(true);
+    primary.isWell = true;
+    await pass(11_000);
+    expect(primarys(sink.ids.at(-1))).toBe(true);
+    expect(publishing.standbys.takeovers).toBe(2 * turn);
+  }
+});
+
+test('one that lost sight of its primary takes over once a minute without more proof', async () => {
+  await Encoder.publish('role=backup', 2e6);
+  seen = { of: 'lost', peersAreAhead: false };
+  await pass(1_500);
+  expect(publishing.standbys.takeovers).toBe(1);
+});
+
 test('what stands by is of the memory for media, and goes with its publisher', async () => {
   await Encoder.publish('', 1e6);
   const before = budget.usedBytes;
