@@ -16,7 +16,7 @@ import { WS_BOUNDS } from './ws-bounds.ts';
 /** Connections at once that have not proven who they are; for more, those go that took longest. */
 export const MAX_UNPROVEN = 64;
 /** From the connection to the proof. */
-export const PROVE_MS = 5_000;
+const PROVE_MS = 5_000;
 const MAX_HEADER_BYTES = 4 * 1024;
 const PATH = '/';
 

@@ -18,9 +18,9 @@ import type { QuietLog } from './quiet-log.ts';
 import { SendWindow } from './send-window.ts';
 
 /** Bytes, heads of messages included, that a peer may send before it has proven itself; a hello and a proof are 400. */
-export const MAX_UNPROVEN_BYTES = 4 * 1024;
+const MAX_UNPROVEN_BYTES = 4 * 1024;
 /** Beyond it the peer takes nothing any more: senders stop at much less. */
-export const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
+const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
 /** A link is closed that has been silent for so long. */
 export const SILENT_MS = 10_000;
 /** From our close to the end of the socket. */

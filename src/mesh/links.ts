@@ -19,13 +19,13 @@ import { QuietLog } from './quiet-log.ts';
 
 export const BEAT_MS = 200;
 /** From the dialling of one address to the peer's proof. */
-export const DIAL_ADDRESS_MS = 1_000;
+const DIAL_ADDRESS_MS = 1_000;
 /** Over all addresses of a node. */
-export const DIAL_MS = 3_000;
+const DIAL_MS = 3_000;
 /** Nodes to which links are kept open without anybody asking. */
 export const MAX_KEPT = 32;
 /** Open links; a cluster has not so many nodes. */
-export const MAX_LINKS = 4_096;
+const MAX_LINKS = 4_096;
 /** Sockets close within link.ts's CLOSE_MS; what then is not closed is left to the end of the process. */
 const STOP_MS = 2_000;
 

@@ -4,11 +4,11 @@ import type { Reason } from '../base/errors.ts';
 /** A peer sends a beat each 200 ms: a link that said nothing for so long may be dead at the other end. */
 export const HALF_DEAD_MS = 500;
 
-export const DUPLICATE: Reason = {
+const DUPLICATE: Reason = {
   code: 'mesh.duplicate',
   message: 'there is another link between the two nodes',
 };
-export const REPLACED_BOOT: Reason = {
+const REPLACED_BOOT: Reason = {
   code: 'mesh.restarted',
   message: 'the node came back as a new process',
 };
