@@ -1,0 +1,107 @@
+// What the benchmark's processes are told and what they answer: messages between the bench and the publisher, the crowds
+// and the floors that it forks, each as JSON over the IPC channel of node:child_process.
+
+export type WireFormat = 'http-flv' | 'ws-flv' | 'rtmp';
+
+/** Which order an answer is for; every order has an answer. */
+interface Numbered {
+  readonly id: number;
+}
+
+/** What a forked process answers an order it could not carry out. */
+export interface Failed extends Numbered {
+  readonly failed: string;
+}
+
+// The publisher: one process, any number of streams, each on its own RTMP connection.
+
+export type PublisherOrder = Numbered &
+  (
+    | {
+        readonly do: 'publish';
+        /** `rtmp://127.0.0.1:1935/live`; the streams are s0, s1, ... */
+        readonly url: string;
+        readonly streams: number;
+        /** Payload of each stream, Mbit/s; the same frames each time (see media-plan.ts). */
+        readonly mbps: number;
+      }
+    | { readonly do: 'measure' }
+    /** Ends all streams cleanly behind the frame that is being sent. */
+    | { readonly do: 'stop' }
+  );
+
+/** Answers `publish` once every stream is on air, `measure` with what was since the last `measure`, `stop` with the rest. */
+export interface PublisherReport extends Numbered {
+  /** Streams on air. */
+  readonly streams: number;
+  /** Connections that the server closed. */
+  readonly lost: number;
+  /** Frames and payload bytes sent since the last `measure`, all streams together. */
+  readonly frames: number;
+  readonly payloadBytes: number;
+  /** How late a frame was written at most: the load's own trouble. */
+  readonly latestMs: number;
+  /** The most bytes that waited in a socket: the server's trouble. */
+  readonly backlogBytes: number;
+  /** Number of the newest frame of s0. */
+  readonly newest: number;
+  /** CPU that this process took since the last `measure`. */
+  readonly cpuMs: number;
+}
+
+// A crowd: one process, many players of one server, in groups.
+
+export type CrowdOrder = Numbered &
+  (
+    | {
+        readonly do: 'join';
+        readonly group: string;
+        readonly format: WireFormat;
+        /** `127.0.0.1:8080` */
+        readonly at: string;
+        /** One stream, or several that the players take in turn: `live/s0`. */
+        readonly streams: readonly string[];
+        readonly players: number;
+        /** They connect evenly within this time. */
+        readonly withinMs: number;
+        /** Connect and ask, and then never read. */
+        readonly frozen?: boolean;
+      }
+    /** What the group saw since the last `measure` or `join`. */
+    | { readonly do: 'measure'; readonly group: string }
+    | { readonly do: 'leave'; readonly group: string }
+  );
+
+/** Answers `join` once each player has its first key frame or has failed (frozen ones: has asked). */
+export interface CrowdReport extends Numbered {
+  readonly players: number;
+  readonly open: number;
+  /** Closed by the server, or never let in. */
+  readonly lost: number;
+  /** Bytes received since the last `measure`, all players. */
+  readonly bytes: number;
+  /** Of what they should have had since they joined, the part that the players got: see `delivery` in crowd.ts. */
+  readonly delivery: number;
+  /** From the mark in a frame, written as it was sent, to its last byte's arrival; of the players that are parsed. */
+  readonly delayMs: Spread;
+  /** From connecting to the last byte of the first key frame; of those that joined since the last `measure`. */
+  readonly joinMs: Spread;
+  /** The longest that a parsed player was without a byte. */
+  readonly longestPauseMs: number;
+  /** The wall time that this report covers. */
+  readonly spanMs: number;
+  /** CPU that this process took in it. */
+  readonly cpuMs: number;
+}
+
+export interface Spread {
+  readonly count: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+// A floor: writes a recorded row of flushes to whoever is connected, and does nothing else.
+
+/** One flush: when, from the start of the record, and how many bytes went to each player. */
+export type Flush = readonly [atMs: number, bytes: number];
