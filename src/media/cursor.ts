@@ -1,5 +1,6 @@
-// A player's place in the frame log: start, wait for a key frame, read on, skip. Pure: no sink, no socket.
-import type { Frame, TimedFrame } from '../format/frame.ts';
+// A player's place in the frame log: start, wait for a key frame, read on, go without frames, skip. Pure: no sink, no
+// socket.
+import type { TimedFrame } from '../format/frame.ts';
 import {
   counterpartOf,
   type FrameLog,
@@ -9,85 +10,156 @@ import {
   type Position,
   type TrackHeaders,
 } from './frame-log.ts';
+import { type BacklogLimits, type GoesWithout, type LeftOut, Shedding } from './shedding.ts';
 
-/** A reader's place in a frame log, and what of the log it is given. */
+/**
+ * A reader's place in a frame log, and what of the log it is given. Of its verbs, `place` comes first; then either the
+ * reader `takesAll`, and others' bytes will do, up to an entry that it is told to `follow`; or it reads its own frames.
+ */
 export interface LogReader<F extends TimedFrame> {
   /** The next position to read; undefined while the reader waits for a frame to start at. */
   readonly position: Position | undefined;
-  /** Can the next entry be given to it as it is given to all others? */
+  /** As it stood last: can the next entry be given to it as it is given to all others? */
   readonly isInStep: boolean;
-  /** How often the log overtook the reader, so that frames were left out. */
+  /** What it goes without, being slow. */
+  readonly without: GoesWithout;
+  /** Frames left out since it joined, skips not counted. */
+  readonly leftOut: LeftOut;
+  /** How often the log overtook the reader, or it was too slow for what is always given, so that it started anew. */
   readonly skips: number;
+  /**
+   * Finds a place for a reader that has none, or has to start anew: at the log's newest start, if that is not beyond
+   * the flush mark `mark`; else it waits.
+   * @returns what must go ahead of what it reads there; empty, too, where it has its place already
+   */
+  place(log: FrameLog, mark: Position): readonly F[];
+  /**
+   * Weighs how far the reader is behind the mark: can what comes next, be it up to the mark or behind it, be given to
+   * it as it is given to all others who stand there? No while it waits.
+   */
+  takesAll(log: FrameLog, mark: Position): boolean;
   /** The reader was given everything up to this entry by others: it goes on behind it. */
   follow(entry: LogEntry): void;
   /**
-   * The next frames for this reader, in order, up to and with the position `mark`, until `maxBytes` are reached; none
-   * only where it stands behind the mark, or waits.
+   * The next frames for a reader that has its place, in order, up to and with the position `mark`, until `maxBytes` are
+   * reached, without those that it goes without; none only where it stands behind the mark then, or waits.
    */
   read(log: FrameLog, mark: Position, maxBytes: number): F[];
 }
 
+/** A player that is slower than this share of its limits goes without disposable frames. */
+const SHARE = 0.5;
+/** Slowness at which a player starts anew: audio has to go, too. Sooner where there is no video that could go. */
+const LOST = 2;
+const LOST_WITHOUT_VIDEO = 1;
+
+const NOTHING: readonly never[] = [];
+
+/** Where a reader may start, if that is not beyond the flush mark. */
+export function newestStart(log: FrameLog, mark: Position): LogEntry | undefined {
+  const position = log.startPosition();
+  return position === undefined || position > mark ? undefined : log.at(position);
+}
+
 export class Cursor implements LogReader<TimedFrame> {
-  readonly isInStep = true;
+  readonly #shedding: Shedding;
   #position: Position | undefined;
   /** What the reader's decoder was last given, over all epochs. */
   #given: TrackHeaders = NO_HEADERS;
-  /** Those of the entry that was read last. */
+  /** Those of the entry that was read last, and its epoch. */
   #headers: TrackHeaders = NO_HEADERS;
+  #epoch = 0;
   #skips = 0;
+
+  constructor(limits: BacklogLimits) {
+    this.#shedding = new Shedding(limits, SHARE);
+  }
 
   get position(): Position | undefined {
     return this.#position;
+  }
+
+  get isInStep(): boolean {
+    return this.#shedding.without === 'nothing';
+  }
+
+  get without(): GoesWithout {
+    return this.#shedding.without;
+  }
+
+  get leftOut(): LeftOut {
+    return this.#shedding.leftOut;
   }
 
   get skips(): number {
     return this.#skips;
   }
 
-  follow(entry: LogEntry): void {
-    this.#position = entry.position + 1;
-    if (entry.headers === this.#headers) return;
-    this.#headers = entry.headers;
-    this.#given = {
-      metadata: entry.headers.metadata ?? this.#given.metadata,
-      video: entry.headers.video ?? this.#given.video,
-      audio: entry.headers.audio ?? this.#given.audio,
-      others: entry.headers.others ?? this.#given.others,
-    };
+  /** With the decoder set-up that the reader lacks. */
+  place(log: FrameLog, mark: Position): readonly TimedFrame[] {
+    const from = this.#position;
+    const isKept = from !== undefined && from >= log.oldest;
+    if (isKept && !this.#isLost(log, from, mark)) return NOTHING;
+    const start = newestStart(log, mark);
+    if (isKept && !(start && start.position > from)) return NOTHING;
+    if (from !== undefined) this.#skips += 1;
+    this.#position = start?.position;
+    if (!start) return NOTHING;
+    this.#shedding.restart();
+    const ahead = headersIn(start.headers)
+      .filter((frame) => !counterpartOf(frame, this.#given)?.payload.equals(frame.payload))
+      .map((frame) => ({ frame, time: start.time }));
+    this.#learn(start);
+    return ahead;
   }
 
-  /**
-   * A reader that waits, or that the log has overtaken, starts at the log's newest start, with the decoder set-up
-   * that it lacks; if there is none it waits, and the answer is empty.
-   */
+  takesAll(log: FrameLog, mark: Position): boolean {
+    if (this.#position === undefined || this.#position < log.oldest) return false;
+    this.#shedding.weigh(log, this.#position, mark);
+    return this.isInStep;
+  }
+
+  follow(entry: LogEntry): void {
+    // Set-up of an epoch in between may have been given, too: only this one's is known.
+    if (entry.run.epoch !== this.#epoch) this.#given = NO_HEADERS;
+    this.#shedding.pass(entry);
+    this.#pass(entry);
+  }
+
   read(log: FrameLog, mark: Position, maxBytes: number): TimedFrame[] {
     const frames: TimedFrame[] = [];
-    if (this.#position === undefined || this.#position < log.oldest) this.#start(log, mark, frames);
-    if (this.#position === undefined) return frames;
     let bytes = 0;
-    for (let entry = log.at(this.#position); entry && entry.position <= mark; ) {
-      if (!entry.repeated) {
-        frames.push(entry);
-        bytes += entry.frame.payload.length;
-      }
-      this.follow(entry);
-      if (bytes >= maxBytes) break;
-      entry = log.at(entry.position + 1);
+    while (this.#position !== undefined && bytes < maxBytes) {
+      const entry = this.#shedding.weigh(log, this.#position, mark);
+      if (!entry) break;
+      this.#pass(entry);
+      if (entry.repeated || this.#shedding.leavesOut(entry.frame)) continue;
+      frames.push(entry);
+      bytes += entry.frame.payload.length;
     }
     return frames;
   }
 
-  #start(log: FrameLog, mark: Position, frames: TimedFrame[]): void {
-    if (this.#position !== undefined) this.#skips += 1;
-    this.#position = undefined;
-    const position = log.startPosition();
-    const entry = position === undefined || position > mark ? undefined : log.at(position);
-    if (!entry) return;
-    this.#position = entry.position;
-    for (const frame of lacking(this.#given, entry.headers)) frames.push({ frame, time: entry.time });
+  /** Too slow even for what is always given? */
+  #isLost(log: FrameLog, position: Position, mark: Position): boolean {
+    this.#shedding.weigh(log, position, mark);
+    return this.#shedding.slowness > (log.hasVideo ? LOST : LOST_WITHOUT_VIDEO);
   }
-}
 
-function lacking(has: TrackHeaders, needs: TrackHeaders): Frame[] {
-  return headersIn(needs).filter((frame) => !counterpartOf(frame, has)?.payload.equals(frame.payload));
+  #pass(entry: LogEntry): void {
+    this.#position = entry.position + 1;
+    this.#learn(entry);
+  }
+
+  #learn({ headers, run }: LogEntry): void {
+    this.#epoch = run.epoch;
+    if (headers === this.#headers) return;
+    this.#headers = headers;
+    this.#given = {
+      metadata: headers.metadata ?? this.#given.metadata,
+      video: headers.video ?? this.#given.video,
+      audio: headers.audio ?? this.#given.audio,
+      others: headers.others ?? this.#given.others,
+    };
+  }
 }

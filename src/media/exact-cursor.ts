@@ -1,8 +1,9 @@
 // A follower's place in the frame log: it copies the log frame by frame, from a start on or from where its copy ends,
 // and what it is not given is announced. Pure: no sink, no socket.
 import { FrameKind, type LoggedFrame, type Run } from '../format/frame.ts';
-import type { LogReader } from './cursor.ts';
+import { type LogReader, newestStart } from './cursor.ts';
 import { type FrameLog, headersIn, type LogEntry, type Position } from './frame-log.ts';
+import { type BacklogLimits, type GoesWithout, type LeftOut, Shedding } from './shedding.ts';
 
 /** Where a copy goes on: it has all of `epoch` that is before the seq `from`. */
 export interface Resume {
@@ -10,16 +11,19 @@ export interface Resume {
   readonly from: number;
 }
 
-/** A reader that lags by more stream time goes without disposable frames, ms. */
-const WITHOUT_DISPOSABLE_MS = 1000;
-/** One that lags by more goes without video up to a key frame, ms. */
-const WITHOUT_VIDEO_MS = 2500;
+/** A follower that is slower goes without video up to a key frame; audio and set-up it is always given. */
+const LIMITS: BacklogLimits = { maxBacklogBytes: 8 * 1024 * 1024, maxBacklogMs: 2500 };
+/** One that is slower than this share of them goes without disposable frames: by 1 s. */
+const SHARE = 0.4;
+
+const NOTHING: readonly never[] = [];
 
 /**
  * Gives every entry, repeated set-up too. The first frame that a reader is given `opens` a run: that of its start, with
  * the times of what there is to read by then. Under pressure frames are left out; the next one's `afterSeq` tells.
  */
 export class ExactCursor implements LogReader<LoggedFrame> {
+  readonly #shedding = new Shedding(LIMITS, SHARE);
   #position: Position | undefined;
   /** Until the first frame is given: where the reader goes on. */
   #resume: Resume | undefined;
@@ -27,10 +31,6 @@ export class ExactCursor implements LogReader<LoggedFrame> {
   #unopened: Run | undefined;
   /** Frames behind this seq were left out, and that is not announced yet. */
   #afterSeq: number | undefined;
-  /** Video is left out up to a key frame. */
-  #isWithoutVideo = false;
-  /** The least that the reader lagged since its start, ms: what it had to catch up with is no slowness of its own. */
-  #leastLagMs = 0;
   #skips = 0;
 
   /** @param resume absent: it starts where players start, with the decoder set-up in effect there sent ahead */
@@ -47,88 +47,85 @@ export class ExactCursor implements LogReader<LoggedFrame> {
       this.#resume === undefined &&
       this.#unopened === undefined &&
       this.#afterSeq === undefined &&
-      !this.#isWithoutVideo
+      this.without === 'nothing'
     );
+  }
+
+  get without(): GoesWithout {
+    return this.#shedding.without;
+  }
+
+  get leftOut(): LeftOut {
+    return this.#shedding.leftOut;
   }
 
   get skips(): number {
     return this.#skips;
   }
 
-  follow(entry: LogEntry): void {
-    this.#position = entry.position + 1;
-    this.#leastLagMs = 0;
-  }
-
-  /** A reader that the log has overtaken starts anew, as if it had nothing. */
-  read(log: FrameLog, mark: Position, maxBytes: number): LoggedFrame[] {
-    const frames: LoggedFrame[] = [];
-    this.#place(log, mark, frames);
-    if (this.#position === undefined) return frames;
-    const markTime = log.at(mark)?.time ?? 0;
-    let bytes = 0;
-    for (const { frame } of frames) bytes += frame.payload.length;
-    while (bytes < maxBytes) {
-      const entry = log.at(this.#position);
-      if (!entry || entry.position > mark) break;
-      this.#position += 1;
-      const lagMs = Math.max(0, markTime - entry.time);
-      if (this.#resume) {
-        this.#leastLagMs = lagMs;
-        frames.push(openedAt(this.#resume, entry, log, mark));
-        this.#resume = undefined;
-      } else if (this.#isLeftOut(entry, lagMs, log)) {
-        this.#leaveOut(entry);
-        continue;
-      } else {
-        this.#leastLagMs = Math.min(this.#leastLagMs, lagMs);
-        frames.push(this.#announced(entry));
-      }
-      bytes += entry.frame.payload.length;
-    }
-    if (this.#position > mark) this.#leastLagMs = 0;
-    return frames;
-  }
-
-  /** Finds the reader's place, if it has none in this log. */
-  #place(log: FrameLog, mark: Position, frames: LoggedFrame[]): void {
-    if (this.#position !== undefined && this.#position >= log.oldest) return;
+  /** A reader that the log has overtaken starts anew, as if it had nothing. A start is given with its set-up ahead. */
+  place(log: FrameLog, mark: Position): readonly LoggedFrame[] {
     if (this.#position !== undefined) {
+      if (this.#position >= log.oldest) return NOTHING;
       this.#skips += 1;
       this.#position = undefined;
       this.#resume = undefined;
     }
     if (this.#resume) this.#position = log.resumePosition(this.#resume.epoch, this.#resume.from);
-    if (this.#position === undefined) this.#start(log, mark, frames);
+    return this.#position === undefined ? this.#start(log, mark) : NOTHING;
+  }
+
+  takesAll(log: FrameLog, mark: Position): boolean {
+    if (this.#position === undefined || this.#position < log.oldest) return false;
+    this.#shedding.weigh(log, this.#position, mark);
+    return this.isInStep;
+  }
+
+  follow(entry: LogEntry): void {
+    this.#position = entry.position + 1;
+    this.#shedding.pass(entry);
+  }
+
+  read(log: FrameLog, mark: Position, maxBytes: number): LoggedFrame[] {
+    const frames: LoggedFrame[] = [];
+    let bytes = 0;
+    if (this.#resume) this.#shedding.restart();
+    while (this.#position !== undefined && bytes < maxBytes) {
+      const entry = this.#shedding.weigh(log, this.#position, mark);
+      if (!entry) break;
+      this.#position = entry.position + 1;
+      if (this.#resume) {
+        frames.push(openedAt(this.#resume, entry, log, mark));
+        this.#resume = undefined;
+      } else if (this.#shedding.leavesOut(entry.frame)) {
+        this.#leaveOut(entry);
+        continue;
+      } else {
+        frames.push(this.#announced(entry));
+      }
+      bytes += entry.frame.payload.length;
+    }
+    return frames;
   }
 
   /** At the log's newest start, with the set-up that a decoder needs there. */
-  #start(log: FrameLog, mark: Position, frames: LoggedFrame[]): void {
+  #start(log: FrameLog, mark: Position): readonly LoggedFrame[] {
     this.#resume = undefined;
     this.#unopened = undefined;
     this.#afterSeq = undefined;
-    this.#isWithoutVideo = false;
-    const position = log.startPosition();
-    const entry = position === undefined || position > mark ? undefined : log.at(position);
-    if (!entry) return;
+    const entry = newestStart(log, mark);
+    if (!entry) return NOTHING;
+    this.#shedding.restart();
+    this.#position = entry.position + 1;
     const { time, frame } = entry;
     const run = runFrom(entry, frame.seq, log, mark);
     const afterSeq = frame.seq - 1;
+    const frames: LoggedFrame[] = [];
     for (const header of headersIn(entry.headers).sort((a, b) => a.seq - b.seq)) {
       frames.push({ frame: header, time, run, opens: frames.length === 0, isSetUp: true, afterSeq });
     }
     frames.push({ frame, time, run, opens: frames.length === 0, isSetUp: false, afterSeq });
-    this.#position = entry.position + 1;
-    this.#leastLagMs = Math.max(0, (log.at(mark)?.time ?? 0) - time);
-  }
-
-  #isLeftOut({ frame, position }: LogEntry, lagMs: number, log: FrameLog): boolean {
-    if (frame.kind !== FrameKind.video || frame.role === 'header') return false;
-    const slownessMs = lagMs - this.#leastLagMs;
-    const isFarBehind = slownessMs > WITHOUT_VIDEO_MS;
-    if (frame.role === 'key') this.#isWithoutVideo = isFarBehind && log.newestKey > position;
-    else if (isFarBehind) this.#isWithoutVideo = true;
-    return this.#isWithoutVideo || (frame.role === 'disposable' && slownessMs > WITHOUT_DISPOSABLE_MS);
+    return frames;
   }
 
   #leaveOut(entry: LogEntry): void {

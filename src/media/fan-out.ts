@@ -78,7 +78,8 @@ export class FanOut<F extends TimedFrame = TimedFrame> {
   pump(player: Player<F>): void {
     player.state = 'behind';
     while (!player.isFull) {
-      const frames = player.cursor.read(this.#log, this.#mark, PUMP_BYTES);
+      const ahead = player.cursor.place(this.#log, this.#mark);
+      const frames = [...ahead, ...player.cursor.read(this.#log, this.#mark, PUMP_BYTES)];
       if (frames.length === 0) break;
       player.take(this.#encode(frames));
     }

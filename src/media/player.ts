@@ -2,6 +2,7 @@
 import type { Reason } from '../base/errors.ts';
 import type { FrameEncoder, TimedFrame } from '../format/frame.ts';
 import type { LogReader } from './cursor.ts';
+import type { BacklogLimits } from './shedding.ts';
 
 /** `full`: the log must wait. `overfull`: too full to be live. */
 export type Pressure = 'none' | 'full' | 'overfull';
@@ -29,11 +30,7 @@ export interface PlayerOwner<F extends TimedFrame = TimedFrame> {
 }
 
 /** A player's bounds. */
-export interface PlayerLimits {
-  /** Bytes of media that a player may be behind. */
-  readonly maxBacklogBytes: number;
-  /** Stream time that a player may be behind, ms. */
-  readonly maxBacklogMs: number;
+export interface PlayerLimits extends BacklogLimits {
   /** Ms without one byte leaving for a player that has some to take. */
   readonly stallMs: number;
 }

@@ -1,5 +1,5 @@
 // The players of one stream: those that wait for a frame to start at, and the fan-outs of those that started. It closes
-// those that are too slow; when a stream is flushed, and when it ends, is the stream's to say.
+// those that take nothing; when a stream is flushed, and when it ends, is the stream's to say.
 import type { Clock, Timer } from '../base/clock.ts';
 import { every } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
@@ -14,7 +14,6 @@ import { eraBase } from './timeline.ts';
 
 const SWEEP_MS = 1000;
 
-const TOO_FAR_BEHIND: Reason = { code: 'player.backlog', message: 'the player is too far behind the stream' };
 const STALLED: Reason = { code: 'player.stalled', message: 'the player took no byte for too long' };
 
 export interface PlayersNeeds {
@@ -54,7 +53,7 @@ export class Players implements PlayerOwner {
   /** Adds one; it starts at the newest key frame, or waits for one. */
   add(encoder: FrameEncoder, sink: Sink, identity: PlayerIdentity): Player {
     const { clock, logger } = this.#needs;
-    const deps = { cursor: new Cursor(), owner: this, nowMs: clock.now() };
+    const deps = { cursor: new Cursor(this.#limits), owner: this, nowMs: clock.now() };
     const player = new Player(encoder, sink, identity, deps);
     logger.info({ stream: this.#key, format: encoder.format, remote: identity.remote }, 'play.start');
     this.#all.set(player, undefined);
@@ -146,17 +145,11 @@ export class Players implements PlayerOwner {
     return fanOut;
   }
 
-  /** Once a second: players that are too far behind, or take nothing, are closed with the reason. */
+  /** Once a second: players that take nothing are closed with the reason. */
   #sweep(): void {
     const nowMs = this.#needs.clock.now();
-    const { maxBacklogBytes, maxBacklogMs, stallMs } = this.#limits;
-    for (const [player, fanOut] of [...this.#all]) {
-      if (player.stalledMs(nowMs) >= stallMs) player.destroy(STALLED);
-      else if (player.wasLive && player.state === 'behind' && fanOut) {
-        const lag = fanOut.lag(player);
-        if (lag.ms > maxBacklogMs || lag.bytes + player.backlogBytes > maxBacklogBytes)
-          player.destroy(TOO_FAR_BEHIND);
-      }
+    for (const player of [...this.#all.keys()]) {
+      if (player.stalledMs(nowMs) >= this.#limits.stallMs) player.destroy(STALLED);
     }
   }
 }

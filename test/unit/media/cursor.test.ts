@@ -1,17 +1,20 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { TimedFrame } from '../../../src/format/frame.ts';
 import { Cursor } from '../../../src/media/cursor.ts';
 import { FrameLog } from '../../../src/media/frame-log.ts';
 import { MemoryBudget } from '../../../src/media/memory-budget.ts';
 import { frameOf, type PayloadName, runOf, WIDE_LOG } from '../../support/media.ts';
 
 const ALL = 1e9;
+/** Limits that no small test reaches. */
+const WIDE = { maxBacklogBytes: 1e12, maxBacklogMs: 1e12 };
 
 let log: FrameLog;
 let cursor: Cursor;
 
 beforeEach(() => {
   log = new FrameLog({ ...WIDE_LOG, logFrames: 4 }, new MemoryBudget(2 ** 40));
-  cursor = new Cursor();
+  cursor = new Cursor(WIDE);
 });
 
 /** Appends a frame whose id, dts and time are one number. */
@@ -19,8 +22,12 @@ function append(name: PayloadName, id: number, size = 0): void {
   log.append(frameOf(name, id, id, size), id);
 }
 
-function read(mark = log.next - 1, maxBytes = ALL): number[] {
-  return cursor.read(log, mark, maxBytes).map(({ frame }) => frame.seq);
+function give(mark = log.next - 1, maxBytes = ALL): TimedFrame[] {
+  return [...cursor.place(log, mark), ...cursor.read(log, mark, maxBytes)];
+}
+
+function read(mark?: number, maxBytes?: number): number[] {
+  return give(mark, maxBytes).map(({ frame }) => frame.seq);
 }
 
 describe('a cursor', () => {
@@ -38,7 +45,7 @@ describe('a cursor', () => {
     append('metadata', 3);
     append('avc key', 10);
     append('aac sample', 11);
-    expect(cursor.read(log, log.next - 1, ALL).map(({ frame, time }) => [frame.seq, time])).toEqual([
+    expect(give().map(({ frame, time }) => [frame.seq, time])).toEqual([
       [3, 10],
       [2, 10],
       [1, 10],

@@ -36,8 +36,12 @@ function shortly({ frame, run, opens, isSetUp, afterSeq }: LoggedFrame): string 
   return `${opens ? '*' : ''}${isSetUp ? `(${run.epoch}:${frame.seq})` : place}`;
 }
 
-function read(cursor: ExactCursor, mark = log.next - 1, maxBytes = ALL): string[] {
-  return cursor.read(log, mark, maxBytes).map(shortly);
+function give(cursor: ExactCursor, mark = log.next - 1, maxBytes = ALL): LoggedFrame[] {
+  return [...cursor.place(log, mark), ...cursor.read(log, mark, maxBytes)];
+}
+
+function read(cursor: ExactCursor, mark?: number): string[] {
+  return give(cursor, mark).map(shortly);
 }
 
 describe('a follower without a past', () => {
@@ -49,7 +53,7 @@ describe('a follower without a past', () => {
     append('avc key', 10);
     append('aac sample', 11, 8);
     append('avc delta', 12, 50);
-    const [first, ...others] = new ExactCursor().read(log, log.next - 1, ALL);
+    const [first, ...others] = give(new ExactCursor());
     expect(first?.run).toEqual({ epoch: 1, from: 10, firstDts: 10, newestDts: 12 });
     expect([first, ...others].flatMap((given) => (given ? [shortly(given)] : []))).toEqual([
       '*(1:1)',
@@ -96,7 +100,7 @@ describe('a follower without a past', () => {
     log.begin(runOf(2, 1, 500, 540));
     log.append(frameOf('avc header', 1, 4), 4, true);
     append('avc key', 1);
-    const given = cursor.read(log, log.next - 1, ALL);
+    const given = give(cursor);
     expect(given).toEqual([log.at(2), log.at(3), log.at(4)]);
     expect(given[1]?.run).toEqual(runOf(2, 1, 500, 540));
   });
@@ -143,7 +147,7 @@ describe('a follower that goes on', () => {
     append('aac header', 99, 9);
     log.begin(runOf(2));
     append('avc key', 500);
-    const [first] = new ExactCursor({ epoch: 1, from: 8 }).read(log, log.next - 1, ALL);
+    const [first] = give(new ExactCursor({ epoch: 1, from: 8 }));
     expect(first?.run).toEqual({ epoch: 1, from: 8, firstDts: 8, newestDts: 12 });
   });
 
@@ -152,7 +156,7 @@ describe('a follower that goes on', () => {
     append('avc delta', 21);
     for (const from of [12, 15, 20]) {
       const cursor = new ExactCursor({ epoch: 1, from });
-      const given = cursor.read(log, log.next - 1, ALL);
+      const given = give(cursor);
       expect(given.map(({ frame, opens, afterSeq }) => [frame.seq, opens, afterSeq])).toEqual([
         [20, true, from - 1],
         [21, false, 20],
@@ -272,7 +276,7 @@ describe('a follower that lags', () => {
     append('aac sample', 7, 300);
     append('avc key', 8, 400);
     append('aac sample', 9, 3000);
-    const given = cursor.read(log, log.next - 1, ALL);
+    const given = give(cursor);
     expect(given.map(shortly)).toEqual(['*2:7<4', '2:8', '2:9']);
     expect(given[0]?.run).toBe(log.run);
   });
@@ -366,7 +370,7 @@ class Reader {
   read(logged: readonly LogEntry[], mark: number, maxBytes: number, isPressed: boolean): void {
     this.#reads += 1;
     if (this.#reads === 1 && this.#resume) this.#expected = placeOf(this.#resume, logged);
-    const given = this.cursor.read(log, mark, maxBytes);
+    const given = give(this.cursor, mark, maxBytes);
     for (const one of given) this.copy.take(one);
     // Only a start makes a run that the log does not have.
     const start = given.filter(({ run }) => !logged.some((entry) => entry.run === run));

@@ -36,7 +36,7 @@ function join(fanOut: FanOut, sink = new FakeSink()): FakeSink {
     sink,
     { remote: 'test' },
     {
-      cursor: new Cursor(),
+      cursor: new Cursor({ maxBacklogBytes: 1e12, maxBacklogMs: 1e12 }),
       owner: {
         drained: (drained) => fanOut.pump(drained),
         left: (gone, why) => {

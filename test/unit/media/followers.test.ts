@@ -155,8 +155,8 @@ describe('a follower of a stream', () => {
     pass(6000);
     expect([sink.copy.seqs, sink.player?.state]).toEqual([[2, 3], 'behind']);
     sink.drainAll();
-    expect(sink.copy.seqs.slice(0, 14)).toEqual([2, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36, 39]);
-    expect(sink.copy.seqs.slice(14, 18)).toEqual([40, 41, 42, 43]);
+    const audio = Array.from({ length: 19 }, (_, index) => 3 + index * 3);
+    expect(sink.copy.seqs).toEqual([2, ...audio, 60, 61, 62, 63]);
     expect([sink.copy.seqs.at(-1), sink.player?.state]).toEqual([seq, 'live']);
     seq += 1;
     append('avc delta', seq, (seq - 3) * 100, 600_000);
