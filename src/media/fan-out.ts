@@ -1,18 +1,43 @@
 // One wire format, one way of serving it, many players. Frames that are due together are encoded once into one shared buffer, which
-// every live player gets in one write; the others are pumped alone from the log until they stand at the flush mark.
+// every live player gets in one write, a few players at a time; the others are pumped alone from the log until they stand
+// at the flush mark. When it is due is flush-window.ts's, whose turn it is turns.ts's.
+import { channel } from 'node:diagnostics_channel';
+import type { Clock, Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { FrameEncoder, LoggedFrame, TimedFrame, Tracks } from '../format/frame.ts';
+import type { CatchUpState } from './catch-up.ts';
+import type { FanOutCounters } from './counters.ts';
+import { FlushWindow } from './flush-window.ts';
 import type { FrameLog, LogEntry, Position } from './frame-log.ts';
 import type { Player } from './player.ts';
+import { STRETCH_BYTES, type Stretch, Stretches } from './stretches.ts';
 import { ERA_LIMIT_MS } from './timeline.ts';
+import type { Job, Turns } from './turns.ts';
 
-/** What a pumped player is given per write. */
-const PUMP_BYTES = 64 * 1024;
+/** A reader that is pumped gets so many stretches until it is somebody else's turn. */
+const STRETCHES_A_TURN = 4;
+/** The time is looked at after so many writes. */
+const WRITES_A_LOOK = 16;
+/** What was appended is flushed at once, and to all, when it reaches one of these. */
+const FLUSH_BYTES = 1024 * 1024;
+const FLUSH_FRAMES = 1024;
 
 const ERA_OVER: Reason = {
   code: 'stream.era-over',
   message: 'the time of this connection is used up (2^31 ms): connect again',
 };
+
+/** Told of each flush as it begins, for who measures: a `FlushRecord`. */
+const flushes = channel('tideway.flush');
+
+export interface FlushRecord {
+  readonly format: string;
+  /** Bytes that each player gets. */
+  readonly bytes: number;
+  readonly players: number;
+  /** Monotonic, ms. */
+  readonly atMs: number;
+}
 
 /** What the live players of a fan-out get of the log. */
 export interface Serving<F extends TimedFrame> {
@@ -40,24 +65,74 @@ function unlessRepeated(entry: LogEntry): TimedFrame | undefined {
   return entry.repeated ? undefined : entry;
 }
 
-export class FanOut<F extends TimedFrame = TimedFrame> {
+export interface FanOutNeeds {
+  readonly clock: Clock;
+  readonly turns: Turns;
+  /** Of frames. */
+  readonly log: FrameLog;
+  readonly counters: FanOutCounters;
+  /** No frame waits longer to be flushed with others, ms. */
+  readonly maxDelayMs: number;
+  /** The flush mark moved: who waited for it can be pumped. */
+  readonly moved: () => void;
+}
+
+/** A flush under way: who was live when it began gets these bytes. */
+interface Flush {
+  readonly bytes: Buffer;
+  readonly newest: LogEntry;
+  /** Places in the row of live players: of who is first, and how many there were. */
+  readonly first: number;
+  readonly count: number;
+  served: number;
+  readonly startMs: number;
+  costMs: number;
+}
+
+export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
   readonly encoder: FrameEncoder<F>;
-  readonly #log: FrameLog;
   readonly #serving: Serving<F>;
-  readonly #live: Player<F>[] = [];
-  /** The flush mark: every live player was given everything up to this position. */
+  readonly #clock: Clock;
+  readonly #turns: Turns;
+  readonly #log: FrameLog;
+  readonly #counters: FanOutCounters;
+  readonly #moved: () => void;
+  readonly #window: FlushWindow;
+  readonly #stretches = new Stretches();
+  /** Who leaves it leaves a hole, which the next flush closes: a flush that is under way knows players by their places. */
+  readonly #live: (Player<F> | undefined)[] = [];
+  #holes = 0;
+  /** Place of who is served first. */
+  #first = 0;
+  /** The flush mark: every live player was given everything up to this position, or a flush is under way. */
   #mark: Position;
+  /** Log bytes up to the mark. */
+  #markBytes: number;
+  #flush: Flush | undefined;
+  /** A flush will come: at its time, or when it is its turn. */
+  #due: Timer | 'in turn' | undefined;
   #closed: Reason | undefined;
 
-  constructor(encoder: FrameEncoder<F>, log: FrameLog, serving: Serving<F>) {
+  constructor(encoder: FrameEncoder<F>, serving: Serving<F>, needs: FanOutNeeds) {
     this.encoder = encoder;
-    this.#log = log;
     this.#serving = serving;
-    this.#mark = log.next - 1;
+    this.#clock = needs.clock;
+    this.#turns = needs.turns;
+    this.#log = needs.log;
+    this.#counters = needs.counters;
+    this.#moved = needs.moved;
+    this.#window = new FlushWindow(needs.maxDelayMs);
+    this.#mark = needs.log.next - 1;
+    this.#markBytes = needs.log.head?.totalBytes ?? 0;
   }
 
   get base(): number {
     return this.#serving.base;
+  }
+
+  /** All up to here was given to the live players, or is being given. */
+  get mark(): Position {
+    return this.#mark;
   }
 
   get isClosed(): boolean {
@@ -65,52 +140,72 @@ export class FanOut<F extends TimedFrame = TimedFrame> {
   }
 
   /** A player starts here: it gets the format's opening, and is pumped. */
-  join(player: Player<F>, tracks: Tracks): void {
+  join(player: Player<F>, tracks: Tracks): CatchUpState {
     const opening = this.encoder.open(tracks);
     if (opening.length > 0) player.take(opening);
-    this.pump(player);
+    return this.pump(player);
   }
 
   /**
-   * Gives a player that is not live what it lacks, as far as its sink takes it. At the flush mark it becomes live, if
-   * it is in step with the others; with nothing to start at or to go on with it becomes waiting.
+   * Gives a player that is not live what it lacks, as far as its sink takes it, and not all at once. At the flush mark
+   * it becomes live, if it is in step with the others; with nothing to start at or to go on with it becomes waiting.
    */
-  pump(player: Player<F>): void {
+  pump(player: Player<F>): CatchUpState {
     player.state = 'behind';
-    while (!player.isFull) {
-      const ahead = player.cursor.place(this.#log, this.#mark);
-      const frames = [...ahead, ...player.cursor.read(this.#log, this.#mark, PUMP_BYTES)];
-      if (frames.length === 0) break;
-      player.take(this.#encode(frames));
+    for (let count = 0; !player.isFull && this.#giveStretch(player); ) {
+      count += 1;
+      if (count === STRETCHES_A_TURN) return 'more';
     }
     const { position, isInStep } = player.cursor;
     const hasAll = position === undefined || position > this.#mark;
     if (this.#closed && hasAll) player.end(this.#closed);
     else if (position === this.#mark + 1 && isInStep) this.#promote(player);
-    else if (hasAll && !player.isFull) player.state = 'waiting';
+    else if (hasAll && !player.isFull) {
+      player.state = 'waiting';
+      return 'idle';
+    }
+    return 'done';
   }
 
-  /** Sends what was appended since the last flush to all live players, encoded once; closes at its end time. */
-  flush(): void {
+  /** Something was appended to the log. */
+  appended(): void {
     if (this.#closed) return;
-    const { endTime, share } = this.#serving;
-    const batch: F[] = [];
-    let newest: LogEntry | undefined;
-    let entry = this.#log.at(this.#mark + 1);
-    while (entry && entry.time < endTime) {
-      const shared = share(entry);
-      if (shared) batch.push(shared);
-      newest = entry;
-      entry = this.#log.at(entry.position + 1);
-    }
-    if (newest) this.#send(batch, newest);
-    if (entry) this.close(ERA_OVER);
+    const { head } = this.#log;
+    if (!head) return;
+    const isMuch =
+      head.position - this.#mark >= FLUSH_FRAMES || head.totalBytes - this.#markBytes >= FLUSH_BYTES;
+    if (isMuch) this.flushNow();
+    else if (this.#due === undefined && this.#flush === undefined) this.#schedule();
+  }
+
+  /** Sends all that was appended to all live players, encoded once; closes at its end time. */
+  flushNow(): void {
+    this.stop();
+    while (!this.#closed && (this.#flush || this.#begin())) this.#serve(Number.POSITIVE_INFINITY);
+  }
+
+  /** Goes on with the flush under way, or begins one. */
+  work(untilMs: number): boolean {
+    this.#due = undefined;
+    if (this.#closed || (!this.#flush && !this.#begin())) return true;
+    this.#serve(untilMs);
+    if (this.#flush) return false;
+    if (!this.#closed && this.#log.next - 1 > this.#mark) this.#schedule();
+    return true;
+  }
+
+  /** Nobody is left to be served. */
+  stop(): void {
+    if (this.#due !== 'in turn') this.#due?.cancel();
+    this.#due = undefined;
   }
 
   /** Nothing more will come: live players end now, the others when they have read up to the flush mark. */
   close(why: Reason): void {
+    if (this.#flush) this.#serve(Number.POSITIVE_INFINITY);
+    this.stop();
     this.#closed = why;
-    for (const player of [...this.#live]) player.end(why);
+    for (const player of [...this.#live]) player?.end(why);
   }
 
   /** The player left. */
@@ -127,21 +222,132 @@ export class FanOut<F extends TimedFrame = TimedFrame> {
     return { bytes: mark.totalBytes - next.totalBytes, ms: mark.time - next.time };
   }
 
-  /** Moves the flush mark up to `newest`, and gives the live players what is new. */
-  #send(batch: readonly F[], newest: LogEntry): void {
-    this.#mark = newest.position;
-    if (batch.length === 0 || this.#live.length === 0) return;
-    const bytes = this.#encode(batch);
-    // From the last to the first: a player that is demoted gives its place to one that was served already.
-    for (let index = this.#live.length - 1; index >= 0; index -= 1) {
-      const player = this.#live[index];
-      if (!player) continue;
-      player.take(bytes);
-      if (player.isOverfull) {
-        this.#demote(player);
-        player.cursor.follow(newest);
-      }
+  /** Bytes that it keeps for those who catch up. */
+  get stretchBytes(): number {
+    return this.#stretches.bytes;
+  }
+
+  /** Lets go of what nobody was given since the last time. */
+  sweep(): void {
+    this.#stretches.sweep();
+  }
+
+  #schedule(): void {
+    const waitMs = this.#window.waitMs(this.#clock.now(), this.#turns.flushShare);
+    if (waitMs < 1) this.#takeTurn();
+    else this.#due = this.#clock.after(waitMs, () => this.#takeTurn());
+  }
+
+  #takeTurn(): void {
+    this.#due = 'in turn';
+    this.#turns.flush(this);
+  }
+
+  /** Moves the flush mark up to the head, or to the end time, and encodes what is new; is there anybody to give it to? */
+  #begin(): boolean {
+    const { endTime, share } = this.#serving;
+    const startMs = this.#clock.now();
+    const batch: F[] = [];
+    let newest: LogEntry | undefined;
+    let entry = this.#log.at(this.#mark + 1);
+    while (entry && entry.time < endTime) {
+      const shared = share(entry);
+      if (shared) batch.push(shared);
+      newest = entry;
+      entry = this.#log.at(entry.position + 1);
     }
+    if (newest) {
+      this.#mark = newest.position;
+      this.#markBytes = newest.totalBytes;
+      this.#moved();
+    }
+    this.#closeHoles();
+    const count = this.#live.length;
+    if (newest && batch.length > 0 && count > 0) {
+      const bytes = this.#encode(batch);
+      const first = this.#first % count;
+      this.#flush = { bytes, newest, first, count, served: 0, startMs, costMs: this.#clock.now() - startMs };
+      this.#counters.flushes += 1;
+      if (flushes.hasSubscribers) this.#publish(bytes.length, count, startMs);
+    }
+    if (entry) this.close(ERA_OVER);
+    return this.#flush !== undefined;
+  }
+
+  #publish(bytes: number, players: number, atMs: number): void {
+    const record: FlushRecord = { format: this.encoder.format, bytes, players, atMs };
+    flushes.publish(record);
+  }
+
+  /** Gives the flush under way to those who lack it, until it is time. */
+  #serve(untilMs: number): void {
+    const flush = this.#flush;
+    if (!flush) return;
+    const { bytes, newest, first, count, costMs } = flush;
+    const startMs = this.#clock.now();
+    let nowMs = startMs;
+    while (flush.served < count && nowMs < untilMs) {
+      const end = Math.min(count, flush.served + WRITES_A_LOOK);
+      for (; flush.served < end; flush.served += 1) {
+        const place = first + flush.served;
+        const player = this.#live[place < count ? place : place - count];
+        if (!player) continue;
+        player.take(bytes);
+        if (player.fallsBehind(newest.time)) {
+          this.#demote(player);
+          player.cursor.follow(newest);
+        }
+      }
+      nowMs = this.#clock.now();
+    }
+    flush.costMs = costMs + nowMs - startMs;
+    if (flush.served === count) this.#served(flush);
+  }
+
+  #served({ count, bytes, startMs, costMs, first }: Flush): void {
+    this.#flush = undefined;
+    this.#first = first + Math.ceil(count / 7);
+    this.#window.flushed(startMs, costMs);
+    this.#counters.writes += count;
+    this.#counters.bytes += count * bytes.length;
+  }
+
+  /** The next piece of the log for a player; false: there is none. */
+  #giveStretch(player: Player<F>): boolean {
+    const { cursor } = player;
+    const ahead = cursor.place(this.#log, this.#mark);
+    if (ahead.length > 0) player.take(this.#encode(ahead));
+    const { position } = cursor;
+    if (position === undefined || position > this.#mark) return false;
+    if (cursor.takesAll(this.#log, this.#mark)) {
+      const { bytes, last } = this.#stretchFrom(position);
+      if (bytes.length > 0) player.take(bytes);
+      cursor.follow(last);
+      return true;
+    }
+    const frames = cursor.read(this.#log, this.#mark, STRETCH_BYTES);
+    if (frames.length > 0) player.take(this.#encode(frames));
+    return cursor.position !== position;
+  }
+
+  /** What everybody at a position is given next. */
+  #stretchFrom(start: Position): Stretch {
+    const known = this.#stretches.at(start);
+    if (known) return known;
+    const batch: F[] = [];
+    let last: LogEntry | undefined;
+    let bytes = 0;
+    for (let entry = this.#log.at(start); entry && entry.position <= this.#mark && bytes < STRETCH_BYTES; ) {
+      const shared = this.#serving.share(entry);
+      if (shared) batch.push(shared);
+      bytes += entry.frame.payload.length;
+      last = entry;
+      entry = this.#log.at(entry.position + 1);
+    }
+    if (!last) throw new Error(`nothing is logged at ${start}`);
+    const stretch = { bytes: batch.length > 0 ? this.#encode(batch) : EMPTY, last };
+    if (bytes >= STRETCH_BYTES) this.#stretches.keep(start, stretch);
+    return stretch;
   }
 
   /** A track that lags behind the start of an era is shown at its start: no format has times below 0. */
@@ -154,19 +360,30 @@ export class FanOut<F extends TimedFrame = TimedFrame> {
   }
 
   #promote(player: Player<F>): void {
-    player.state = 'live';
-    player.wasLive = true;
+    player.goLive(this.#log.at(this.#mark)?.time ?? 0);
     player.liveIndex = this.#live.length;
     this.#live.push(player);
   }
 
   #demote(player: Player<F>): void {
-    const last = this.#live.pop();
-    if (last && last !== player) {
-      this.#live[player.liveIndex] = last;
-      last.liveIndex = player.liveIndex;
-    }
+    this.#live[player.liveIndex] = undefined;
+    this.#holes += 1;
     player.liveIndex = -1;
     player.state = 'behind';
   }
+
+  #closeHoles(): void {
+    if (this.#holes === 0) return;
+    let count = 0;
+    for (const player of this.#live) {
+      if (!player) continue;
+      this.#live[count] = player;
+      player.liveIndex = count;
+      count += 1;
+    }
+    this.#live.length = count;
+    this.#holes = 0;
+  }
 }
+
+const EMPTY: Buffer = Buffer.alloc(0);

@@ -1,29 +1,45 @@
-// How long frames may be gathered before they are flushed: pure. The dearer a flush, the longer the window.
+// When frames that were gathered are flushed: pure. The dearer a flush, and the busier the event loop with flushes, the
+// longer the window from one to the next.
 
-/** The part of the event loop that flushing one stream may take. */
-const LOOP_SHARE = 0.25;
-/** Below this a timer costs more than it saves: frames go out at once. */
+/** The part of the event loop that the flushes of one fan-out may take. */
+const OWN_SHARE = 0.15;
+/** Below this a window costs more than it saves: frames go out at once. */
 const MIN_WINDOW_MS = 4;
 /** Weight of the newest flush in the running mean. */
 const SMOOTHING = 0.2;
+/** All fan-outs together may take so much until everybody's window grows, and so much when it is as long as it gets. */
+const BUSY_SHARE = 0.4;
+const FULL_SHARE = 0.8;
 
 export class FlushWindow {
   readonly #maxMs: number;
   #costMs = 0;
+  #lastMs = Number.NEGATIVE_INFINITY;
 
   /** @param maxMs no frame waits longer, ms */
   constructor(maxMs: number) {
     this.#maxMs = maxMs;
   }
 
-  /** Ms to gather frames before the next flush; 0 is at once. */
-  get ms(): number {
-    const wanted = this.#costMs / LOOP_SHARE;
+  /**
+   * How long from one flush to the next, ms; 0: each frame goes at once.
+   * @param loopShare of all flushes of the node, 0 to 1
+   */
+  ms(loopShare: number): number {
+    const busy = Math.max(0, (loopShare - BUSY_SHARE) / (FULL_SHARE - BUSY_SHARE));
+    const wanted = Math.max(this.#costMs / OWN_SHARE, busy * this.#maxMs);
     return wanted < MIN_WINDOW_MS ? 0 : Math.min(wanted, this.#maxMs);
   }
 
-  /** A flush took this long, ms. */
-  flushed(costMs: number): void {
+  /** For how long a frame that is there now waits for others, ms; at most `maxMs`, 0: not at all. */
+  waitMs(nowMs: number, loopShare: number): number {
+    const windowMs = this.ms(loopShare);
+    return Math.min(windowMs, Math.max(0, this.#lastMs + windowMs - nowMs));
+  }
+
+  /** A flush that began at `startMs` took so much of the event loop, ms. */
+  flushed(startMs: number, costMs: number): void {
+    this.#lastMs = startMs;
     this.#costMs += (costMs - this.#costMs) * SMOOTHING;
   }
 }

@@ -148,7 +148,7 @@ export class FrameLog {
   }
 
   /**
-   * Adds a frame of the run at the head. Nothing is evicted until `trim`, so that what was not flushed yet stays.
+   * Adds a frame of the run at the head. Nothing is evicted until `trim`.
    * @param isSetUp decoder set-up from before the run, sent ahead of it
    */
   append(frame: Frame, time: number, isSetUp = false): LogEntry {
@@ -192,10 +192,16 @@ export class FrameLog {
     return entry;
   }
 
-  /** Evicts what is over the bounds, oldest first; the head always stays. */
-  trim(): void {
+  /**
+   * Evicts what is over the bounds, oldest first; the head always stays.
+   * @param upTo the newest position that may go: what is not flushed yet stays
+   */
+  trim(upTo: Position = this.#next): void {
     const headTime = this.head?.time ?? 0;
-    for (let oldest = this.at(this.#oldest); oldest && this.#isOver(oldest, headTime); ) {
+    for (
+      let oldest = this.at(this.#oldest);
+      oldest && oldest.position <= upTo && this.#isOver(oldest, headTime);
+    ) {
       this.#evictOldest();
       oldest = this.at(this.#oldest);
     }

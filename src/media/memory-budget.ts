@@ -21,6 +21,11 @@ export class MemoryBudget {
     return this.#usedBytes > this.limitBytes;
   }
 
+  /** Close to it: players that are behind are closed. */
+  get closesSlow(): boolean {
+    return this.#usedBytes > this.limitBytes * 0.92;
+  }
+
   /** Far over it: logs let go of their newest GOP, too, as far as they must. */
   get isExhausted(): boolean {
     return this.#usedBytes > this.limitBytes * EXHAUSTED_SHARE;

@@ -2,7 +2,6 @@
 import type { Reason } from '../base/errors.ts';
 import type { FrameEncoder, TimedFrame } from '../format/frame.ts';
 import type { LogReader } from './cursor.ts';
-import type { BacklogLimits } from './shedding.ts';
 
 /** `full`: the log must wait. `overfull`: too full to be live. */
 export type Pressure = 'none' | 'full' | 'overfull';
@@ -30,7 +29,11 @@ export interface PlayerOwner<F extends TimedFrame = TimedFrame> {
 }
 
 /** A player's bounds. */
-export interface PlayerLimits extends BacklogLimits {
+export interface PlayerLimits {
+  /** Bytes of media that a player may be behind by its own slowness. */
+  readonly maxBacklogBytes: number;
+  /** Stream time that a player may be behind by its own slowness, ms. */
+  readonly maxBacklogMs: number;
   /** Ms without one byte leaving for a player that has some to take. */
   readonly stallMs: number;
 }
@@ -46,8 +49,12 @@ export type PlayerState = 'waiting' | 'behind' | 'live' | 'ended';
 
 /** A sink that holds this much takes no further bytes from the log until it ran empty. */
 const FULL_BYTES = 64 * 1024;
-/** A live player that holds this much is pumped alone from then on, so that its backlog stays in the shared log. */
+/**
+ * A live player that holds this much, or has not run empty for so much stream time, ms, is pumped alone from then on: so
+ * its backlog stays in the shared log, and can be thinned.
+ */
 const OVERFULL_BYTES = 512 * 1024;
+const OVERFULL_MS = 1000;
 
 export class Player<F extends TimedFrame = TimedFrame> {
   readonly encoder: FrameEncoder<F>;
@@ -60,12 +67,14 @@ export class Player<F extends TimedFrame = TimedFrame> {
   state: PlayerState = 'waiting';
   /** Its place in its fan-out's row of live players; moved by the fan-out alone. */
   liveIndex = -1;
-  /** Was it live once? From then on being behind is its own slowness. */
-  wasLive = false;
+  /** Why it is over; undefined until then. */
+  endReason: Reason | undefined;
   /** Bytes given to the sink. */
   bytesTaken = 0;
   #bytesGone = 0;
   #progressMs: number;
+  /** Stream time of the newest frame that it was given when its sink was empty behind it. */
+  #emptyTime = Number.NEGATIVE_INFINITY;
 
   constructor(
     encoder: FrameEncoder<F>,
@@ -89,19 +98,25 @@ export class Player<F extends TimedFrame = TimedFrame> {
 
   /** Must the log wait for the sink? */
   get isFull(): boolean {
-    return this.#pressure !== 'none';
-  }
-
-  /** Too full to be live. */
-  get isOverfull(): boolean {
-    return this.#pressure === 'overfull';
-  }
-
-  get #pressure(): Pressure {
     const { pressure, backlogBytes } = this.#sink;
-    if (pressure !== undefined) return pressure;
-    if (backlogBytes >= OVERFULL_BYTES) return 'overfull';
-    return backlogBytes >= FULL_BYTES ? 'full' : 'none';
+    return pressure === undefined ? backlogBytes >= FULL_BYTES : pressure !== 'none';
+  }
+
+  /** Is it too full to be live? Asked after it was given what goes up to the stream time `time`, ms. */
+  fallsBehind(time: number): boolean {
+    const { pressure, backlogBytes } = this.#sink;
+    if (pressure !== undefined) return pressure === 'overfull';
+    if (backlogBytes === 0) {
+      this.#emptyTime = time;
+      return false;
+    }
+    return backlogBytes >= OVERFULL_BYTES || time - this.#emptyTime > OVERFULL_MS;
+  }
+
+  /** It is live from the stream time `time` on, ms. */
+  goLive(time: number): void {
+    this.state = 'live';
+    this.#emptyTime = time;
   }
 
   take(bytes: Buffer): void {
@@ -129,6 +144,7 @@ export class Player<F extends TimedFrame = TimedFrame> {
   /** The door says that the connection is gone. Calm when repeated. */
   leave(why: Reason): void {
     if (this.state === 'ended') return;
+    this.endReason = why;
     this.#owner.left(this, why);
     this.state = 'ended';
   }

@@ -1,27 +1,42 @@
 // The players of one stream: those that wait for a frame to start at, and the fan-outs of those that started. It closes
-// those that take nothing; when a stream is flushed, and when it ends, is the stream's to say.
+// those that take nothing; when a stream ends is the stream's to say.
 import type { Clock, Timer } from '../base/clock.ts';
 import { every } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { FrameEncoder } from '../format/frame.ts';
+import { CatchUp, type CatchUpState } from './catch-up.ts';
+import type { MediaCounters } from './counters.ts';
 import { Cursor } from './cursor.ts';
 import { eraFrom, FanOut } from './fan-out.ts';
-import type { FrameLog } from './frame-log.ts';
+import type { FrameLog, Position } from './frame-log.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import { Player, type PlayerIdentity, type PlayerLimits, type PlayerOwner, type Sink } from './player.ts';
 import { eraBase } from './timeline.ts';
+import type { Turns } from './turns.ts';
 
 const SWEEP_MS = 1000;
 
+const NO_MEMORY: Reason = {
+  code: 'player.no-memory',
+  message: 'the node is short of memory, and the player is behind the stream',
+};
 const STALLED: Reason = { code: 'player.stalled', message: 'the player took no byte for too long' };
 
 export interface PlayersNeeds {
   readonly clock: Clock;
+  readonly turns: Turns;
   /** Of events. */
   readonly logger: Log;
   /** Of frames. */
   readonly log: FrameLog;
+  readonly counters: MediaCounters;
+  readonly budget: MemoryBudget;
+  /** No frame waits longer to be flushed with others, ms. */
+  readonly maxDelayMs: number;
+  /** Something was flushed: what is older can be evicted. */
+  readonly flushed: () => void;
   /** Has the current epoch had audio? */
   readonly hasAudio: () => boolean;
 }
@@ -30,54 +45,69 @@ export class Players implements PlayerOwner {
   readonly #key: StreamKey;
   readonly #limits: PlayerLimits;
   readonly #needs: PlayersNeeds;
-  /** A field of its own: each flush reads it. */
+  /** Fields of their own: each append reads them. */
   readonly #log: FrameLog;
   /** Open fan-outs; a closed one is only known to the players that still read it out. */
   #fanOuts: FanOut[] = [];
   /** All players; without a fan-out one has not started yet. Bounded by the doors' connection limits. */
   readonly #all = new Map<Player, FanOut | undefined>();
-  readonly #waiting = new Set<Player>();
+  readonly #catchUp: CatchUp<Player>;
   #sweepTimer: Timer | undefined;
+  /** Of the memory budget: what players that are behind have not sent, and what is kept for them. */
+  #chargedBytes = 0;
 
   constructor(key: StreamKey, limits: PlayerLimits, needs: PlayersNeeds) {
     this.#key = key;
     this.#limits = limits;
     this.#needs = needs;
     this.#log = needs.log;
+    this.#catchUp = new CatchUp(needs.turns, (player) => this.#serve(player));
   }
 
   get count(): number {
     return this.#all.size;
   }
 
-  /** Adds one; it starts at the newest key frame, or waits for one. */
+  /** All of them, as they are now. */
+  get all(): Iterable<Player> {
+    return this.#all.keys();
+  }
+
+  /** Up to here all was flushed; what is newer must not be evicted. */
+  get mark(): Position {
+    let lowest = this.#log.next;
+    for (const { mark } of this.#fanOuts) lowest = Math.min(lowest, mark);
+    return lowest;
+  }
+
+  /** Adds one; in its turn it starts at the newest key frame, or waits for one. */
   add(encoder: FrameEncoder, sink: Sink, identity: PlayerIdentity): Player {
     const { clock, logger } = this.#needs;
     const deps = { cursor: new Cursor(this.#limits), owner: this, nowMs: clock.now() };
     const player = new Player(encoder, sink, identity, deps);
     logger.info({ stream: this.#key, format: encoder.format, remote: identity.remote }, 'play.start');
     this.#all.set(player, undefined);
-    this.#waiting.add(player);
+    this.#catchUp.add(player);
     this.#sweepTimer ??= every(clock, SWEEP_MS, () => this.#sweep());
-    this.#startWaiting();
     return player;
   }
 
-  /** Gives all of them what was appended. */
-  flush(): void {
-    let isAnyClosed = false;
-    for (const fanOut of this.#fanOuts) {
-      fanOut.flush();
-      if (fanOut.isClosed) isAnyClosed = true;
-    }
-    if (isAnyClosed) this.#fanOuts = this.#fanOuts.filter((fanOut) => !fanOut.isClosed);
-    this.#startWaiting();
+  /** A frame was appended: it will be flushed. */
+  appended(): void {
+    for (const fanOut of this.#fanOuts) fanOut.appended();
+    if (this.#catchUp.hasIdle && this.#log.startPosition() !== undefined) this.#catchUp.wake();
+  }
+
+  /** Gives all that was appended to those that are live. */
+  flushNow(): void {
+    for (const fanOut of this.#fanOuts) fanOut.flushNow();
   }
 
   /** Those that started end once they have all that was flushed; those that wait stay. */
   endStarted(why: Reason): void {
     for (const fanOut of this.#fanOuts) fanOut.close(why);
     this.#fanOuts = [];
+    this.#catchUp.wake();
   }
 
   end(why: Reason): void {
@@ -85,71 +115,104 @@ export class Players implements PlayerOwner {
   }
 
   drained(player: Player): void {
-    this.#all.get(player)?.pump(player);
-    this.#waitIfIdle(player);
+    this.#catchUp.add(player);
   }
 
   left(player: Player, why: Reason): void {
-    this.#all.get(player)?.remove(player);
+    const { logger, clock, counters } = this.#needs;
+    const fanOut = this.#all.get(player);
+    fanOut?.remove(player);
     this.#all.delete(player);
-    this.#waiting.delete(player);
-    if (this.#all.size === 0) {
-      this.#sweepTimer?.cancel();
-      this.#sweepTimer = undefined;
-    }
-    this.#needs.logger.info(
+    this.#catchUp.remove(player);
+    if (this.#all.size === 0) this.#rest();
+    const { leftOut, skips } = player.cursor;
+    counters.ended.set(why.code, (counters.ended.get(why.code) ?? 0) + 1);
+    counters.leftOutDisposable += leftOut.disposable;
+    counters.leftOutVideo += leftOut.video;
+    counters.skips += skips;
+    logger.info(
       {
         stream: this.#key,
         format: player.encoder.format,
         remote: player.remote,
         reason: why.code,
-        durationMs: Math.round(this.#needs.clock.now() - player.startedMs),
+        durationMs: Math.round(clock.now() - player.startedMs),
         bytes: player.bytesTaken - player.backlogBytes,
-        skips: player.cursor.skips,
+        skips,
+        leftOut: leftOut.disposable + leftOut.video,
       },
       'play.end',
     );
   }
 
-  /** Starts those that wait, if there is something to start at. */
-  #startWaiting(): void {
-    if (this.#waiting.size === 0) return;
+  /** Nobody is left. */
+  #rest(): void {
+    this.#sweepTimer?.cancel();
+    this.#sweepTimer = undefined;
+    for (const fanOut of this.#fanOuts) fanOut.stop();
+    this.#fanOuts = [];
+    this.#charge(0);
+  }
+
+  /** Gives a player the next of the log, if it has started or can start. */
+  #serve(player: Player): CatchUpState {
+    const fanOut = this.#all.get(player);
+    return fanOut ? fanOut.pump(player) : this.#join(player);
+  }
+
+  #join(player: Player): CatchUpState {
     const position = this.#log.startPosition();
     const start = position === undefined ? undefined : this.#log.at(position);
-    if (!start) return;
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const player of waiting) {
-      const fanOut = this.#all.get(player);
-      if (fanOut) fanOut.pump(player);
-      else this.#join(player, start.time);
-      this.#waitIfIdle(player);
-    }
-  }
-
-  #join(player: Player, startTime: number): void {
-    const fanOut = this.#fanOutFor(player.encoder, eraBase(startTime));
+    if (!start) return 'idle';
+    const fanOut = this.#fanOutFor(player.encoder, eraBase(start.time));
     this.#all.set(player, fanOut);
-    fanOut.join(player, { audio: this.#needs.hasAudio(), video: this.#log.hasVideo });
-  }
-
-  #waitIfIdle(player: Player): void {
-    if (player.state === 'waiting' && this.#all.has(player)) this.#waiting.add(player);
+    return fanOut.join(player, { audio: this.#needs.hasAudio(), video: this.#log.hasVideo });
   }
 
   #fanOutFor(encoder: FrameEncoder, base: number): FanOut {
+    this.#fanOuts = this.#fanOuts.filter((fanOut) => !fanOut.isClosed);
     const open = this.#fanOuts.find((fanOut) => fanOut.encoder === encoder && fanOut.base === base);
     if (open) return open;
-    const fanOut = new FanOut(encoder, this.#log, eraFrom(base));
+    const { clock, turns, counters, maxDelayMs } = this.#needs;
+    const fanOut = new FanOut(encoder, eraFrom(base), {
+      ...{ clock, turns, log: this.#log, maxDelayMs },
+      counters: counters.of(encoder.format),
+      moved: this.#moved,
+    });
     this.#fanOuts.push(fanOut);
     return fanOut;
   }
 
-  /** Once a second: players that take nothing are closed with the reason. */
+  readonly #moved = (): void => {
+    this.#catchUp.wake();
+    this.#needs.flushed();
+  };
+
+  /** Once a second: who takes nothing is closed with the reason and, where memory is short, who is behind. */
   #sweep(): void {
     const nowMs = this.#needs.clock.now();
-    for (const player of [...this.#all.keys()]) {
+    const isShort = this.#needs.budget.closesSlow;
+    let bytes = 0;
+    for (const [player, fanOut] of [...this.#all]) {
       if (player.stalledMs(nowMs) >= this.#limits.stallMs) player.destroy(STALLED);
+      else if (player.state !== 'behind') continue;
+      else if (isShort && fanOut && fanOut.lag(player).ms > CLOSED_MS) player.destroy(NO_MEMORY);
+      else bytes += player.backlogBytes;
     }
+    for (const fanOut of this.#fanOuts) {
+      fanOut.sweep();
+      bytes += fanOut.stretchBytes;
+    }
+    this.#charge(this.#all.size === 0 ? 0 : bytes);
+  }
+
+  #charge(bytes: number): void {
+    const { budget } = this.#needs;
+    budget.give(this.#chargedBytes);
+    budget.take(bytes);
+    this.#chargedBytes = bytes;
   }
 }
+
+/** Who is behind by more stream time is slow, ms. */
+const CLOSED_MS = 1000;

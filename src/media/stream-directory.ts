@@ -2,7 +2,9 @@
 import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import { MediaCounters } from './counters.ts';
 import { Stream, type StreamNeeds, type StreamOptions } from './stream.ts';
+import { Turns } from './turns.ts';
 
 /** What a door asks for a player. */
 export interface PlayRequest {
@@ -29,7 +31,7 @@ export interface DirectoryLimits {
   readonly maxWaitingKeys: number;
 }
 
-export interface DirectoryNeeds extends StreamNeeds {
+export interface DirectoryNeeds extends Omit<StreamNeeds, 'turns' | 'counters'> {
   /**
    * Players began to wait for a key that is not here. Not called again while one waits for it. It may feed the key at once,
    * and never throws.
@@ -46,6 +48,9 @@ export class StreamDirectory {
   readonly #options: StreamOptions;
   readonly #needs: DirectoryNeeds;
   readonly #clock: Clock;
+  readonly counters = new MediaCounters();
+  /** All streams write in turn. */
+  readonly turns: Turns;
   #stopped: TidewayError | undefined;
 
   constructor(limits: DirectoryLimits, options: StreamOptions, needs: DirectoryNeeds) {
@@ -53,6 +58,7 @@ export class StreamDirectory {
     this.#options = options;
     this.#needs = needs;
     this.#clock = needs.clock;
+    this.turns = new Turns(needs.clock);
   }
 
   get streams(): Iterable<Stream> {
@@ -113,7 +119,10 @@ export class StreamDirectory {
     this.checkRoom(key);
     const known = this.#streams.get(key);
     if (known) return known;
-    const stream = new Stream(key, this.#options, { ...this.#needs, changed: this.#changed });
+    const stream = new Stream(key, this.#options, {
+      ...{ ...this.#needs, turns: this.turns, counters: this.counters },
+      changed: this.#changed,
+    });
     this.#streams.set(key, stream);
     this.#answer(key, stream);
     return stream;

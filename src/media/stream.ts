@@ -1,5 +1,4 @@
-// One stream: its source, its log, when its readers are given what was appended, its hold and its end. It knows no
-// socket and no peer.
+// One stream: its source, its log, its readers, its hold and its end. It knows no socket and no peer.
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -13,8 +12,8 @@ import {
   type Run,
   type Tracks,
 } from '../format/frame.ts';
+import type { MediaCounters } from './counters.ts';
 import type { Resume } from './exact-cursor.ts';
-import { FlushWindow } from './flush-window.ts';
 import { Followers } from './followers.ts';
 import { FrameLog, headersIn, type LogLimits, NO_HEADERS } from './frame-log.ts';
 import type { MemoryBudget } from './memory-budget.ts';
@@ -23,6 +22,7 @@ import type { Player, PlayerIdentity, PlayerLimits, Sink } from './player.ts';
 import { Players } from './players.ts';
 import { TakeoverLimit } from './takeover.ts';
 import { Timeline } from './timeline.ts';
+import type { Turns } from './turns.ts';
 
 /** What appends to a stream: a publication, or an upstream. Exactly one at a time. */
 export interface StreamSource {
@@ -45,6 +45,8 @@ export interface StreamNeeds {
   readonly clock: Clock;
   readonly log: Log;
   readonly budget: MemoryBudget;
+  readonly turns: Turns;
+  readonly counters: MediaCounters;
   /** It went live, into hold, or ended: forget it then. */
   readonly changed: (stream: Stream) => void;
 }
@@ -67,10 +69,6 @@ export interface Codecs {
   readonly audio: string | undefined;
 }
 
-/** What was appended is flushed, and the log trimmed, at once when it reaches one of these. */
-const FLUSH_BYTES = 1024 * 1024;
-const FLUSH_FRAMES = 1024;
-
 const CODEC_CHANGED: Reason = {
   code: 'stream.codec-changed',
   message: 'the publisher came back with another codec: connect again',
@@ -86,7 +84,6 @@ export class Stream {
   readonly #log: FrameLog;
   readonly #timeline = new Timeline();
   readonly #pace: Pace;
-  readonly #window: FlushWindow;
   #state: StreamState = { at: 'idle' };
   #epoch = 0;
   /** Of each track's newest frame, whatever its epoch. */
@@ -95,22 +92,27 @@ export class Stream {
   #tracks: Tracks = { audio: false, video: false };
   readonly #players: Players;
   readonly #followers: Followers;
-  #unflushedBytes = 0;
-  #unflushedFrames = 0;
-  #flushTimer: Timer | undefined;
 
   constructor(key: StreamKey, options: StreamOptions, needs: StreamNeeds) {
     this.key = key;
     this.#clock = needs.clock;
     this.#changed = needs.changed;
-    this.#log = new FrameLog(options.log, needs.budget);
+    const { clock, turns, counters, budget } = needs;
+    this.#log = new FrameLog(options.log, budget);
+    const shared = {
+      clock,
+      turns,
+      counters,
+      log: this.#log,
+      maxDelayMs: options.maxDelayMs,
+      flushed: () => this.#trim(),
+    };
     this.#players = new Players(key, options.player, {
-      ...{ clock: needs.clock, logger: needs.log, log: this.#log },
+      ...{ ...shared, budget, logger: needs.log },
       hasAudio: () => this.#tracks.audio,
     });
-    this.#followers = new Followers(this.#log);
-    this.#pace = new Pace(needs.clock.now());
-    this.#window = new FlushWindow(options.maxDelayMs);
+    this.#followers = new Followers(shared);
+    this.#pace = new Pace(clock.now());
   }
 
   get state(): StreamState {
@@ -133,6 +135,11 @@ export class Stream {
   /** Followers not counted. */
   get playerCount(): number {
     return this.#players.count;
+  }
+
+  /** Its players, as they are now. */
+  get players(): Iterable<Player> {
+    return this.#players.all;
   }
 
   get followerCount(): number {
@@ -223,10 +230,14 @@ export class Stream {
   #enter(frame: Frame, time: number, isSetUp: boolean): void {
     this.#followCodec(frame);
     this.#log.append(frame, time, isSetUp);
-    this.#unflushedBytes += frame.payload.length;
-    this.#unflushedFrames += 1;
-    if (this.#unflushedBytes >= FLUSH_BYTES || this.#unflushedFrames >= FLUSH_FRAMES) this.#flush();
-    else this.#flushTimer ??= this.#scheduleFlush();
+    this.#players.appended();
+    this.#followers.appended();
+    this.#trim();
+  }
+
+  /** What is not flushed yet stays. */
+  #trim(): void {
+    this.#log.trim(Math.min(this.#players.mark, this.#followers.mark));
   }
 
   /** The source is gone: players are held until another comes or `holdMs` are over. */
@@ -262,7 +273,7 @@ export class Stream {
     identity: PlayerIdentity,
     resume?: Resume,
   ): Player<LoggedFrame> {
-    const follower = this.#followers.add(encoder, sink, identity, { resume, nowMs: this.#clock.now() });
+    const follower = this.#followers.add(encoder, sink, identity, resume);
     if (this.#state.at === 'ended') follower.end(this.#state.why);
     return follower;
   }
@@ -277,7 +288,6 @@ export class Stream {
     if (before.at === 'live') before.source.displace(why);
     this.#players.end(why);
     this.#followers.end(why);
-    this.#flushTimer?.cancel();
     this.#log.clear();
     this.#changed(this);
   }
@@ -298,21 +308,8 @@ export class Stream {
     this.#log.forgetHeader(frame.kind);
   }
 
-  #scheduleFlush(): Timer {
-    const ms = this.#window.ms;
-    return ms === 0 ? this.#clock.soon(this.#flush) : this.#clock.after(ms, this.#flush);
+  #flush(): void {
+    this.#players.flushNow();
+    this.#followers.flushNow();
   }
-
-  readonly #flush = (): void => {
-    this.#flushTimer?.cancel();
-    this.#flushTimer = undefined;
-    if (this.#unflushedFrames === 0) return;
-    this.#unflushedBytes = 0;
-    this.#unflushedFrames = 0;
-    const startedMs = this.#clock.now();
-    this.#players.flush();
-    this.#followers.flush();
-    this.#window.flushed(this.#clock.now() - startedMs);
-    this.#log.trim();
-  };
 }

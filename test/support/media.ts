@@ -11,11 +11,13 @@ import {
   type TimedFrame,
   type Tracks,
 } from '../../src/format/frame.ts';
+import { MediaCounters } from '../../src/media/counters.ts';
 import type { LogLimits } from '../../src/media/frame-log.ts';
 import { MemoryBudget } from '../../src/media/memory-budget.ts';
 import type { Player, Sink } from '../../src/media/player.ts';
 import { type HoldTimes, Publication } from '../../src/media/publication.ts';
 import { Stream, type StreamOptions, type StreamSource } from '../../src/media/stream.ts';
+import { Turns } from '../../src/media/turns.ts';
 import { FakeClock } from './fake-clock.ts';
 
 export const GONE: Reason = { code: 'test.gone', message: 'the publisher is gone' };
@@ -164,6 +166,8 @@ export class FakeSink implements Sink {
   readonly frames: Received[] = [];
   readonly ends: SinkEnd[] = [];
   player: Player | undefined;
+  /** Lets those have their turn who wait for it. */
+  turn: () => void = () => {};
   readonly #mode: 'fast' | 'by-hand';
   /** Each byte counts so often. */
   readonly #weight: number;
@@ -216,10 +220,11 @@ export class FakeSink implements Sink {
     this.#backlogBytes = Math.max(0, this.#backlogBytes - bytes);
   }
 
-  /** The backlog leaves, and the player hears of it, as from a socket. */
+  /** The backlog leaves, and the player hears of it, as from a socket; and then it is its turn. */
   drain(): void {
     this.#backlogBytes = 0;
     this.player?.drained();
+    this.turn();
   }
 
   /** Drains until nothing more comes. */
@@ -289,6 +294,7 @@ export class FakeSource implements StreamSource {
 export class StreamBench {
   readonly clock: FakeClock;
   readonly log = new FakeLog();
+  readonly counters = new MediaCounters();
   readonly budget: MemoryBudget;
   readonly stream: Stream;
   /** How often the stream said that it ended. */
@@ -305,7 +311,10 @@ export class StreamBench {
     this.stream = new Stream(
       KEY,
       { ...STREAM_OPTIONS, ...options },
-      { clock, log: this.log, budget: this.budget, changed: ({ state }) => this.#changed(state.at) },
+      {
+        ...{ clock, log: this.log, budget: this.budget, turns: new Turns(clock), counters: this.counters },
+        changed: ({ state }) => this.#changed(state.at),
+      },
     );
   }
 
@@ -338,10 +347,17 @@ export class StreamBench {
     for (const frame of frames) this.stream.append(frame);
   }
 
-  /** A player joins. */
+  /** A player joins, and it is its turn. */
   play(sink = new FakeSink(), encoder: FrameEncoder = new TestEncoder()): FakeSink {
-    sink.player = this.stream.play(encoder, sink, { remote: '203.0.113.1:50000' });
+    this.join(sink, encoder);
+    sink.turn = () => this.clock.turn();
+    sink.turn();
     return sink;
+  }
+
+  /** A player joins, and waits for its turn. */
+  join(sink: FakeSink, encoder: FrameEncoder): void {
+    sink.player = this.stream.play(encoder, sink, { remote: '203.0.113.1:50000' });
   }
 }
 

@@ -2,36 +2,65 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FlushWindow } from '../../../src/media/flush-window.ts';
 
+/** A window whose last flushes all cost so much, ms. */
+function costing(costMs: number, maxMs = 100): FlushWindow {
+  const window = new FlushWindow(maxMs);
+  for (let flush = 0; flush < 100; flush += 1) window.flushed(0, costMs);
+  return window;
+}
+
 describe('the flush window', () => {
   test('is nothing while flushes are cheap', () => {
-    const window = new FlushWindow(100);
-    expect(window.ms).toBe(0);
-    for (let flush = 0; flush < 100; flush += 1) window.flushed(0.9);
-    expect(window.ms).toBe(0);
+    expect(new FlushWindow(100).ms(0)).toBe(0);
+    expect(costing(0.5).ms(0)).toBe(0);
   });
 
-  test('grows until flushing takes a quarter of the time, and shrinks again', () => {
-    const window = new FlushWindow(100);
-    for (let flush = 0; flush < 100; flush += 1) window.flushed(10);
-    expect(window.ms).toBeCloseTo(40, 5);
-    for (let flush = 0; flush < 100; flush += 1) window.flushed(0);
-    expect(window.ms).toBe(0);
+  test('grows until flushing takes its share of the time, and shrinks again', () => {
+    const window = costing(3);
+    expect(window.ms(0)).toBeCloseTo(20, 5);
+    for (let flush = 0; flush < 100; flush += 1) window.flushed(0, 0);
+    expect(window.ms(0)).toBe(0);
   });
 
   test('follows a single dear flush by a fifth', () => {
     const window = new FlushWindow(1000);
-    window.flushed(10);
-    expect(window.ms).toBeCloseTo(8, 5);
+    window.flushed(0, 15);
+    expect(window.ms(0)).toBeCloseTo(20, 5);
   });
 
-  test('is never longer than the most that a frame may wait, and 0 where none may', () => {
+  test('grows for cheap flushes, too, where all of them together take much of the event loop', () => {
+    const window = costing(0.1);
+    expect(window.ms(0.4)).toBe(0);
+    expect(window.ms(0.6)).toBeCloseTo(50, 5);
+    expect(window.ms(0.8)).toBe(100);
+    expect(window.ms(1)).toBe(100);
+  });
+
+  test('lets a frame go at once where the last flush is a window ago, and else wait for the rest of it', () => {
+    const window = costing(3);
+    window.flushed(1000, 3);
+    expect(window.waitMs(1000, 0)).toBeCloseTo(20, 5);
+    expect(window.waitMs(1015, 0)).toBeCloseTo(5, 5);
+    expect(window.waitMs(1020, 0)).toBe(0);
+    expect(window.waitMs(5000, 0)).toBe(0);
+  });
+
+  test('never makes a frame wait longer than it may, nor when it is to wait for nothing', () => {
+    const flush = fc.record({
+      gapMs: fc.double({ min: 0, max: 1000, noNaN: true }),
+      costMs: fc.double({ min: 0, max: 10_000, noNaN: true }),
+      loopShare: fc.double({ min: 0, max: 1, noNaN: true }),
+    });
     fc.assert(
-      fc.property(fc.nat(500), fc.array(fc.double({ min: 0, max: 10_000, noNaN: true })), (maxMs, costs) => {
+      fc.property(fc.nat(500), fc.array(flush), (maxMs, flushes) => {
         const window = new FlushWindow(maxMs);
-        for (const cost of costs) {
-          window.flushed(cost);
-          expect(window.ms).toBeGreaterThanOrEqual(0);
-          expect(window.ms).toBeLessThanOrEqual(maxMs);
+        let nowMs = 0;
+        for (const { gapMs, costMs, loopShare } of flushes) {
+          nowMs += gapMs;
+          const waitMs = window.waitMs(nowMs, loopShare);
+          expect(waitMs).toBeGreaterThanOrEqual(0);
+          expect(waitMs).toBeLessThanOrEqual(maxMs);
+          window.flushed(nowMs + waitMs, costMs);
         }
       }),
     );

@@ -77,6 +77,7 @@ const third = parseStreamKey('live', 'third');
 
 /** Nothing waits, and no timer would ever fire. */
 function expectNothingLeft(directory: StreamDirectory): void {
+  clock.turn();
   expect([directory.waitingKeyCount, directory.streamCount, clock.timerCount, clock.soonCount]).toEqual([
     0, 0, 0, 0,
   ]);

@@ -115,6 +115,7 @@ describe('the change of eras', () => {
       { backlogBytes: 0, write: (bytes) => void rtmp.push(bytes), end() {}, destroy() {} },
       { remote: 'a' },
     );
+    bench.clock.turn();
     bench.append(frameOf('aac sample', 3, ERA_MS - 900));
     bench.append(frameOf('aac header', 4, ERA_MS - 900));
     bench.append(frameOf('aac sample', 5, ERA_MS + 2), frameOf('avc delta', 6, dts + 40));

@@ -274,10 +274,11 @@ function readRuns(frames: readonly Received[], model: Model): { starts: number[]
 
 interface Joined {
   readonly sink: FakeSink;
-  /** Where it had to start when it joined; undefined: wait. */
-  readonly start: number | undefined;
-  /** The frames that were flushed, and that were there, when it joined. */
-  readonly flushed: number;
+  /** Where it had to start when it was its turn, and there was a start; undefined: it waits for both. */
+  start: number | undefined;
+  /** The frames that were flushed by then. */
+  flushed: number;
+  /** The frames that were there when it came. */
   readonly joinedAt: number;
   readonly plan: SinkPlan;
   left: boolean;
@@ -313,8 +314,22 @@ function play(history: History): { skips: number } {
       weight: plan.weight,
       onWrite: () => clock.spend(history.writeMs),
     });
-    players.push({ sink, start: model.start(), flushed, joinedAt: model.entries.length, plan, left: false });
-    bench.play(sink, encoder);
+    players.push({
+      ...{ sink, start: undefined, flushed: 0, joinedAt: model.entries.length, plan, left: false },
+    });
+    bench.join(sink, encoder);
+  };
+  /** Turns of the event loop, until nobody waits for one. */
+  const turn = (): void => {
+    do {
+      clock.turn();
+      if (history.writeMs === 0) flushed = model.entries.length;
+      for (const player of players) {
+        if (player.start !== undefined || player.sink.openings.length === 0) continue;
+        player.start = model.start();
+        player.flushed = flushed;
+      }
+    } while (clock.soonCount > 0);
   };
   const append = (name: PayloadName, version: number, size: number): void => {
     // Headers of one version are the same bytes.
@@ -349,6 +364,8 @@ function play(history: History): { skips: number } {
     }
   };
 
+  const writes = (): number => players.reduce((sum, { sink }) => sum + sink.buffers.length, 0);
+
   for (const step of history.steps) {
     join();
     switch (step.do) {
@@ -358,12 +375,13 @@ function play(history: History): { skips: number } {
         append(step.name, step.version, step.size);
         break;
       case 'turn':
-        clock.turn();
-        if (history.writeMs === 0) flushed = model.entries.length;
+        turn();
         if (isWide && history.writeMs === 0) checkFast();
         break;
       case 'pass':
-        clock.pass(step.ms);
+        turn();
+        clock.advance(step.ms);
+        turn();
         break;
       case 'drain':
         for (const [index, { sink, left }] of players.entries()) {
@@ -391,9 +409,12 @@ function play(history: History): { skips: number } {
   );
   append('aac sample', 0, 0);
   join();
-  clock.pass(200);
-  for (const { sink, left } of players) {
-    if (!left) sink.drainAll();
+  for (let before = -1; before !== writes(); ) {
+    before = writes();
+    for (const { sink, left } of players) if (!left) sink.drain();
+    turn();
+    clock.advance(200);
+    turn();
   }
 
   let allSkips = 0;

@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { parseStreamKey, type StreamKey } from '../../../src/base/stream-key.ts';
 import type { Control, ControlMessage } from '../../../src/format/mesh/control.ts';
+import { MediaCounters } from '../../../src/media/counters.ts';
 import { MemoryBudget } from '../../../src/media/memory-budget.ts';
 import { Stream } from '../../../src/media/stream.ts';
+import { Turns } from '../../../src/media/turns.ts';
 import { Downstreams, type TreePlace } from '../../../src/mesh/downstreams.ts';
 import type { Peer } from '../../../src/mesh/peer.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -93,6 +95,7 @@ class Bench {
     const { clock, log } = this;
     const stream = new Stream(key, STREAM_OPTIONS, {
       ...{ clock, log, budget: new MemoryBudget(2 ** 40) },
+      ...{ turns: new Turns(clock), counters: new MediaCounters() },
       changed: (changed) => this.downstreams.streamChanged(changed),
     });
     this.streams.set(key, stream);

@@ -1,0 +1,29 @@
+// What the media of a node counts: plain fields that metrics read when somebody asks.
+
+/** Of all fan-outs of one format, ever. */
+export class FanOutCounters {
+  /** Batches that were encoded for live players, writes of them, and the bytes of those. */
+  flushes = 0;
+  writes = 0;
+  bytes = 0;
+}
+
+export class MediaCounters {
+  /** Bounded by the formats that there are. */
+  readonly byFormat = new Map<string, FanOutCounters>();
+  /** Players that are over, by the code of the reason; bounded by the codes that there are. */
+  readonly ended = new Map<string, number>();
+  /** Frames left out for slow players and followers that are over. */
+  leftOutDisposable = 0;
+  leftOutVideo = 0;
+  /** Times that they went on at a newer start. */
+  skips = 0;
+
+  of(format: string): FanOutCounters {
+    const known = this.byFormat.get(format);
+    if (known) return known;
+    const counters = new FanOutCounters();
+    this.byFormat.set(format, counters);
+    return counters;
+  }
+}
