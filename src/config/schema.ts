@@ -175,7 +175,7 @@ export const configSchema = z.strictObject({
     budgetBytes: optional(
       bytes,
       '25 % of the memory of the container',
-      'Memory that media may take on this node.',
+      'Memory that media may take; near it, new players and publishers are refused, then slow players closed.',
     ),
   }),
   shutdown: z.strictObject({

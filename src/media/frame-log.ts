@@ -2,7 +2,7 @@
 // long, and where a reader may start; it never knows who reads.
 import { headerSlot } from '../format/codec.ts';
 import { type Frame, FrameKind, type LoggedFrame, type Run } from '../format/frame.ts';
-import type { MemoryBudget } from './memory-budget.ts';
+import { keptBytes, type MemoryBudget, type MemoryCharge } from './memory-budget.ts';
 
 /**
  *     evicted │ oldest ............ newest key ....... head │ next
@@ -29,8 +29,9 @@ export const NO_HEADERS: TrackHeaders = {
   others: undefined,
 };
 
-/** Further set-up passes to those who play by then, and is not kept. */
+/** Set-up beyond these passes to those who play by then, and is not kept. */
 const MAX_OTHER_HEADERS = 32;
+const MAX_HEADER_BYTES = 256 * 1024;
 
 /** What a log has before its first run. */
 const NO_RUN: Run = { epoch: 0, from: 0, firstDts: 0, newestDts: 0 };
@@ -54,8 +55,6 @@ export interface LogLimits {
   readonly logFrames: number;
 }
 
-/** What a payload costs beyond its bytes: entry, frame, buffer object. */
-const ENTRY_BYTES = 256;
 const FIRST_SLOTS = 64;
 /** Audio alone has no key frames: a reader starts at the last second. */
 const AUDIO_GOP_MS = 1000;
@@ -65,10 +64,12 @@ export const VIDEO_GONE_MS = 10_000;
 export class FrameLog {
   readonly #limits: LogLimits;
   readonly #budget: MemoryBudget;
+  readonly #memory: MemoryCharge;
+  /** Set-up in effect outlives its entries, so it is counted by itself. */
+  readonly #setUpMemory: MemoryCharge;
   #slots: (LogEntry | undefined)[] = new Array(FIRST_SLOTS).fill(undefined);
   #oldest: Position = 0;
   #next: Position = 0;
-  #bytes = 0;
   #totalBytes = 0;
   #headers = NO_HEADERS;
   #run = NO_RUN;
@@ -89,6 +90,8 @@ export class FrameLog {
   constructor(limits: LogLimits, budget: MemoryBudget) {
     this.#limits = limits;
     this.#budget = budget;
+    this.#memory = budget.charge('log');
+    this.#setUpMemory = budget.charge('log');
   }
 
   /** The oldest position still kept; equal to `next` when the log is empty. */
@@ -101,9 +104,9 @@ export class FrameLog {
     return this.#next;
   }
 
-  /** Bytes that the log holds in memory, overhead included. */
+  /** Bytes that its entries hold in memory, overhead included. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#memory.bytes;
   }
 
   /** The newest entry. */
@@ -139,8 +142,7 @@ export class FrameLog {
   begin(run: Run): void {
     this.closeToJoiners();
     if (run.epoch !== this.#run.epoch) {
-      this.#earlierHeaders = this.#headers;
-      this.#headers = NO_HEADERS;
+      this.#setHeaders(NO_HEADERS, this.#headers);
     }
     this.#run = run;
     this.#opens = true;
@@ -159,8 +161,8 @@ export class FrameLog {
     const known = slot && (own ?? headerIn(this.#earlierHeaders, slot));
     const repeated = known ? known.payload.equals(frame.payload) : false;
     // A header in effect is of its own epoch, so that its seq tells its place among the others.
-    if (slot && !(own && repeated)) this.#headers = withHeader(this.#headers, slot, frame);
-    else if (frame.role === 'metadata') this.#headers = { ...this.#headers, metadata: frame };
+    if (slot && !(own && repeated)) this.#setHeaders(withHeader(this.#headers, slot, frame));
+    else if (frame.role === 'metadata') this.#setHeaders(withMetadata(this.#headers, frame));
     const entry: LogEntry = {
       frame,
       time,
@@ -182,13 +184,11 @@ export class FrameLog {
       this.#headEpoch = this.#run.epoch;
       this.#headSeq = frame.seq;
     }
-    const cost = frame.payload.length + ENTRY_BYTES;
-    this.#bytes += cost;
-    this.#budget.take(cost);
+    this.#memory.take(keptBytes(frame.payload));
     if (frame.kind === FrameKind.video && frame.role !== 'header') this.#newestVideoTime = time;
     if (frame.role === 'key') this.#newestKey = position;
     const isStart = frame.role === 'key' || (frame.kind === FrameKind.audio && frame.role === 'sample');
-    if (isStart) this.#earlierHeaders = NO_HEADERS;
+    if (isStart && this.#earlierHeaders !== NO_HEADERS) this.#setHeaders(this.#headers, NO_HEADERS);
     return entry;
   }
 
@@ -214,7 +214,7 @@ export class FrameLog {
     const ageMs = headTime - oldest.time;
     const inNewestGop = this.#newestKey >= 0 ? oldest.position >= this.#newestKey : ageMs <= AUDIO_GOP_MS;
     if (ageMs > (inNewestGop ? gopMs : logMs)) return true;
-    if (this.#bytes > logBytes || frames > logFrames) return true;
+    if (this.bytes > logBytes || frames > logFrames) return true;
     return this.#budget.isExhausted || (this.#budget.isOver && !inNewestGop);
   }
 
@@ -228,8 +228,7 @@ export class FrameLog {
   /** A track goes on with another codec: what was before is no decoder set-up for it. */
   forgetHeader(kind: FrameKind): void {
     const track = kind === FrameKind.video ? 'video' : 'audio';
-    this.#headers = withoutTrack(this.#headers, track);
-    this.#earlierHeaders = withoutTrack(this.#earlierHeaders, track);
+    this.#setHeaders(withoutTrack(this.#headers, track), withoutTrack(this.#earlierHeaders, track));
   }
 
   /** Does video flow? Turns false again when it stops while audio goes on. */
@@ -288,7 +287,14 @@ export class FrameLog {
   /** Lets everything go; positions go on counting. */
   clear(): void {
     while (this.#oldest < this.#next) this.#evictOldest();
+    this.#setHeaders(NO_HEADERS, NO_HEADERS);
     this.closeToJoiners();
+  }
+
+  #setHeaders(inEffect: TrackHeaders, earlier = this.#earlierHeaders): void {
+    this.#headers = inEffect;
+    this.#earlierHeaders = earlier;
+    this.#setUpMemory.hold(bytesIn(inEffect) + bytesIn(earlier));
   }
 
   #evictOldest(): void {
@@ -296,10 +302,7 @@ export class FrameLog {
     const entry = this.#slots[slot];
     this.#slots[slot] = undefined;
     this.#oldest += 1;
-    if (!entry) return;
-    const cost = entry.frame.payload.length + ENTRY_BYTES;
-    this.#bytes -= cost;
-    this.#budget.give(cost);
+    if (entry) this.#memory.give(keptBytes(entry.frame.payload));
   }
 
   #grow(): void {
@@ -315,6 +318,10 @@ export function headersIn({ metadata, video, audio, others }: TrackHeaders): Fra
   return row.filter((frame) => frame !== undefined);
 }
 
+function bytesIn(headers: TrackHeaders): number {
+  return headersIn(headers).reduce((sum, { payload }) => sum + keptBytes(payload), 0);
+}
+
 /** What is in effect in the place that a header or metadata would take. */
 export function counterpartOf(frame: Frame, headers: TrackHeaders): Frame | undefined {
   if (frame.role === 'metadata') return headers.metadata;
@@ -326,7 +333,12 @@ function headerIn(headers: TrackHeaders, slot: string): Frame | undefined {
   return slot === 'video' || slot === 'audio' ? headers[slot] : headers.others?.get(slot);
 }
 
+function withMetadata(before: TrackHeaders, frame: Frame): TrackHeaders {
+  return frame.payload.length > MAX_HEADER_BYTES ? before : { ...before, metadata: frame };
+}
+
 function withHeader(before: TrackHeaders, slot: string, frame: Frame): TrackHeaders {
+  if (frame.payload.length > MAX_HEADER_BYTES) return before;
   if (slot === 'video' || slot === 'audio') return { ...before, [slot]: frame };
   const isNew = before.others?.has(slot) !== true;
   if (isNew && before.others?.size === MAX_OTHER_HEADERS) return before;

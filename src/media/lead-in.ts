@@ -1,6 +1,7 @@
 // The first moments of an epoch, held back until it is known where players can start: at a key frame, or at once
 // because there is no video. Pure.
 import { FrameKind, type FrameRole } from '../format/frame.ts';
+import { keptBytes } from './memory-budget.ts';
 
 export interface LeadInFrame {
   readonly kind: FrameKind;
@@ -40,6 +41,11 @@ export class LeadIn {
   #sawVideo = false;
   #firstAudioDts: number | undefined;
 
+  /** Bytes that it holds, overhead included; at most 16 MiB. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Takes the next frame; answers the start of the epoch once it is known, and is done then. */
   push(frame: LeadInFrame): EpochStart | undefined {
     if (isShown(frame) && frame.kind === FrameKind.video && frame.role !== 'key') {
@@ -48,7 +54,7 @@ export class LeadIn {
       return undefined;
     }
     this.#frames.push(frame);
-    this.#bytes += frame.payload.length;
+    this.#bytes += keptBytes(frame.payload);
     if (frame.role === 'key') return this.#start(frame.dts ?? 0);
     if (frame.kind === FrameKind.audio && frame.dts !== undefined) {
       // A clock that steps back in these moments is waited for from there.
@@ -82,7 +88,7 @@ export class LeadIn {
     const oldest = media.length * 2 >= this.#frames.length ? media : this.#frames;
     const gone = new Set(oldest.slice(0, Math.ceil(oldest.length / 16)));
     this.#frames = this.#frames.filter((held) => !gone.has(held));
-    for (const { payload } of gone) this.#bytes -= payload.length;
+    for (const { payload } of gone) this.#bytes -= keptBytes(payload);
     this.#dropped += gone.size;
     this.#bound();
   }

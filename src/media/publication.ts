@@ -8,6 +8,7 @@ import { classify } from '../format/codec.ts';
 import { Frame, FrameKind, type FrameRole } from '../format/frame.ts';
 import { VIDEO_GONE_MS } from './frame-log.ts';
 import { LeadIn, type LeadInFrame } from './lead-in.ts';
+import type { MemoryBudget, MemoryCharge } from './memory-budget.ts';
 import type { Stream, StreamSource } from './stream.ts';
 import { MAX_LEAP_MS, unwrapTime } from './timeline.ts';
 
@@ -68,6 +69,7 @@ export class Publication implements StreamSource, PublisherInlet {
   readonly #log: Log;
   #open = true;
   #leadIn: LeadIn | undefined = new LeadIn();
+  readonly #leadInMemory: MemoryCharge;
   #videoOpen = false;
   #nextSeq = 1;
   #newestDts: number | undefined;
@@ -83,7 +85,7 @@ export class Publication implements StreamSource, PublisherInlet {
   constructor(
     request: PublishRequest,
     grant: { epoch: number; stream: Stream; holds: HoldTimes },
-    deps: { clock: Clock; log: Log },
+    deps: { clock: Clock; log: Log; budget: Pick<MemoryBudget, 'charge'> },
   ) {
     this.#request = request;
     this.remote = request.remote;
@@ -92,6 +94,7 @@ export class Publication implements StreamSource, PublisherInlet {
     this.#holds = grant.holds;
     this.#clock = deps.clock;
     this.#log = deps.log;
+    this.#leadInMemory = deps.budget.charge('lead-in');
     this.startedMs = deps.clock.now();
     this.#lastFrameMs = this.startedMs;
     this.#log.info(
@@ -158,6 +161,7 @@ export class Publication implements StreamSource, PublisherInlet {
   #close(why: Reason): void {
     this.#open = false;
     this.#leadIn = undefined;
+    this.#leadInMemory.hold(0);
     this.#log.info(
       {
         stream: this.key,
@@ -195,8 +199,9 @@ export class Publication implements StreamSource, PublisherInlet {
 
   #hold(frame: LeadInFrame): void {
     const started = this.#leadIn?.push(frame);
+    if (started) this.#leadIn = undefined;
+    this.#leadInMemory.hold(this.#leadIn?.bytes ?? 0);
     if (!started) return;
-    this.#leadIn = undefined;
     this.dropped += started.dropped;
     const { firstDts, newestDts } = started;
     this.#stream.begin({ epoch: this.epoch, from: this.#nextSeq, firstDts, newestDts });

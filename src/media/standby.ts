@@ -2,7 +2,7 @@
 // frame. It owns that row and how healthy the publisher is; when it goes on air, others decide.
 import { classify, headerSlot } from '../format/codec.ts';
 import { FrameKind, type FrameRole } from '../format/frame.ts';
-import type { MemoryBudget } from './memory-budget.ts';
+import { keptBytes, type MemoryBudget, type MemoryCharge } from './memory-budget.ts';
 import { idleLimitMs, Pace } from './pace.ts';
 import type { PublisherInlet } from './publication.ts';
 
@@ -21,10 +21,12 @@ interface Message {
 }
 
 export class Standby {
-  readonly #budget: MemoryBudget;
+  readonly #budget: Pick<MemoryBudget, 'isExhausted'>;
+  readonly #memory: MemoryCharge;
   readonly #pace: Pace;
   /** The newest decoder set-up by its track, and metadata. */
   readonly #setUp = new Map<string, Message>();
+  #setUpBytes = 0;
   #row: Message[] = [];
   #rowBytes = 0;
   #hasVideo = false;
@@ -32,15 +34,16 @@ export class Standby {
   #wellSinceMs: number;
 
   /** @param budget what it keeps is of the node's memory for media */
-  constructor(nowMs: number, budget: MemoryBudget) {
+  constructor(nowMs: number, budget: Pick<MemoryBudget, 'charge' | 'isExhausted'>) {
     this.#budget = budget;
+    this.#memory = budget.charge('standby');
     this.#pace = new Pace(nowMs);
     this.#wellSinceMs = nowMs;
   }
 
-  /** Bytes of payload that are kept. */
+  /** Bytes that it holds, set-up and overhead included. */
   get bytes(): number {
-    return this.#rowBytes;
+    return this.#memory.bytes;
   }
 
   /** Could it be on air now? */
@@ -61,49 +64,61 @@ export class Standby {
     const message = { kind, timestamp, payload };
     if (role === 'header' || role === 'metadata') this.#keepSetUp(message, role);
     else this.#keep(message, role);
+    this.#memory.hold(this.#setUpBytes + this.#rowBytes);
+    const isTooMuch = this.#rowBytes > MAX_BYTES || this.#row.length > MAX_MESSAGES;
+    if (!isTooMuch && !this.#budget.isExhausted) return;
+    this.#dropRow();
+    this.#memory.hold(this.#setUpBytes);
   }
 
   /** Gives all that is kept to where it goes from now on, set-up first. */
   handOver(inlet: Pick<PublisherInlet, 'append'>): void {
-    const { timestamp } = this.#row[0] ?? { timestamp: 0 };
-    for (const { kind, payload } of this.#setUp.values()) inlet.append(kind, timestamp, payload);
-    for (const message of this.#row) inlet.append(message.kind, message.timestamp, message.payload);
-    this.clear();
+    const setUp = [...this.#setUp.values()];
+    const row = this.#row;
+    const { timestamp } = row[0] ?? { timestamp: 0 };
+    this.clear(); // First, so that nothing is charged twice.
+    for (const { kind, payload } of setUp) inlet.append(kind, timestamp, payload);
+    for (const message of row) inlet.append(message.kind, message.timestamp, message.payload);
+  }
+
+  /** Lets go of all that is kept: the publisher went, or is on air. */
+  clear(): void {
+    this.#setUp.clear();
+    this.#setUpBytes = 0;
+    this.#dropRow();
+    this.#memory.hold(0);
   }
 
   #keepSetUp(message: Message, role: FrameRole): void {
     const slot = role === 'metadata' ? 'metadata' : headerSlot(message.kind, message.payload);
     if (message.payload.length > MAX_HEADER_BYTES) return;
-    if (this.#setUp.has(slot) || this.#setUp.size < MAX_HEADERS) this.#setUp.set(slot, message);
+    const before = this.#setUp.get(slot);
+    if (!before && this.#setUp.size === MAX_HEADERS) return;
+    this.#setUp.set(slot, message);
+    this.#setUpBytes += keptBytes(message.payload) - (before ? keptBytes(before.payload) : 0);
   }
 
   #keep(message: Message, role: FrameRole): void {
     if (message.kind === FrameKind.video) {
       this.#hasVideo = true;
-      if (role === 'key') this.clear();
+      if (role === 'key') this.#dropRow();
       else if (this.#row[0]?.kind !== FrameKind.video) return;
     } else if (this.#hasVideo && this.#row.length === 0) return;
     this.#row.push(message);
-    this.#rowBytes += message.payload.length;
-    this.#budget.take(message.payload.length);
+    this.#rowBytes += keptBytes(message.payload);
     if (!this.#hasVideo) this.#dropOldAudio(message.timestamp);
-    const isTooMuch = this.#rowBytes > MAX_BYTES || this.#row.length > MAX_MESSAGES;
-    if (isTooMuch || this.#budget.isExhausted) this.clear();
   }
 
   #dropOldAudio(newest: number): void {
     let first = this.#row[0];
     while (first && Math.abs((newest - first.timestamp) | 0) > AUDIO_ONLY_MS) {
       this.#row.shift();
-      this.#rowBytes -= first.payload.length;
-      this.#budget.give(first.payload.length);
+      this.#rowBytes -= keptBytes(first.payload);
       first = this.#row[0];
     }
   }
 
-  /** Lets go of what is kept: the publisher went, or a new row begins. */
-  clear(): void {
-    this.#budget.give(this.#rowBytes);
+  #dropRow(): void {
     this.#row = [];
     this.#rowBytes = 0;
   }

@@ -19,7 +19,7 @@ export interface PlayRequest {
 
 /**
  * The stream of a key; one that is not there is waited for.
- * @throws TidewayError `play.not-found`, `play.too-many-waiting`, `play.gone`, `node.stopping`
+ * @throws TidewayError `play.no-memory`, `play.not-found`, `play.too-many-waiting`, `play.gone`, `node.stopping`
  */
 export type OpenStream = (request: PlayRequest) => Promise<Stream>;
 
@@ -91,6 +91,10 @@ export class StreamDirectory {
   /** The stream of a key, for who plays it. */
   async open(request: PlayRequest): Promise<Stream> {
     if (this.#stopped) throw this.#stopped;
+    if (this.#needs.budget.refusesJoins) {
+      const message = 'the media of this node use nearly all the memory they may: try later, or another node';
+      throw new TidewayError('play.no-memory', message);
+    }
     const stream = this.#streams.get(request.key) ?? (await this.#wait(request));
     if (stream instanceof TidewayError) throw stream;
     return stream;

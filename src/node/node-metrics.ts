@@ -1,6 +1,6 @@
 // What a node counts, as metric families: read from the plain fields of its parts when somebody asks.
 import type { HttpServer } from '../http/server.ts';
-import type { MemoryBudget } from '../media/memory-budget.ts';
+import { MEMORY_KINDS, type MemoryBudget } from '../media/memory-budget.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
 import { type CodeCounter, counter, gauge, type MetricFamily, metricsText } from '../observe/metrics.ts';
 import type { RtmpServer } from '../rtmp/server.ts';
@@ -16,7 +16,7 @@ export interface MetricSources {
   readonly member: Omit<ClusterSources, 'claims'>;
   /** Of the mesh; none for a node alone. */
   readonly mesh: readonly MetricFamily[];
-  readonly budget: Pick<MemoryBudget, 'usedBytes' | 'limitBytes'>;
+  readonly budget: Pick<MemoryBudget, 'bytesOf' | 'limitBytes' | 'stage'>;
   /** Peers told no, by door and code. */
   readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
   /** Connections that broke a wire format, by code. */
@@ -53,8 +53,17 @@ export function nodeMetrics(sources: MetricSources): string {
     ]),
     gauge('tideway_players', 'Players of all streams.', players),
     gauge('tideway_waiting_keys', 'Unknown streams that players wait for.', directory.waitingKeyCount),
-    gauge('tideway_log_bytes', 'Memory that frame logs take.', budget.usedBytes),
-    gauge('tideway_log_limit_bytes', 'Memory that frame logs may take.', budget.limitBytes),
+    gauge(
+      'tideway_media_memory_bytes',
+      'Memory that media takes, by what it is for.',
+      MEMORY_KINDS.map((kind) => ({ labels: { kind }, value: budget.bytesOf(kind) })),
+    ),
+    gauge('tideway_media_memory_limit_bytes', 'Memory that media may take.', budget.limitBytes),
+    gauge(
+      'tideway_media_memory_stage',
+      'What gives way: 0 nothing, 1 new joins, 2 slow players too, 3 log depth too, 4 even the newest GOP.',
+      budget.stage,
+    ),
     counter('tideway_publications_total', 'Publications opened.', publishing.opened),
     gauge('tideway_standbys', 'Publishers that stand by.', publishing.standbys.count),
     counter(

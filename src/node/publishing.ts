@@ -67,18 +67,13 @@ export class Publishing {
   async open(request: PublishRequest): Promise<PublisherInlet> {
     const { authorizer, budget, directory, clock } = this.#needs;
     authorizer.checkPublish(request.query);
-    if (budget.isOver) {
-      throw new TidewayError(
-        'publish.no-memory',
-        'the streams of this node use all the memory they may: try later',
-      );
-    }
     const { key } = request;
     const seat = new PublisherSeat(request, {
       ...{ budget, now: () => clock.now() },
       standsBy: (standing) => this.#standbys.add(standing),
       stoodBy: (standing) => this.#standbys.remove(standing),
     });
+    this.#checkMemory(seat);
     directory.checkRoom(key);
     if (seat.role === 'backup') {
       this.#checkRoomToStandBy(key);
@@ -134,15 +129,23 @@ export class Publishing {
   }
 
   #begin(seat: PublisherSeat, claim: HeldClaim, keep: (publication: Publication) => void): void {
-    const { clock, log, directory } = this.#needs;
+    const { clock, log, budget, directory } = this.#needs;
     if (seat.hasLeft) throw new TidewayError(LEFT.code, LEFT.message);
     const stream = directory.feed(seat.key);
     if (stream.epoch > claim.epoch) throw new TidewayError(TAKEN_OVER.code, TAKEN_OVER.message);
     const grant = { epoch: claim.epoch, stream, holds: this.#options.holds };
-    const publication = new Publication(seat.request, grant, { clock, log });
+    const publication = new Publication(seat.request, grant, { clock, log, budget });
     keep(publication);
     stream.attach(publication, lostTo(claim.reason));
     seat.goOnAir(publication);
+  }
+
+  /** The memory of a stream that is here is counted already: who comes back to it is no new publisher. */
+  #checkMemory({ role, key }: PublisherSeat): void {
+    const { budget, directory } = this.#needs;
+    if (!budget.refusesJoins || (role === 'primary' && directory.has(key))) return;
+    const message = 'the media of this node use nearly all the memory they may: try later, or another node';
+    throw new TidewayError('publish.no-memory', message);
   }
 
   #checkRoomToStandBy(key: StreamKey): void {

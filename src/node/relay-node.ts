@@ -37,7 +37,7 @@ export interface NodeNeeds {
   readonly failed?: (why: Reason) => void;
 }
 
-/** The part of the container's memory that frame logs may take, unless `memory.budgetBytes` says. */
+/** The part of the container's memory that media may take, unless `memory.budgetBytes` says. */
 const BUDGET_SHARE = 0.25;
 /** The part of `shutdown.graceMs` that nodes which are fed here have to go elsewhere. */
 const GO_AWAY_SHARE = 0.3;

@@ -61,11 +61,12 @@ beforeEach(async () => {
   };
   const log: Log = { debug: note, info: note, warn: note, error: note };
   const limits = { logMs: 10_000, gopMs: 30_000, logBytes: 2 ** 26, logFrames: 32_768 };
+  const budget = new MemoryBudget(2 ** 30);
   const player = { maxBacklogBytes: 2 ** 23, maxBacklogMs: 5000, stallMs: 15_000 };
   directory = new StreamDirectory(
     { maxStreams: 10, waitMs: WAIT_MS, maxWaitingKeys: 2 },
     { log: limits, player, maxDelayMs: 20 },
-    { clock, log, budget: new MemoryBudget(2 ** 30), changed: () => {}, seek: () => {} },
+    { clock, log, budget, changed: () => {}, seek: () => {} },
   );
   publishers = [];
   refusePublish = undefined;
@@ -76,7 +77,7 @@ beforeEach(async () => {
     const stream = directory.feed(asked.key);
     epoch += 1;
     const grant = { epoch, stream, holds: { holdMs: 20_000, holdAfterStopMs: 20_000 } };
-    const publication = new Publication(asked, grant, { clock, log });
+    const publication = new Publication(asked, grant, { clock, log, budget });
     stream.attach(publication, {
       code: 'publish.taken-over',
       message: 'a newer publisher took the stream over',

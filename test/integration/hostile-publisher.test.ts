@@ -90,7 +90,7 @@ function tiny(count: number, id: number, payload: number): Buffer {
 }
 
 async function logBytes(): Promise<number> {
-  return (await metric(node, 'tideway_log_bytes')).get('') ?? Number.NaN;
+  return (await metric(node, 'tideway_media_memory_bytes')).get('kind="log"') ?? Number.NaN;
 }
 
 /** Writes again and again for a while, and answers how much. */
@@ -191,7 +191,7 @@ describe('a publisher that sends as fast as it can', () => {
     clients.push(...hogs);
     for (const hog of hogs) send(hog, 'avc key', 0, 1);
     for (let id = 2; id < 90; id += 1) for (const hog of hogs) send(hog, 'avc delta', id, id, 100_000);
-    const used = async () => (await metric(small, 'tideway_log_bytes')).get('') ?? 0;
+    const used = async () => (await metric(small, 'tideway_media_memory_bytes')).get('kind="log"') ?? 0;
     await until('it is full', async () => (await used()) > budget);
     await until('all was read', async () => {
       const received = (await metric(small, 'tideway_rtmp_received_bytes_total')).get('') ?? 0;

@@ -368,7 +368,7 @@ export class FakePublisher {
   readonly endedBy: string[] = [];
 
   constructor(bench: StreamBench, holds: HoldTimes = { holdMs: 30_000, holdAfterStopMs: 30_000 }) {
-    const { stream, clock, log } = bench;
+    const { stream, clock, log, budget } = bench;
     const request = {
       key: KEY,
       query: new URLSearchParams(),
@@ -376,7 +376,11 @@ export class FakePublisher {
       remote: '203.0.113.2:40000',
       ended: (why: Reason) => void this.endedBy.push(why.code),
     };
-    this.publication = new Publication(request, { epoch: stream.epoch + 1, stream, holds }, { clock, log });
+    this.publication = new Publication(
+      request,
+      { epoch: stream.epoch + 1, stream, holds },
+      { clock, log, budget },
+    );
     stream.attach(this.publication, NEWER);
   }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { FrameKind } from '../../../src/format/frame.ts';
 import { FrameLog, type LogLimits } from '../../../src/media/frame-log.ts';
 import { MemoryBudget } from '../../../src/media/memory-budget.ts';
 import { frameOf, type PayloadName, runOf, WIDE_LOG } from '../../support/media.ts';
@@ -54,6 +55,46 @@ describe('a frame log', () => {
     expect(bench.log.head).toMatchObject({ position: 1, run: runOf(2), time: 1, totalBytes: 150 });
     expect(bench.log.bytes).toBe(150 + 2 * ENTRY_BYTES);
     expect(bench.budget.usedBytes).toBe(bench.log.bytes);
+  });
+
+  test('is charged for the set-up in effect, which outlives its entries, and lets go of it', () => {
+    const bench = new LogBench({ logFrames: 1 });
+    const setUpBytes = () => {
+      bench.log.trim();
+      return bench.budget.usedBytes - bench.log.bytes;
+    };
+    bench.log.begin(runOf(1));
+    bench.append('avc header', 0, 1000);
+    bench.append('aac header', 0, 100);
+    bench.append('avc header', 0, 3000);
+    bench.append('metadata', 0, 500);
+    bench.append('avc key', 0, 9000);
+    const inEffect = 3000 + 100 + 500 + 3 * ENTRY_BYTES;
+    expect(setUpBytes()).toBe(inEffect);
+    bench.log.begin(runOf(2));
+    expect(setUpBytes(), 'to tell what is repeated').toBe(inEffect);
+    bench.append('avc header', 40, 2000);
+    bench.append('avc key', 40, 9000);
+    expect(setUpBytes()).toBe(2000 + ENTRY_BYTES);
+    bench.log.forgetHeader(FrameKind.video);
+    expect(setUpBytes()).toBe(0);
+    bench.append('avc header', 80, 2000);
+    bench.log.clear();
+    expect(bench.budget.usedBytes).toBe(0);
+  });
+
+  test('keeps no set-up that is larger than any decoder needs', () => {
+    const bench = new LogBench();
+    bench.log.begin(runOf(1));
+    bench.append('avc header', 0, 100);
+    bench.append('avc header', 0, 256 * 1024 + 1);
+    bench.append('metadata', 0, 256 * 1024 + 1);
+    expect(bench.log.head?.headers).toMatchObject({
+      metadata: undefined,
+      video: { payload: { length: 100 } },
+    });
+    bench.append('avc header', 0, 256 * 1024);
+    expect(bench.log.head?.headers.video?.payload.length).toBe(256 * 1024);
   });
 
   test('evicts nothing until it is trimmed', () => {
@@ -323,18 +364,4 @@ describe('decoder set-up in the log', () => {
     expect(headers.video?.seq).toBe(1);
     expect(log.append(frameOf('aac header', 2, 2), 2).repeated).toBe(false);
   });
-});
-
-test('a memory budget counts, and is over it only beyond its limit', () => {
-  const budget = new MemoryBudget(100);
-  budget.take(100);
-  expect(budget.isOver).toBe(false);
-  budget.take(1);
-  expect(budget.isOver).toBe(true);
-  budget.give(51);
-  expect([budget.usedBytes, budget.isOver, budget.limitBytes]).toEqual([50, false, 100]);
-  budget.take(75);
-  expect([budget.isOver, budget.isExhausted]).toEqual([true, false]);
-  budget.take(1);
-  expect(budget.isExhausted).toBe(true);
 });

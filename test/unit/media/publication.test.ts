@@ -48,6 +48,26 @@ describe('a publication', () => {
     expect(ahead).toEqual([0, 0, 0, 0, 7, 0, 7, 7, 5, 7]);
   });
 
+  test('is charged for what it holds back, until players can start or it ends', () => {
+    const bench = new StreamBench();
+    const leadIn = () => bench.budget.bytesOf('lead-in');
+    const publisher = new FakePublisher(bench);
+    publisher.send('avc header', 0, 1, 1000);
+    publisher.send('avc delta', 0, 2, 1000);
+    publisher.send('aac sample', 0, 3, 500);
+    expect(leadIn()).toBe(1500 + 2 * 256);
+    publisher.send('avc key', 40, 4, 1000);
+    const keptAsSetUp = 1000 + 256;
+    expect([leadIn(), bench.budget.usedBytes]).toEqual([0, 2500 + 3 * 256 + keptAsSetUp]);
+    const next = new FakePublisher(bench);
+    next.send('aac sample', 0, 5, 700);
+    expect(leadIn()).toBe(700 + 256);
+    next.publication.end(GONE);
+    expect(leadIn()).toBe(0);
+    next.send('aac sample', 20, 6, 700);
+    expect(leadIn()).toBe(0);
+  });
+
   test('counts what came and what nobody could decode, and says so in one line at its end', () => {
     const bench = new StreamBench();
     const publisher = new FakePublisher(bench);

@@ -8,7 +8,8 @@ const EVERY_MS = 40;
 
 /** A publisher that stands by, and what it hands over. */
 class Bench {
-  readonly standby = new Standby(0, new MemoryBudget(2 ** 40));
+  readonly budget = new MemoryBudget(20 << 20);
+  readonly standby = new Standby(0, this.budget);
   nowMs = 0;
   #id = 0;
 
@@ -84,6 +85,30 @@ test('counts how long it has been well, from the end of its last silence', () =>
   const againMs = bench.nowMs;
   bench.send('avc delta', 'avc delta');
   expect(bench.standby.wellMs(bench.nowMs)).toBe(bench.nowMs - againMs);
+});
+
+test('what it keeps is charged, its set-up too, until it is handed over or its publisher goes', () => {
+  const bench = new Bench();
+  bench.send('avc header', 'aac header');
+  const setUpBytes = bench.budget.bytesOf('standby');
+  expect(setUpBytes).toBe(9 + 6 + 2 * 256);
+  bench.send('avc header', 'avc key', 'avc delta', 'avc key');
+  expect(bench.budget.bytesOf('standby')).toBe(setUpBytes + 9 + 256);
+  let chargedMeanwhile = 0;
+  bench.standby.handOver({ append: () => (chargedMeanwhile += bench.budget.usedBytes) });
+  expect([chargedMeanwhile, bench.budget.usedBytes]).toEqual([0, 0]);
+  bench.send('avc header', 'avc key');
+  bench.standby.clear();
+  expect(bench.budget.usedBytes).toBe(0);
+});
+
+test('gives its row up while the node is out of memory, and keeps its set-up', () => {
+  const bench = new Bench();
+  bench.send('avc header', 'avc key');
+  bench.budget.charge('log').take(26 << 20);
+  bench.send('avc delta');
+  expect(bench.standby.bytes).toBe(9 + 256);
+  expect(bench.standby.isReady(bench.nowMs)).toBe(false);
 });
 
 test('a row that grows without end is given up until the next key frame', () => {

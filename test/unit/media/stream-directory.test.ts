@@ -108,6 +108,24 @@ describe('a stream directory', () => {
     expect([directory.waitingKeyCount, clock.timerCount]).toEqual([0, 0]);
   });
 
+  test('takes no player while the node is short of memory, for what is here or not; those who wait go on', async () => {
+    budget = new MemoryBudget(1000);
+    const directory = directoryOf();
+    const waiting = open(directory, other);
+    directory.feed(KEY);
+    const used = budget.charge('backlog');
+    used.hold(851);
+    expect(await codeOf(open(directory, KEY))).toBe('play.no-memory');
+    expect(await codeOf(open(directory, third))).toBe('play.no-memory');
+    expect([sought, directory.waitingKeyCount]).toEqual([[other], 1]);
+    expect(await Promise.all([waiting, directory.feed(other)])).toEqual([
+      directory.get(other),
+      directory.get(other),
+    ]);
+    used.hold(799);
+    expect(await open(directory, KEY)).toBe(directory.get(KEY));
+  });
+
   test('says after waitMs that a stream is not there, each time from when it was asked', async () => {
     const directory = directoryOf();
     const settled: string[] = [];

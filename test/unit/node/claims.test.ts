@@ -28,6 +28,7 @@ const HOW = { mode: 'takeover', reason: 'publish' } as const;
 
 let clock: FakeClock;
 let log: FakeLog;
+let budget: MemoryBudget;
 let directory: StreamDirectory;
 let state: MemoryState;
 let registry: MemoryRegistry;
@@ -38,12 +39,13 @@ let claims: Claims;
 beforeEach(() => {
   clock = new FakeClock();
   log = new FakeLog();
+  budget = new MemoryBudget(2 ** 40);
   state = new MemoryState();
   registry = new MemoryRegistry({ clock, state });
   announced = [];
   passedOn = [];
   directory = new StreamDirectory({ maxStreams: 2, waitMs: 2000, maxWaitingKeys: 10 }, STREAM_OPTIONS, {
-    ...{ clock, log, budget: new MemoryBudget(2 ** 40), seek: () => {} },
+    ...{ clock, log, budget, seek: () => {} },
     changed: (stream) => claims.streamChanged(stream),
   });
   claims = new Claims(HOLDS.holdMs, {
@@ -74,7 +76,7 @@ async function publish(): Promise<Published> {
   };
   await claims.claim(KEY, HOW, ({ epoch }, keep) => {
     const stream = directory.feed(KEY);
-    const publication = new Publication(request, { epoch, stream, holds: HOLDS }, { clock, log });
+    const publication = new Publication(request, { epoch, stream, holds: HOLDS }, { clock, log, budget });
     published.push(publication);
     keep(publication);
     stream.attach(publication, NEWER);

@@ -1,10 +1,11 @@
+import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Authorizer } from '../../../src/auth/authorizer.ts';
 import { TidewayError } from '../../../src/base/errors.ts';
 import { parseStreamKey } from '../../../src/base/stream-key.ts';
 import { FrameKind } from '../../../src/format/frame.ts';
 import { MemoryBudget } from '../../../src/media/memory-budget.ts';
-import { Publication } from '../../../src/media/publication.ts';
+import { Publication, type PublisherInlet } from '../../../src/media/publication.ts';
 import { StreamDirectory } from '../../../src/media/stream-directory.ts';
 import { Publishing, type PublishingOptions } from '../../../src/node/publishing.ts';
 import { SIGHT_OF_ONE } from '../../../src/node/standbys.ts';
@@ -13,7 +14,17 @@ import { Claimant } from '../../../src/registry/claimant.ts';
 import { isPlausibleEpoch } from '../../../src/registry/epoch.ts';
 import { MemoryRegistry, MemoryState } from '../../../src/registry/memory.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { FakeLog, FakeSink, GONE, KEY, payloadOf, STREAM_OPTIONS, TestEncoder } from '../../support/media.ts';
+import {
+  FakeLog,
+  FakeSink,
+  GONE,
+  KEY,
+  kindOf,
+  type PayloadName,
+  payloadOf,
+  STREAM_OPTIONS,
+  TestEncoder,
+} from '../../support/media.ts';
 import { ownerOf } from '../../support/registries.ts';
 import { settle } from '../../support/settle.ts';
 
@@ -200,12 +211,18 @@ describe('a publish', () => {
     expect(JSON.stringify(log.lines)).not.toContain('sesame');
   });
 
-  test('is refused while the streams use all their memory', async () => {
+  test('is refused while media use nearly all their memory, unless it comes back to a stream that is here', async () => {
     const publishing = publishingOf();
-    budget.take(BUDGET_BYTES + 1);
+    const others = budget.charge('log');
+    const { publication } = await open(publishing, { name: 'here' });
+    publication.append(FrameKind.video, 0, payloadOf('avc key', 1));
+    publication.end(GONE);
+    others.hold(0.86 * BUDGET_BYTES);
     expect(await codeOf(open(publishing))).toBe('publish.no-memory');
-    expect(directory.streamCount).toBe(0);
-    budget.give(1);
+    expect(await codeOf(open(publishing, { name: 'here', query: 'role=backup' }))).toBe('publish.no-memory');
+    expect(await codeOf(open(publishing, { name: 'here' }))).toBe(undefined);
+    expect(directory.streamCount).toBe(1);
+    others.hold(0.79 * BUDGET_BYTES);
     expect(await codeOf(open(publishing))).toBe(undefined);
   });
 
@@ -310,4 +327,76 @@ describe('the claim of a publish', () => {
     expect(await origin()).toBeUndefined();
     expect(clock.timerCount).toBe(0);
   });
+});
+
+test('whatever publishers come, send, stand by, take over and go, no memory stays taken', async () => {
+  const step = fc.oneof(
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant('open' as const), key: fc.nat(2), backup: fc.boolean() }),
+    },
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        do: fc.constant('send' as const),
+        by: fc.nat(5),
+        name: fc.constantFrom<PayloadName>(
+          ...([
+            'avc header',
+            'avc key',
+            'avc delta',
+            'aac header',
+            'aac sample',
+            'metadata',
+            'data',
+          ] as const),
+        ),
+        size: fc.nat(6000),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('end' as const), by: fc.nat(5) }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.nat(2000) }) },
+  );
+  let mostBytes = 0;
+  let takeovers = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 120, size: 'max' }), async (steps) => {
+      const publishing = publishingOf();
+      const inlets: PublisherInlet[] = [];
+      let time = 0;
+      for (const it of steps) {
+        if (it.do === 'open') {
+          const opening = publishing.open({
+            ...{
+              key: parseStreamKey('live', `k${it.key}`),
+              protocol: 'rtmp',
+              remote: 'test',
+              ended: () => {},
+            },
+            query: new URLSearchParams(it.backup ? 'role=backup' : ''),
+          });
+          inlets.push(
+            ...(await opening.then(
+              (inlet) => [inlet],
+              () => [],
+            )),
+          );
+        } else if (it.do === 'send') {
+          time += 40;
+          inlets.at(-1 - it.by)?.append(kindOf(it.name), time, payloadOf(it.name, time, it.size));
+        } else if (it.do === 'end') inlets.at(-1 - it.by)?.end(GONE);
+        else clock.pass(it.ms);
+        await settle();
+        mostBytes = Math.max(mostBytes, budget.usedBytes);
+      }
+      for (const inlet of inlets) inlet.end(GONE);
+      await settle();
+      clock.pass(HOLDS.holdMs);
+      takeovers += publishing.standbys.takeovers;
+      expect([budget.usedBytes, budget.stage, directory.streamCount]).toEqual([0, 0, 0]);
+    }),
+    { numRuns: 60 },
+  );
+  expect(mostBytes).toBeGreaterThan(BUDGET_BYTES / 2);
+  expect(takeovers).toBeGreaterThan(0);
 });
