@@ -6,7 +6,9 @@ import { type Clock, every } from '../base/clock.ts';
 import { type Reason, TidewayError, WireError } from '../base/errors.ts';
 import { remoteOf } from '../base/remote.ts';
 import { FlvReader, type FlvTag } from '../format/flv.ts';
+import type { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, PUBLISHER_STOPPED, type PublisherInlet } from '../media/publication.ts';
+import { Unfinished } from '../media/unfinished.ts';
 import { isStreamPath, streamKeyOf } from './flv-request.ts';
 
 export interface FlvPublishOptions {
@@ -17,6 +19,7 @@ export interface FlvPublishOptions {
 export interface FlvPublishNeeds {
   readonly clock: Clock;
   readonly openPublication: OpenPublication;
+  readonly budget: Pick<MemoryBudget, 'charge' | 'isExhausted'>;
 }
 
 const LOST: Reason = { code: 'publish.lost', message: 'the connection of the publisher is gone' };
@@ -37,7 +40,7 @@ export class FlvPublishRoute {
   /** Done when the publisher is; what ends it before its own end is thrown, and so told to it. */
   async handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const key = streamKeyOf(url);
-    const upload = new Upload(request, this.#needs.clock, this.#options.idleMs);
+    const upload = new Upload(request, this.#needs, this.#options);
     request.socket.setTimeout(0);
     if (request.headers.expect !== undefined) response.writeContinue();
     await upload.run(() =>
@@ -56,7 +59,7 @@ export class FlvPublishRoute {
 
 /**
  * One request's body on its way into a publication, which is opened once the body has shown to be an FLV: what is none
- * takes no stream from anybody. It is over once: finished, broken, idle, lost or displaced.
+ * takes no stream from anybody. It is over once: finished, broken, idle, lost, displaced or too much for the node.
  */
 class Upload {
   readonly #request: IncomingMessage;
@@ -64,6 +67,7 @@ class Upload {
   readonly #idleMs: number;
   readonly #reader = new FlvReader();
   readonly #allowance = new Allowance();
+  readonly #unfinished: Unfinished;
   #publication: PublisherInlet | undefined;
   /** Tags that came while the publication is opened: those of one read. */
   #early: readonly FlvTag[] | undefined;
@@ -71,10 +75,11 @@ class Upload {
   #failure: Reason | undefined;
   #settle: ((failure: Reason | undefined) => void) | undefined;
 
-  constructor(request: IncomingMessage, clock: Clock, idleMs: number) {
+  constructor(request: IncomingMessage, { clock, budget }: FlvPublishNeeds, { idleMs }: FlvPublishOptions) {
     this.#request = request;
     this.#clock = clock;
     this.#idleMs = idleMs;
+    this.#unfinished = new Unfinished(budget);
     this.#lastByteMs = clock.now();
   }
 
@@ -108,6 +113,7 @@ class Upload {
       return await settled;
     } finally {
       checks.cancel();
+      this.#unfinished.clear();
       request.off('data', take);
     }
   }
@@ -151,6 +157,8 @@ class Upload {
     const wasSpent = this.#allowance.isSpent;
     this.#allowance.replenish(this.#clock.now());
     if (wasSpent && !this.#allowance.isSpent && !this.#early) this.#request.resume();
+    const hog = this.#unfinished.hold(this.#reader.heldBytes);
+    if (hog) this.fail(hog);
     const silentMs = this.#clock.now() - this.#lastByteMs;
     if (silentMs < this.#idleMs) return;
     this.fail({ code: 'publish.idle', message: `the publisher sent nothing for ${Math.round(silentMs)} ms` });

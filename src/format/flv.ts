@@ -67,6 +67,11 @@ export class FlvReader {
     return this.#hasHeader;
   }
 
+  /** Memory that the tag in progress holds, bytes: what was received of it, and at most 1 MiB. */
+  get heldBytes(): number {
+    return this.#payload.length;
+  }
+
   /** May the bytes end here: behind the header or a tag? The last PreviousTagSize is not missed. */
   get isWhole(): boolean {
     return this.#hasHeader && (this.#part === 'skip' || (this.#part === 'tag-head' && this.#have === 0));

@@ -199,6 +199,7 @@ export class RelayNode {
         openPublication: (request) => this.#publishing.open(request),
         openStream: (request) => this.#directory.open(request),
         counters: this.#countersOf('rtmp'),
+        budget: this.#budget,
       },
     );
   }
@@ -217,7 +218,7 @@ export class RelayNode {
       new FlvPlayRoute({ clock, openStream, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
-        { clock, openPublication: (request) => this.#publishing.open(request) },
+        { clock, budget: this.#budget, openPublication: (request) => this.#publishing.open(request) },
       ),
     ];
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));

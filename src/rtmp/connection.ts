@@ -81,6 +81,11 @@ export class RtmpConnection {
     return this.#socket.writableLength;
   }
 
+  /** Memory that unfinished messages of the peer hold, bytes. */
+  get heldBytes(): number {
+    return this.#reader.heldBytes;
+  }
+
   get bytesOut(): number {
     return this.#socket.bytesWritten;
   }

@@ -6,8 +6,10 @@ import type { Log } from '../base/log.ts';
 import type { Amf0Object, Amf0Value } from '../format/amf0.ts';
 import { MEDIA_STREAM_ID } from '../format/rtmp/chunk-writer.ts';
 import { type Command, MessageType, parseCommand, type RtmpMessage } from '../format/rtmp/message.ts';
+import type { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, PUBLISHER_STOPPED } from '../media/publication.ts';
 import type { OpenStream } from '../media/stream-directory.ts';
+import { Unfinished } from '../media/unfinished.ts';
 import { type ConnectionOwner, RtmpConnection } from './connection.ts';
 import { RtmpPlayer } from './player.ts';
 import { isMedia, RtmpPublisher } from './publisher.ts';
@@ -35,6 +37,7 @@ export interface SessionNeeds {
   readonly openPublication: OpenPublication;
   readonly openStream: OpenStream;
   readonly counters: RtmpCounters;
+  readonly budget: Pick<MemoryBudget, 'charge' | 'isExhausted'>;
 }
 
 export interface SessionOptions {
@@ -78,6 +81,7 @@ export class RtmpSession implements ConnectionOwner {
   readonly #options: SessionOptions;
   readonly #needs: SessionNeeds;
   readonly #connection: RtmpConnection;
+  readonly #unfinished: Unfinished;
   #state: SessionState = { at: 'handshake' };
   /** When `check` closes a session that neither publishes nor plays, and why. */
   #deadline: { atMs: number; why: Reason };
@@ -88,6 +92,7 @@ export class RtmpSession implements ConnectionOwner {
     this.#options = options;
     this.#needs = needs;
     this.#deadline = this.#in(options.handshakeMs, HANDSHAKE_TIMEOUT);
+    this.#unfinished = new Unfinished(needs.budget);
     this.#connection = new RtmpConnection(socket, this);
   }
 
@@ -103,9 +108,15 @@ export class RtmpSession implements ConnectionOwner {
     return this.#connection.bytesOut;
   }
 
-  /** Called a few times a second: closes what is overdue, and lets the peer send on. */
+  /** Called a few times a second: closes what is overdue or holds too much, and lets the peer send on. */
   check(nowMs: number): void {
+    if (this.#isClosed()) return;
     this.#connection.replenish(nowMs);
+    const hog = this.#unfinished.hold(this.#connection.heldBytes);
+    if (hog) {
+      this.#connection.destroy(hog);
+      return;
+    }
     switch (this.#state.at) {
       case 'publishing':
         this.#checkSilence(nowMs);
@@ -157,6 +168,7 @@ export class RtmpSession implements ConnectionOwner {
   closed(why: Reason): void {
     const before = this.#state;
     this.#state = { at: 'closed', why };
+    this.#unfinished.clear();
     if (before.at === 'opening') before.gone.abort();
     if (before.at === 'publishing') before.publisher.end(why);
     if (before.at === 'playing') before.player.leave(why);

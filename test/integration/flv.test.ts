@@ -92,7 +92,7 @@ beforeEach(async () => {
       counters: { refused: () => {}, wireError: () => {} },
       routes: [
         new FlvPlayRoute({ clock, openStream, isLive: (key) => directory.has(key) }),
-        new FlvPublishRoute({ idleMs: IDLE_MS }, { clock, openPublication }),
+        new FlvPublishRoute({ idleMs: IDLE_MS }, { clock, budget, openPublication }),
       ],
       upgrades: [new WsFlvPlayRoute({ clock, openStream })],
     },

@@ -17,6 +17,7 @@ import {
   userControl,
   windowAckSize,
 } from '../../src/format/rtmp/message.ts';
+import { MemoryBudget } from '../../src/media/memory-budget.ts';
 import type { Player, Sink } from '../../src/media/player.ts';
 import type { Publication, PublishRequest } from '../../src/media/publication.ts';
 import type { Stream } from '../../src/media/stream.ts';
@@ -78,6 +79,7 @@ class Door {
       {
         clock: systemClock,
         log,
+        budget: new MemoryBudget(2 ** 30),
         counters: {
           refused: (code) => this.refused.push(code),
           wireError: (code) => this.wireErrors.push(code),
