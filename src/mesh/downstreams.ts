@@ -35,6 +35,8 @@ export interface DownstreamsNeeds {
   readonly placeInTree: (stream: Stream) => TreePlace;
   /** The higher, the earlier a stream is served by a full link. */
   readonly priorityOf: (key: StreamKey) => number;
+  /** Is this node too short of memory for a reader that it has not had? */
+  readonly refusesJoins: () => boolean;
   /** A peer has a higher epoch of the stream than this node. */
   readonly fenced: (key: StreamKey, epoch: number) => void;
 }
@@ -192,6 +194,7 @@ export class Downstreams {
     const isChild = [...children].some((child) => child.peer === peer);
     if (isChild) return undefined;
     if (path.length > MAX_HOPS || children.size >= this.#options.maxChildren) return 'busy';
+    if (!resume && this.#needs.refusesJoins()) return 'busy';
     // Who lost its upstream is not sent around.
     const isPatient = !resume && !insist;
     return isPatient && children.size >= this.#options.softChildren ? 'busy' : undefined;

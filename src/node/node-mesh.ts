@@ -37,6 +37,8 @@ export interface NodeMeshNeeds {
   readonly origins: OriginNews;
   /** Does a backup publisher of this node stand by for the stream? */
   readonly isWanted: (key: StreamKey) => boolean;
+  /** Is this node too short of memory for new readers of its streams? */
+  readonly refusesJoins: () => boolean;
 }
 
 /** Of a node alone. */
@@ -75,6 +77,7 @@ export class NodeMesh implements MeshFacts {
       placeInTree: (stream) => this.#replicas.placeInTree(stream),
       priorityOf: (key) => priorityOf(key, config.priority ?? []),
       fenced: (key, epoch) => this.#fenced(key, epoch),
+      refusesJoins: needs.refusesJoins,
     });
     this.#replicas = new Replicas(
       { self: owner.node, holdMs: config.publish.holdMs, lingerMs: config.relay.lingerMs },

@@ -244,6 +244,7 @@ export class RelayNode {
       ...{ clock: this.#clock, log: this.#log, version: version(), member: this.#member },
       ...{ directory: this.#directory, origins: this.#publishing.claims },
       isWanted: (key) => this.#publishing.standsBy(key),
+      refusesJoins: () => this.#budget.refusesJoins,
     });
   }
 

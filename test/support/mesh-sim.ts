@@ -146,7 +146,8 @@ export class SimNode {
     this.downstreams = new Downstreams(
       { softChildren: net.softChildren, maxChildren: 64 },
       {
-        ...{ clock, log, streamOf, priorityOf: () => 0, fenced: (key) => this.replicas.fencedAt(key) },
+        ...{ clock, log, streamOf, priorityOf: () => 0, refusesJoins: () => false },
+        fenced: (key) => this.replicas.fencedAt(key),
         placeInTree: (stream) => this.replicas.placeInTree(stream),
       },
     );

@@ -71,6 +71,7 @@ class Bench {
   readonly standings = new Map<Stream, TreePlace>();
   readonly priorities = new Map<StreamKey, number>();
   readonly fenced: [StreamKey, number][] = [];
+  refusesJoins = false;
   readonly downstreams = new Downstreams(
     { softChildren: 2, maxChildren: 4 },
     {
@@ -79,6 +80,7 @@ class Bench {
       placeInTree: (stream) => this.standings.get(stream) ?? { path: ['a'], isSwitching: false },
       priorityOf: (key) => this.priorities.get(key) ?? 0,
       fenced: (key, epoch) => this.fenced.push([key, epoch]),
+      refusesJoins: () => this.refusesJoins,
     },
   );
   #lastId = 0;
@@ -260,6 +262,16 @@ describe('who asks is told no', () => {
     expect(bench.refusal(bench.peer('f'), stream, { insist: true })).toMatchObject({ why: 'busy' });
     expect(bench.refusal(b, stream), 'a child may ask again').toBeUndefined();
     expect(bench.downstreams.declined.samples()).toEqual([{ labels: { why: 'busy' }, value: 2 }]);
+  });
+
+  test('while the node is short of memory, whatever it says, unless it goes on or is a child', () => {
+    const stream = bench.stream('show');
+    expect(bench.refusal(bench.peer('c'), stream)).toBeUndefined();
+    bench.refusesJoins = true;
+    expect(bench.refusal(b, stream)).toMatchObject({ why: 'busy', alternatives: ['c'] });
+    expect(bench.refusal(b, stream, { insist: true })).toMatchObject({ why: 'busy' });
+    expect(bench.refusal(b, stream, { resume: { epoch: 5, from: 1 } })).toBeUndefined();
+    expect(bench.refusal(b, stream), 'a child may ask again').toBeUndefined();
   });
 
   test('if it knows a higher epoch, which is news', () => {
