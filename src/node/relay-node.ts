@@ -23,6 +23,7 @@ import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
 import { Closer } from './lifecycle.ts';
 import { Member } from './member.ts';
+import { watchMemory } from './memory-watch.ts';
 import { NO_MESH, NodeMesh } from './node-mesh.ts';
 import { nodeMetrics } from './node-metrics.ts';
 import { Publishing } from './publishing.ts';
@@ -155,6 +156,8 @@ export class RelayNode {
     opened.add((why) => this.#rtmp.stop(why, this.#leftMs() * RTMP_STOP_SHARE));
     opened.add((why) => this.#directory.stop(why));
     opened.add((why) => this.#publishing.dismiss(why));
+    const watch = watchMemory({ clock: this.#clock, log: this.#log, budget: this.#budget });
+    opened.add(() => watch.cancel());
     this.#running = opened.move();
     this.#notReady = undefined;
     this.#member.tell();
