@@ -1,7 +1,13 @@
-// Very many connections and requests, over real sockets: what waits is reaped, what is asked for in vain leaves
-// nothing, and another live stream goes on without a frame lost.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { metric, RawSocket, Watch } from '../support/hostile.ts';
+// Very many connections and requests, and more media than there is memory for, over real sockets: what waits is reaped,
+// what is asked for in vain leaves nothing, memory is shed in order, and another live stream goes on without a frame lost.
+import { request } from 'node:http';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { flvHeader, httpFlv } from '../../src/format/flv.ts';
+import { Frame, FrameKind } from '../../src/format/frame.ts';
+import { writeMessage } from '../../src/format/rtmp/chunk-writer.ts';
+import { captureHttpFlv } from '../support/frames.ts';
+import { metric, noise, RawSocket, Watch } from '../support/hostile.ts';
+import { idOf, kindOf, payloadOf } from '../support/media.ts';
 import { mebibytes, settledBytes } from '../support/memory.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
@@ -111,8 +117,8 @@ function askInVain(worker: number, count: number): Promise<number> {
 }
 
 /** Asks once on a connection of its own, and takes the answer. */
-async function askOnce(lines: string): Promise<string> {
-  const socket = new RawSocket(node.httpPort);
+async function askOnce(lines: string, port = node.httpPort): Promise<string> {
+  const socket = new RawSocket(port);
   socket.write(lines);
   await socket.closed();
   return socket.received;
@@ -178,4 +184,245 @@ test('keys beyond the limit of those that are waited for are refused at once', a
   expect(watch.of('http.request-failed')).toEqual([]);
   for (const { socket } of sockets) socket.destroy();
   await patient.stop();
+});
+
+describe('a node whose memory for media runs out', () => {
+  const HOLD_MS = 400;
+  let small: RunningNode;
+  let watch: Watch;
+  let inside: Witness;
+  let clients: RtmpClient[];
+  let posts: Post[];
+
+  beforeEach(async () => {
+    clients = [];
+    posts = [];
+  });
+
+  /** With a witness of its own. */
+  async function start(budgetBytes: number): Promise<void> {
+    small = await runNode({
+      'memory.budgetBytes': String(budgetBytes),
+      'publish.holdMs': String(HOLD_MS),
+      'publish.holdAfterStopMs': String(HOLD_MS),
+      'log.level': 'info',
+    });
+    watch = new Watch(small);
+    inside = await Witness.start(small);
+  }
+
+  afterEach(async () => {
+    for (const client of clients) client.destroy();
+    for (const post of posts) post.destroy();
+    inside.stop();
+    try {
+      await until('all of it is given back', async () => (await used()) === 0);
+    } finally {
+      await small.stop();
+    }
+  });
+
+  async function used(kind?: string): Promise<number> {
+    const byKind = await metric(small, 'tideway_media_memory_bytes');
+    if (kind !== undefined) return byKind.get(`kind="${kind}"`) ?? Number.NaN;
+    return [...byKind.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  async function stage(): Promise<number> {
+    return (await metric(small, 'tideway_media_memory_stage')).get('') ?? Number.NaN;
+  }
+
+  async function publisher(name: string): Promise<RtmpClient> {
+    const client = await RtmpClient.publishing(small.rtmpPort, name);
+    clients.push(client);
+    return client;
+  }
+
+  function newestId({ frames }: ReturnType<typeof captureHttpFlv>): number {
+    const newest = frames.at(-1);
+    return newest ? idOf(newest.kind, newest.payload) : 0;
+  }
+
+  /** What a player is told, by each protocol. */
+  async function joins(path: string): Promise<string[]> {
+    const ask = (more: string) => askOnce(`GET /live/${path}.flv ${HEAD} ${more}\r\n\r\n`, small.httpPort);
+    const client = await RtmpClient.connected(small.rtmpPort, 'live');
+    clients.push(client);
+    const [http, ws, rtmp] = await Promise.all([ask('close'), ask(UPGRADE), client.play(path)]);
+    return [http, ws]
+      .map((answer) => /^HTTP\/1.1 503.*"code":"([^"]+)"/s.exec(answer)?.[1] ?? answer)
+      .concat(rtmp);
+  }
+
+  test('lets nobody in first, then keeps only the newest GOP of each log; who is in notices nothing', async () => {
+    const budget = 16 * MIB;
+    const GOP = 10;
+    const FRAME_BYTES = 50_000;
+    await start(budget);
+    const fat = await Promise.all(['a', 'b', 'c', 'd'].map(publisher));
+    let id = 0;
+    let sentBytes = 0;
+    let play: ReturnType<typeof captureHttpFlv> | undefined;
+    const feed = async (untilBytes: number) => {
+      while (sentBytes < untilBytes) {
+        id += 1;
+        for (const client of fat) {
+          const name = id % GOP === 1 ? 'avc key' : 'avc delta';
+          client.frame({
+            kind: FrameKind.video,
+            timestamp: id * 10,
+            payload: payloadOf(name, id, FRAME_BYTES),
+          });
+          sentBytes += FRAME_BYTES;
+        }
+        await until('it is taken', () => fat.every(({ socket }) => socket.writableLength === 0));
+        await until('it is played', () => !play || newestId(play) === id);
+      }
+    };
+
+    await feed(budget * 0.75);
+    const playing = captureHttpFlv(small.flvUrl('live/a'));
+    play = playing;
+    await until('it plays', () => playing.frames.length > 0);
+    expect(await stage()).toBe(0);
+
+    await feed(budget * 0.88);
+    await until('joins are refused', async () => (await stage()) === 1);
+    expect(await used('log'), 'all that came is kept').toBeGreaterThan(sentBytes);
+    expect(await joins('a')).toEqual(['play.no-memory', 'play.no-memory', 'NetStream.Play.Failed']);
+    expect(await joins('unknown')).toEqual(['play.no-memory', 'play.no-memory', 'NetStream.Play.Failed']);
+    await expect(publisher('late')).rejects.toThrow('Publish.Denied');
+    expect(await publishByPost('late').answer).toContain('publish.no-memory');
+    await watch.line('memory.short');
+    const back = fat.pop();
+    back?.destroy();
+    await until(
+      'its stream is held',
+      async () => (await metric(small, 'tideway_streams')).get('state="held"') === 1,
+    );
+    fat.push(await publisher('d'));
+
+    await feed(budget * 3);
+    await until('all was read', async () => {
+      const received = (await metric(small, 'tideway_rtmp_received_bytes_total')).get('') ?? 0;
+      return received > sentBytes;
+    });
+    expect(await stage()).toBeGreaterThanOrEqual(2);
+    expect(await used()).toBeLessThan(budget + fat.length * FRAME_BYTES * GOP);
+    await inside.undisturbed();
+    const ids = playing.frames.map(({ kind, payload }) => idOf(kind, payload));
+    expect(ids).toEqual(ids.map((_, at) => (ids[0] ?? 0) + at));
+    expect(ids.at(-1)).toBe(id);
+    expect(playing.ended).toBeFalsy();
+    expect(fat.filter(({ isClosed }) => isClosed)).toEqual([]);
+
+    for (const client of fat.slice(1)) client.destroy();
+    await watch.line('memory.enough');
+    const late = captureHttpFlv(small.flvUrl('live/a'));
+    await until('players are let in again', () => late.frames.length > 0);
+    for (const each of [playing, late]) each.close();
+  });
+
+  test.each(['RTMP', 'HTTP'])(
+    'closes publishers by %s that fill it with messages they do not finish, and no more than it must',
+    async (door) => {
+      const budget = 4 * MIB;
+      const part = 1.5 * MIB;
+      const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+      await start(budget);
+      if (door === 'RTMP') await Promise.all(names.map(publisher));
+      else posts.push(...names.map(publishByPost));
+      await until('all are in', () => watch.of('publish.start').length === 1 + names.length);
+      const frame = new Frame(FrameKind.video, 'key', 0, 0, Buffer.alloc(8 * MIB));
+      const { kind: type, payload } = frame;
+      const message = writeMessage({ chunkStreamId: 6, type, timestamp: 0, streamId: 1, payload }, 4096);
+      const tag = httpFlv.encode([{ frame, time: 0 }], 0);
+      for (const client of clients) client.raw(message.subarray(0, part));
+      for (const post of posts) post.write(tag.subarray(0, part));
+
+      const over = () =>
+        watch.of('publish.end').filter(({ reason }) => reason === 'publish.unfinished').length;
+      await until('enough are closed', () => over() >= 3);
+      await until('there is room', async () => (await stage()) < 4);
+      await inside.undisturbed();
+      expect(over()).toBeLessThan(names.length);
+      expect(await used(), 'one less would have been too few').toBeGreaterThan(budget * 1.25 - part - MIB);
+      for (const { answer } of posts.filter(({ isOver }) => isOver))
+        expect(await answer).toContain('publish.unfinished');
+      const closed = () => [
+        ...clients.filter(({ isClosed }) => isClosed),
+        ...posts.filter(({ isOver }) => isOver),
+      ];
+      await until('nobody else is closed', () => closed().length === over());
+    },
+  );
+
+  test('has all of it back when publishers have come and gone, wherever they were cut off', async () => {
+    await start(64 * MIB);
+    const random = noise(11, 3 * 60);
+    for (let at = 0; at < 60; at += 1) {
+      const [of = 0, size = 0, cut = 0] = random.subarray(at * 3);
+      const video = payloadOf(of % 2 ? 'avc key' : 'avc delta', at, 1000 * (size + 1));
+      const query = of % 5 === 0 ? '?role=backup' : '';
+      const frame = { kind: kindOf('avc key'), timestamp: at, payload: video };
+      const part = Math.floor((cut / 256) * video.length);
+      if (of % 3 === 0) {
+        const post = publishByPost(`n${of % 4}${query}`);
+        posts.push(post);
+        const tag = httpFlv.encode([{ frame: new Frame(frame.kind, 'key', 0, at, video), time: at }], 0);
+        post.write(Buffer.concat([tag, tag.subarray(0, part)]));
+      } else {
+        const client = await RtmpClient.connected(small.rtmpPort, 'live');
+        clients.push(client);
+        await client.publish(`n${of % 4}${query}`);
+        client.frame(frame);
+        const { kind: type, payload } = frame;
+        const bytes = writeMessage({ chunkStreamId: 6, type, timestamp: at, streamId: 1, payload }, 4096);
+        if (!client.isClosed) client.raw(bytes.subarray(0, part));
+      }
+      if (at % 4 === 3) clients.splice(0, 1)[0]?.destroy();
+      if (at % 7 === 6) posts.splice(0, 1)[0]?.destroy();
+    }
+    await until('what is unfinished is seen', async () => (await used('unfinished')) > 0);
+    expect(await used('log')).toBeGreaterThan(0);
+    await inside.undisturbed();
+  });
+
+  /** A POST whose body goes on until it is destroyed. */
+  interface Post {
+    readonly answer: Promise<string>;
+    readonly isOver: boolean;
+    write(bytes: Buffer): void;
+    destroy(): void;
+  }
+
+  function publishByPost(name: string): Post {
+    const [path, query = ''] = name.split('?');
+    const post = request(`${small.flvUrl(`live/${path}`)}?${query}`, { method: 'POST', agent: false });
+    let isOver = false;
+    const answer = new Promise<string>((resolve) => {
+      post.on('response', (response) => {
+        isOver = true;
+        let text = '';
+        response.on('data', (bytes: Buffer) => {
+          text += bytes.toString();
+        });
+        response.on('close', () => resolve(text));
+        response.on('error', () => {}); // 'close' follows
+      });
+      post.on('error', ({ message }) => {
+        isOver = true;
+        resolve(message);
+      });
+    });
+    post.write(flvHeader({ audio: true, video: true }));
+    return {
+      answer,
+      get isOver() {
+        return isOver;
+      },
+      write: (bytes) => void post.write(bytes),
+      destroy: () => post.destroy(),
+    };
+  }
 });
