@@ -11,7 +11,7 @@ import type { MediaCounters } from './counters.ts';
 import { Cursor } from './cursor.ts';
 import { eraFrom, FanOut } from './fan-out.ts';
 import type { FrameLog, Position } from './frame-log.ts';
-import type { MemoryBudget } from './memory-budget.ts';
+import type { MemoryBudget, MemoryCharge } from './memory-budget.ts';
 import { Player, type PlayerIdentity, type PlayerLimits, type PlayerOwner, type Sink } from './player.ts';
 import { eraBase } from './timeline.ts';
 import type { Turns } from './turns.ts';
@@ -53,14 +53,15 @@ export class Players implements PlayerOwner {
   readonly #all = new Map<Player, FanOut | undefined>();
   readonly #catchUp: CatchUp<Player>;
   #sweepTimer: Timer | undefined;
-  /** Of the memory budget: what players that are behind have not sent, and what is kept for them. */
-  #chargedBytes = 0;
+  /** What players that are behind have not sent, and what is kept for them. */
+  readonly #backlog: MemoryCharge;
 
   constructor(key: StreamKey, limits: PlayerLimits, needs: PlayersNeeds) {
     this.#key = key;
     this.#limits = limits;
     this.#needs = needs;
     this.#log = needs.log;
+    this.#backlog = needs.budget.charge('backlog');
     this.#catchUp = new CatchUp(needs.turns, (player) => this.#serve(player));
   }
 
@@ -151,7 +152,7 @@ export class Players implements PlayerOwner {
     this.#sweepTimer = undefined;
     for (const fanOut of this.#fanOuts) fanOut.stop();
     this.#fanOuts = [];
-    this.#charge(0);
+    this.#backlog.hold(0);
   }
 
   /** Gives a player the next of the log, if it has started or can start. */
@@ -203,14 +204,7 @@ export class Players implements PlayerOwner {
       fanOut.sweep();
       bytes += fanOut.stretchBytes;
     }
-    this.#charge(this.#all.size === 0 ? 0 : bytes);
-  }
-
-  #charge(bytes: number): void {
-    const { budget } = this.#needs;
-    budget.give(this.#chargedBytes);
-    budget.take(bytes);
-    this.#chargedBytes = bytes;
+    if (this.#all.size > 0) this.#backlog.hold(bytes);
   }
 }
 
