@@ -13,9 +13,13 @@ export interface FlushEvent {
 
 export const FLUSH_CHANNEL = 'tideway.flush';
 
-/** The row of one format, from the first of its flushes on; flushes to fewer than half of the players are no round's. */
+/**
+ * The row of one format, from the first of its flushes on; of all, where none has that name. Flushes to fewer than half of
+ * the players are those of other fan-outs, and left out.
+ */
 export function flushesOf(events: readonly FlushEvent[], format: WireFormat): Flush[] {
-  const own = events.filter((event) => event.format === format);
+  const named = events.filter((event) => event.format === format);
+  const own = named.length > 0 ? named : events;
   const most = Math.max(0, ...own.map(({ players }) => players));
   const full = own.filter(({ players, bytes }) => bytes > 0 && players * 2 > most);
   const startMs = full[0]?.atMs ?? 0;
