@@ -1,7 +1,7 @@
 // What the benchmark asks of the machine: cores for server and load, CPU time and memory of a process, how busy a core is.
 // It measures from outside, by /proc; where that is missing, figures are undefined, never guessed.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 
 /** Which core does what; without a number nothing is pinned. */
@@ -85,27 +85,6 @@ export function rssKB(pids: readonly number[]): number | undefined {
     sum += Number(text[1]);
   }
   return sum;
-}
-
-/** Sockets that processes hold open; undefined: /proc does not tell. */
-export function openSockets(pids: readonly number[]): number | undefined {
-  let count = 0;
-  for (const pid of pids) {
-    try {
-      for (const fd of readdirSync(`/proc/${pid}/fd`)) if (isSocket(`/proc/${pid}/fd/${fd}`)) count += 1;
-    } catch {
-      return undefined;
-    }
-  }
-  return count;
-}
-
-function isSocket(path: string): boolean {
-  try {
-    return readlinkSync(path).startsWith('socket:');
-  } catch {
-    return false; // It was closed while we looked.
-  }
 }
 
 /** Child processes of a process, as the kernel lists them. */

@@ -29,8 +29,19 @@ export interface Window {
   readonly clientBound: boolean;
   readonly crowd: CrowdReport;
   readonly publisher: PublisherReport | undefined;
+  /** From one look at CPU, publisher and counter to the other. */
+  readonly spanS: number;
   /** Of the server. */
   readonly cpuSeconds: number | undefined;
+  /** What the counter went up by. */
+  readonly counted: number;
+}
+
+export interface WindowOptions {
+  /** Whose CPU is measured, when it is not the server's. */
+  readonly pids?: readonly number[];
+  /** Read at the moments at which the publisher is. */
+  readonly counter?: () => Promise<number>;
 }
 
 const RSS_SAMPLES = 5;
@@ -105,26 +116,32 @@ export class Site implements AsyncDisposable {
   }
 
   /** Watches a group for a time. */
-  async window(group: string, seconds: number, pids = this.server.pids): Promise<Window> {
-    await Promise.all([this.measure(group), this.#measurePublisher()]);
+  async window(group: string, seconds: number, more: WindowOptions = {}): Promise<Window> {
+    const { pids = this.server.pids, counter = async () => 0 } = more;
+    // A crowd takes a moment to find its place, and its report spans that moment too: so rates are compared, not sums.
+    await this.measure(group);
+    const [, countBefore] = await Promise.all([this.#measurePublisher(), counter()]);
     this.#coreWatch.take();
-    const before = cpuSeconds(pids);
+    const cpuBefore = cpuSeconds(pids);
     const startMs = performance.now();
     await delay(seconds * 1000);
-    const after = cpuSeconds(pids);
-    const spanMs = performance.now() - startMs;
-    const busy = this.#coreWatch.take();
-    const [crowd, publisher] = await Promise.all([this.measure(group), this.#measurePublisher()]);
-    const took = before === undefined || after === undefined ? undefined : after - before;
+    const cpuAfter = cpuSeconds(pids);
+    const spanS = (performance.now() - startMs) / 1000;
+    const loadCore = this.#coreWatch.take();
+    const [publisher, countAfter] = await Promise.all([this.#measurePublisher(), counter()]);
+    const crowd = await this.measure(group);
+    const took = cpuBefore === undefined || cpuAfter === undefined ? undefined : cpuAfter - cpuBefore;
+    const serverCore = took === undefined ? undefined : took / spanS;
+    const gigabytesPerS = crowd.bytes / 1e6 / crowd.spanMs;
     return {
       figures: {
-        ...(took !== undefined && crowd.bytes > 0 && { cpuSecondsPerGB: took / (crowd.bytes / 1e9) }),
+        ...(serverCore !== undefined && gigabytesPerS > 0 && { cpuSecondsPerGB: serverCore / gigabytesPerS }),
         ...delayFigures(crowd),
-        ...(took !== undefined && { serverCore: took / (spanMs / 1000) }),
-        ...(busy !== undefined && { loadCore: busy }),
+        ...(serverCore !== undefined && { serverCore }),
+        ...(loadCore !== undefined && { loadCore }),
       },
-      clientBound: busy !== undefined && busy > CLIENT_BOUND_AT,
-      ...{ crowd, publisher, cpuSeconds: took },
+      clientBound: loadCore !== undefined && loadCore > CLIENT_BOUND_AT,
+      ...{ crowd, publisher, spanS, cpuSeconds: took, counted: countAfter - countBefore },
     };
   }
 

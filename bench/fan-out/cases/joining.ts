@@ -38,7 +38,6 @@ async function joinRunning(run: Run, bench: Bench, joiners: number, withinMs: nu
   await site.publish(1, mbps);
   await site.join('running', players, { withinMs: Math.max(200, players * JOIN_MS_EACH) });
   await delay(Math.min(SETTLE_MS, bench.options.seconds * 500));
-  await site.measure('running');
   const window = site.window('running', (withinMs + AFTERMATH_MS) / 1000);
   const [{ figures, clientBound, crowd }, joined] = await Promise.all([
     window,

@@ -50,13 +50,13 @@ async function measured(run: Run, bench: Bench, site: Site, second: TidewayServe
   const at = second.at(run.contender.format);
   await site.join('all', streams, { withinMs: 200 + streams * 10, streams: keys, at });
   await delay(SETTLE_MS);
-  const before = await second.metric(RECEIVED);
-  const window = await site.window('all', seconds, second.pids);
-  const received = (await second.metric(RECEIVED)) - before;
-  const { crowd, publisher, clientBound, figures } = window;
+  const window = await site.window('all', seconds, {
+    pids: second.pids,
+    counter: () => second.metric(RECEIVED),
+  });
+  const { publisher, clientBound, figures, spanS, counted: received } = window;
   if (!publisher) throw new Error('nobody publishes');
   const { cpuSecondsPerGB: _played, ...rest } = figures;
-  const spanS = crowd.spanMs / 1000;
   return {
     figures: {
       ...hopFigures({

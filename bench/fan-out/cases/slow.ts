@@ -2,7 +2,7 @@
 // whether the frozen ones are closed, with a reason.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Contender, Figures, Outcome } from '../figures.ts';
-import { openSockets, rssKB } from '../machine.ts';
+import { rssKB } from '../machine.ts';
 import type { Options } from '../options.ts';
 import { type Bench, Site } from '../site.ts';
 import { type BenchCase, type Run, SERVERS, sizesOf } from './case.ts';
@@ -28,7 +28,6 @@ export const slow: BenchCase = {
     const alone = await site.window('healthy', seconds);
     const before = await site.settledRssKB();
     await site.join('frozen', players, { withinMs: 500, frozen: true });
-    const sockets = openSockets(site.server.pids);
     const [watched, memory] = await Promise.all([
       site.window('healthy', slowSeconds),
       watchMemory(site, slowSeconds),
@@ -40,7 +39,7 @@ export const slow: BenchCase = {
         ...aloneFigures(alone.figures),
         longestPauseMs: watched.crowd.longestPauseMs,
         ...growth(before, memory),
-        ...closedFigures(sockets, openSockets(site.server.pids)),
+        frozenClosed: (await site.measure('frozen')).lost,
       },
       clientBound: watched.clientBound,
       notes: [...(site.tideway?.closed ?? [])].map(([reason, count]) => `closed ${count} for ${reason}`),
@@ -70,9 +69,4 @@ export function growth(beforeKB: number | undefined, samplesKB: readonly number[
     rssPeakGrowthMB: (Math.max(...samplesKB) - beforeKB) / 1024,
     rssGrowthMB: (last - beforeKB) / 1024,
   };
-}
-
-/** Seen from the server: a player that never reads would not hear of it. */
-function closedFigures(before: number | undefined, after: number | undefined): Figures {
-  return before === undefined || after === undefined ? {} : { frozenClosed: before - after };
 }
