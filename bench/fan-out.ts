@@ -62,8 +62,10 @@ async function carryOut(each: BenchCase, run: Run, round: number): Promise<Outco
   const { contender, players, mbps } = run;
   const what = `${each.name}, ${players} of ${mbps} Mbit/s, ${contender.subject} ${contender.format}, round ${round}`;
   try {
+    const beganMs = performance.now();
     const outcome = await each.run(run, bench);
-    if (outcome) console.log(`${what}: ${lineOf(outcome)}`);
+    const took = short((performance.now() - beganMs) / 1000);
+    if (outcome) console.log(`${what} (${took} s): ${lineOf(outcome)}`);
     return outcome;
   } catch (error) {
     failed += 1;

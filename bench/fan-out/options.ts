@@ -8,9 +8,9 @@ export const USAGE = `npm run bench -- [options]
   --cases LIST       some of: ${CASE_NAMES.join(', ')} (all)
   --subjects LIST    some of: ${SUBJECTS.join(', ')} (all that are installed)
   --rounds N         how often each figure is measured; the table shows medians (3; quick: 1)
-  --seconds N        of each measured window (10; quick: 3)
-  --slow-seconds N   how long players stay frozen (60; quick: 12)
-  --churn-minutes N  of joining and leaving (10; quick: 0.15)
+  --seconds N        of each measured window (10; quick: 2)
+  --slow-seconds N   how long players stay frozen (60; quick: 6)
+  --churn-minutes N  of joining and leaving (10; quick: 0.1)
   --players N        the size of every case that has players (as each case has it)
   --json FILE        writes {machine, rows: [{case, subject, players, mbps, cpuSecondsPerGB, delayMs: {p50, p99},
                      delivery, rssPerPlayerKB, ...}]}`;
@@ -30,6 +30,8 @@ export interface Options {
   /** Undefined: as each case has it. */
   readonly players: number | undefined;
   readonly isQuick: boolean;
+  /** For what has just begun or ended to come to rest, ms. */
+  readonly restMs: number;
   readonly json: string | undefined;
 }
 
@@ -57,11 +59,12 @@ export function readOptions(args: readonly string[]): Options | undefined {
     cases: namesIn('cases', values.cases, CASE_NAMES),
     subjects: namesIn('subjects', values.subjects, SUBJECTS),
     rounds: Math.ceil(numberOr('rounds', 3, 1)),
-    seconds: numberOr('seconds', 10, 3),
-    slowSeconds: numberOr('slow-seconds', 60, 12),
-    churnMinutes: numberOr('churn-minutes', 10, 0.15),
+    seconds: numberOr('seconds', 10, 2),
+    slowSeconds: numberOr('slow-seconds', 60, 6),
+    churnMinutes: numberOr('churn-minutes', 10, 0.1),
     players: values.players === undefined ? undefined : Math.ceil(positive('players', values.players)),
     isQuick,
+    restMs: isQuick ? 300 : 1_000,
     json: values.json,
   };
 }

@@ -28,6 +28,11 @@ export const SERVERS: readonly Contender[] = [
   { subject: 'nginx-rtmp', format: 'rtmp' },
 ];
 
+/** In a quick run only tideway and the other one that speaks HTTP-FLV. */
+export function serversIn(_size: Size, { isQuick }: Options): readonly Contender[] {
+  return isQuick ? SERVERS.slice(0, 2) : SERVERS;
+}
+
 /** One number of players where the options name one, else those of the whole or the quick run. */
 export function sizesOf(
   options: Options,

@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Contender, Figures, Outcome } from '../figures.ts';
-import { flushesOf } from '../flush-record.ts';
+import { flushesOf } from '../flush-events.ts';
+import { formatRecord } from '../flush-record.ts';
 import type { Options, Size } from '../options.ts';
 import { type Bench, Site } from '../site.ts';
 import { type BenchCase, type Run, SERVERS, sizesOf } from './case.ts';
@@ -23,7 +24,7 @@ const JOIN_MS_EACH = 2;
 export const fanOut: BenchCase = {
   name: 'fan-out',
   sizes: (options) => [
-    ...sizesOf(options, 1, [1, 100, 500, 1000, 2000], [100, 300]),
+    ...sizesOf(options, 1, [1, 100, 500, 1000, 2000], [200]),
     ...(options.isQuick ? [] : sizesOf(options, 4, [100, 300, 500], [])),
   ],
   contenders({ players, mbps }: Size, { isQuick }: Options): readonly Contender[] {
@@ -37,12 +38,12 @@ export const fanOut: BenchCase = {
       bench.note(`  ${contender.subject}: left out, as tideway told of no flush on its channel`);
       return undefined;
     }
-    const { seconds } = bench.options;
+    const { seconds, restMs } = bench.options;
     await using site = await Site.open(bench, contender, isFloor ? { record: recordFile(bench) } : {});
     await site.publish(1, mbps);
-    const base = await baseRssKB(site);
+    const base = await baseRssKB(site, restMs);
     await site.join('all', players, { withinMs: joinMs(players) });
-    await delay(settleMs(seconds));
+    await delay(restMs * 2);
     const { figures, clientBound } = await site.window('all', seconds);
     const rss = await site.settledRssKB();
     if (contender.subject === 'tideway' && contender.format === 'http-flv') {
@@ -54,20 +55,15 @@ export const fanOut: BenchCase = {
 };
 
 /** Memory with one player, in a process that has served some. */
-async function baseRssKB(site: Site): Promise<number | undefined> {
+async function baseRssKB(site: Site, restMs: number): Promise<number | undefined> {
   await site.join('warm', WARM_PLAYERS, { withinMs: 500 });
-  await delay(500);
+  await delay(restMs / 2);
   await site.leave('warm');
   await site.join('first', 1, { withinMs: 0 });
-  await delay(1_000);
+  await delay(restMs);
   const base = await site.settledRssKB();
   await site.leave('first');
   return base;
-}
-
-/** Time for joining players to be served what they missed, before the window. */
-function settleMs(seconds: number): number {
-  return Math.min(2_000, seconds * 500);
 }
 
 function joinMs(players: number): number {
@@ -83,7 +79,7 @@ function memoryFigures(baseKB: number | undefined, withAllKB: number | undefined
 }
 
 function recordFile({ folder, flushes }: Bench): string {
-  const path = join(folder, 'record.json');
-  writeFileSync(path, JSON.stringify(flushes));
+  const path = join(folder, 'record.txt');
+  writeFileSync(path, formatRecord(flushes));
   return path;
 }

@@ -4,22 +4,21 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Figures, Outcome } from '../figures.ts';
 import type { PublisherReport } from '../orders.ts';
 import { Site } from '../site.ts';
-import { type BenchCase, SERVERS, sizesOf } from './case.ts';
+import { type BenchCase, serversIn, sizesOf } from './case.ts';
 
 const PLAYERS = 10;
-const SETTLE_MS = 2_000;
 
 export const ingest: BenchCase = {
   name: 'ingest',
   // Its players are publishers.
   sizes: (options) => sizesOf(options, 1, [100, 300], [50]),
-  contenders: () => SERVERS,
+  contenders: serversIn,
   async run({ contender, players: publishers, mbps }, bench): Promise<Outcome> {
     await using site = await Site.open(bench, contender);
     await site.publish(publishers, mbps);
     const streams = watched(publishers).map((number) => `live/s${number}`);
     await site.join('all', streams.length, { withinMs: 200, streams });
-    await delay(Math.min(SETTLE_MS, bench.options.seconds * 500));
+    await delay(bench.options.restMs * 2);
     const { figures, clientBound, publisher, cpuSeconds } = await site.window('all', bench.options.seconds);
     if (!publisher) throw new Error('nobody publishes');
     const { cpuSecondsPerGB: _played, ...rest } = figures;

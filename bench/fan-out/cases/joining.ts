@@ -1,22 +1,20 @@
 // New players of a running stream, a few a second or a thousand in one: how long each waits for its first key frame, and
 // whether those that play notice.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Contender, Outcome } from '../figures.ts';
-import type { Options } from '../options.ts';
+import type { Outcome } from '../figures.ts';
 import { type Bench, joinFigures, Site } from '../site.ts';
-import { type BenchCase, type Run, SERVERS, sizesOf } from './case.ts';
+import { type BenchCase, type Run, serversIn, sizesOf } from './case.ts';
 
 const JOINS_PER_SECOND = 10;
 const STORM_MS = 1_000;
 const JOIN_MS_EACH = 2;
-const SETTLE_MS = 2_000;
 /** What is late for those that play comes within this. */
 const AFTERMATH_MS = 1_000;
 
 export const join: BenchCase = {
   name: 'join',
   sizes: (options) => sizesOf(options, 1, [1_000], [200]),
-  contenders: () => SERVERS,
+  contenders: serversIn,
   run: (run, bench) => {
     const withinMs = bench.options.seconds * 1000;
     return joinRunning(run, bench, Math.round((withinMs / 1000) * JOINS_PER_SECOND), withinMs);
@@ -27,8 +25,7 @@ export const join: BenchCase = {
 export const storm: BenchCase = {
   name: 'storm',
   sizes: (options) => sizesOf(options, 1, [1_000], [200]),
-  contenders: (_size, options: Options): readonly Contender[] =>
-    options.isQuick ? SERVERS.slice(0, 2) : SERVERS,
+  contenders: serversIn,
   run: (run, bench) => joinRunning(run, bench, run.players, STORM_MS),
 };
 
@@ -37,7 +34,7 @@ async function joinRunning(run: Run, bench: Bench, joiners: number, withinMs: nu
   await using site = await Site.open(bench, contender);
   await site.publish(1, mbps);
   await site.join('running', players, { withinMs: Math.max(200, players * JOIN_MS_EACH) });
-  await delay(Math.min(SETTLE_MS, bench.options.seconds * 500));
+  await delay(bench.options.restMs * 2);
   const window = site.window('running', (withinMs + AFTERMATH_MS) / 1000);
   const [{ figures, clientBound, crowd }, joined] = await Promise.all([
     window,

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Outcome } from '../figures.ts';
 import { type Bench, Site, type Window } from '../site.ts';
-import { type BenchCase, type Run, SERVERS, sizesOf } from './case.ts';
+import { type BenchCase, type Run, serversIn, sizesOf } from './case.ts';
 
 /** The part of what players should get that holds a step. */
 export const HELD_AT = 0.995;
@@ -10,13 +10,12 @@ const STEP = 1.25;
 const FIRST = 500;
 const MOST_SECONDS = 5;
 const JOIN_MS_EACH = 2;
-const SETTLE_MS = 500;
 
 export const mostPlayers: BenchCase = {
   name: 'most-players',
   // Its players are the most that are tried.
   sizes: (options) => sizesOf(options, 1, [8_000], [300]),
-  contenders: () => SERVERS,
+  contenders: serversIn,
   async run({ contender, players, mbps }: Run, bench: Bench): Promise<Outcome> {
     await using site = await Site.open(bench, contender);
     await site.publish(1, mbps);
@@ -26,7 +25,7 @@ export const mostPlayers: BenchCase = {
       // All join anew, so that what is delivered counts from the same moment for all.
       if (held > 0) await site.leave('all');
       await site.join('all', step, { withinMs: Math.max(200, step * JOIN_MS_EACH) });
-      await delay(SETTLE_MS);
+      await delay(bench.options.restMs / 2);
       const window = await site.window('all', Math.min(MOST_SECONDS, bench.options.seconds));
       if (!isHeld(window)) return outcomeOf(held, best ?? window, window.clientBound, `${step} not held`);
       held = step;
@@ -41,8 +40,8 @@ export const mostPlayers: BenchCase = {
 /** The numbers of players that are tried: up to the most, each a quarter above the one before. */
 export function stepsTo(most: number): number[] {
   const steps: number[] = [];
-  for (let next = Math.min(FIRST, Math.ceil(most / 3)); next < most; next = Math.ceil(next * STEP))
-    steps.push(next);
+  let next = Math.min(FIRST, Math.ceil(most * 0.6));
+  for (; next * STEP < most; next = Math.ceil(next * STEP)) steps.push(next);
   return [...steps, most];
 }
 

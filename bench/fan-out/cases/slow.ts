@@ -8,14 +8,13 @@ import { type Bench, Site } from '../site.ts';
 import { type BenchCase, type Run, SERVERS, sizesOf } from './case.ts';
 
 const SAMPLE_EVERY_MS = 250;
-const SETTLE_MS = 1_000;
 /** A quick run is too short for the 15 s that tideway waits, and its stream must fill the kernel's buffers soon. */
-const QUICK_MBPS = 8;
-const QUICK_SETTINGS = { 'player.stallMs': '3000', 'player.maxBacklogMs': '2000' };
+const QUICK_MBPS = 20;
+const QUICK_SETTINGS = { 'player.stallMs': '2000', 'player.maxBacklogMs': '1000' };
 
 export const slow: BenchCase = {
   name: 'slow',
-  sizes: (options) => sizesOf(options, options.isQuick ? QUICK_MBPS : 1, [50], [20]),
+  sizes: (options) => sizesOf(options, options.isQuick ? QUICK_MBPS : 1, [50], [10]),
   contenders: (_size, { isQuick }: Options): readonly Contender[] =>
     isQuick ? SERVERS.slice(0, 1) : SERVERS,
   async run({ contender, players, mbps }: Run, bench: Bench): Promise<Outcome> {
@@ -24,7 +23,7 @@ export const slow: BenchCase = {
     await using site = await Site.open(bench, contender, { settings });
     await site.publish(1, mbps);
     await site.join('healthy', players, { withinMs: 500 });
-    await delay(SETTLE_MS);
+    await delay(bench.options.restMs);
     const alone = await site.window('healthy', seconds);
     const before = await site.settledRssKB();
     await site.join('frozen', players, { withinMs: 500, frozen: true });

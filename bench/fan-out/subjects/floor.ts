@@ -44,7 +44,7 @@ async function start(
   { core, record = '' }: StartOptions,
 ): Promise<RunningSubject> {
   const [port = 0] = await freePorts(1);
-  const server = new ServerProcess(name, [...command, String(port), record], { core });
+  const server = new ServerProcess(name, [...command, record, String(port)], { core });
   try {
     await server.listens(port);
   } catch (error) {

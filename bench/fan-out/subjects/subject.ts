@@ -16,7 +16,7 @@ export interface StartOptions {
   readonly folder: string;
   /** Flags by key path, for tideway: `{ 'player.stallMs': '3000' }`. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** The flushes that a floor replays: a file with JSON of `Flush[]`. */
+  /** The flushes that a floor replays: a file, see flush-record.ts. */
   readonly record?: string;
 }
 

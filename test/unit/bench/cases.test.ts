@@ -12,8 +12,8 @@ import { readOptions } from '../../../bench/fan-out/options.ts';
 import type { CrowdReport } from '../../../bench/fan-out/orders.ts';
 
 test('the steps to the most players grow by a quarter and end there', () => {
-  expect(stepsTo(1_000)).toEqual([334, 418, 523, 654, 818, 1_000]);
-  expect(stepsTo(2_000).slice(0, 3)).toEqual([500, 625, 782]);
+  expect(stepsTo(1_000)).toEqual([500, 625, 782, 1_000]);
+  expect(stepsTo(300)).toEqual([180, 225, 300]);
   expect(stepsTo(1)).toEqual([1]);
 });
 

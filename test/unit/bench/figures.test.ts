@@ -11,7 +11,7 @@ import {
   spreadsOf,
   tidewayRowFor,
 } from '../../../bench/fan-out/figures.ts';
-import { flushesOf } from '../../../bench/fan-out/flush-record.ts';
+import { flushesOf } from '../../../bench/fan-out/flush-events.ts';
 
 function row(key: Partial<Row>, ...figures: Figures[]): Row {
   return {
