@@ -15,7 +15,7 @@ const LOCAL_ADDRESSES = Array.from({ length: 8 }, (_, index) => `127.0.0.${11 + 
 /** A player that has no key frame so long after the last one connected is not waited for. */
 const JOIN_PATIENCE_MS = 20_000;
 /** Nor is a player that gets no frame for so long, when its place is sought. */
-const SEEK_PATIENCE_MS = 1_500;
+const SEEK_PATIENCE_MS = 3_000;
 const TICK_MS = 5;
 
 export type JoinOrder = Extract<CrowdOrder, { do: 'join' }>;
