@@ -30,13 +30,10 @@ const bench: Bench = {
 };
 const machine = machineName();
 console.log(`${machine}; ${coresText()}`);
+process.once('exit', () => rmSync(bench.folder, { recursive: true, force: true }));
 const rows: Row[] = [];
 let failed = 0;
-try {
-  for (const each of ALL_CASES) if (options.cases.includes(each.name)) await runCase(each);
-} finally {
-  rmSync(bench.folder, { recursive: true, force: true });
-}
+for (const each of ALL_CASES) if (options.cases.includes(each.name)) await runCase(each);
 tell();
 process.exit(failed === 0 ? 0 : 1);
 
@@ -92,7 +89,7 @@ function tell(): void {
   const json = {
     machine,
     cores,
-    seconds: options.seconds,
+    options,
     rows: rows.map((row) => jsonRow(rows, row)),
     bars: verdicts,
   };

@@ -12,7 +12,7 @@ export const USAGE = `npm run bench -- [options]
   --slow-seconds N   how long players stay frozen (60; quick: 6)
   --churn-minutes N  of joining and leaving (10; quick: 0.1)
   --players N        the size of every case that has players (as each case has it)
-  --json FILE        writes {machine, rows: [{case, subject, players, mbps, cpuSecondsPerGB, delayMs: {p50, p99},
+  --json FILE        writes {machine, options, bars, rows: [{case, subject, players, mbps, cpuSecondsPerGB, delayMs: {p50, p99},
                      delivery, rssPerPlayerKB, ...}]}`;
 
 export interface Size {

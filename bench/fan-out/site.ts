@@ -139,6 +139,7 @@ export class Site implements AsyncDisposable {
         ...delayFigures(crowd),
         ...(serverCore !== undefined && { serverCore }),
         ...(loadCore !== undefined && { loadCore }),
+        loadCpu: (crowd.cpuMs + (publisher?.cpuMs ?? 0)) / crowd.spanMs,
       },
       clientBound: loadCore !== undefined && loadCore > CLIENT_BOUND_AT,
       ...{ crowd, publisher, spanS, cpuSeconds: took, counted: countAfter - countBefore },

@@ -5,16 +5,18 @@ import type { Contender, Figures, Outcome } from '../figures.ts';
 import { rssKB } from '../machine.ts';
 import type { Options } from '../options.ts';
 import { type Bench, Site } from '../site.ts';
-import { type BenchCase, type Run, SERVERS, sizesOf } from './case.ts';
+import { type BenchCase, type Run, SERVERS } from './case.ts';
 
 const SAMPLE_EVERY_MS = 250;
 /** A quick run is too short for the 15 s that tideway waits, and its stream must fill the kernel's buffers soon. */
 const QUICK_MBPS = 20;
+const QUICK_PLAYERS = 10;
 const QUICK_SETTINGS = { 'player.stallMs': '2000', 'player.maxBacklogMs': '1000' };
 
 export const slow: BenchCase = {
   name: 'slow',
-  sizes: (options) => sizesOf(options, options.isQuick ? QUICK_MBPS : 1, [50], [10]),
+  sizes: ({ isQuick, players = 50 }) =>
+    isQuick ? [{ players: QUICK_PLAYERS, mbps: QUICK_MBPS }] : [{ players, mbps: 1 }],
   contenders: (_size, { isQuick }: Options): readonly Contender[] =>
     isQuick ? SERVERS.slice(0, 1) : SERVERS,
   async run({ contender, players, mbps }: Run, bench: Bench): Promise<Outcome> {

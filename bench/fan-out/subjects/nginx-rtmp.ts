@@ -26,10 +26,18 @@ export const nginxRtmp: Subject = {
       { core, env: withAdminPath() },
     );
     // Killed, the master would leave its worker behind.
-    const end = () => server.end('SIGTERM');
+    let worker: number | undefined;
+    const killWorker = () => {
+      if (worker !== undefined && childPids(server.pid).includes(worker)) process.kill(worker, 'SIGKILL');
+    };
+    process.once('exit', killWorker);
+    const end = async () => {
+      await server.end('SIGTERM');
+      process.off('exit', killWorker);
+    };
     try {
       await server.listens(port);
-      const worker = await server.until('has its worker', () => childPids(server.pid)[0]);
+      worker = await server.until('has its worker', () => childPids(server.pid)[0]);
       return {
         pids: [server.pid, worker],
         publishUrl: `rtmp://127.0.0.1:${port}/live`,
