@@ -103,5 +103,9 @@ export interface Spread {
 
 // A floor: writes a recorded row of flushes to whoever is connected, and does nothing else.
 
-/** One flush: when, from the start of the record, and how many bytes went to each player. */
+/**
+ * One flush: when, from the start of the record, and how many bytes went to each player. A record is a text file of one
+ * line for each, `atMs bytes` (see flush-record.ts): `floor.js RECORD PORT` and `floor RECORD PORT` (floor.c) both take
+ * it, say `{"port":N}` on standard output, and play it over and over until SIGTERM.
+ */
 export type Flush = readonly [atMs: number, bytes: number];

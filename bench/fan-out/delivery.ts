@@ -1,0 +1,75 @@
+// How much of what players should have had they have got. Pure: it is told places and times.
+
+/** A frame in a player's bytes. */
+export interface Place {
+  readonly number: number;
+  /** Payload bytes of the stream before it. */
+  readonly beforeBytes: number;
+  readonly sentUs: number;
+  /** Bytes of the connection before its payload. */
+  readonly at: number;
+}
+
+/** One player. */
+export interface Progress {
+  /** When it asked for its stream. */
+  readonly askedUs: number;
+  /** The first frame that it got. */
+  readonly first: Place | undefined;
+  /** One that it got just now; undefined if it gets nothing any more. */
+  readonly last: Place | undefined;
+  /** When it got `last`. */
+  readonly lastUs: number;
+  /** All bytes of the connection. */
+  readonly bytes: number;
+  readonly isPlain: boolean;
+}
+
+/** What FLV puts around a payload. */
+const TAG_BYTES = 15;
+/** A player whose newest frame is older does not keep up: all that was published counts as due. */
+export const MAX_LATE_US = 1_000_000;
+
+/**
+ * The part of what was due that the players got, 0 to 1, each player counting by what was due to it; 0 without players.
+ *
+ * A player's stretch is the bytes from the payload of its first frame to the payload of a frame that it got just now.
+ * The marks of both say how much payload the stream sent between them, so there is no edge and nothing under way at
+ * which an error could come in: of a plain FLV the stretch must be that payload and 15 bytes a tag, to the byte, of
+ * other formats the payload times `wirePerPayload`. Being late is not loss, up to MAX_LATE_US; beyond it, all that the
+ * stream sent by now is due, and of players that were lost, too (at the mean rate of the players that got frames).
+ *
+ * @param wirePerPayload bytes on the wire for each byte of payload, of formats that frame or chunk it
+ */
+export function deliveryOf(players: readonly Progress[], wirePerPayload: number, atUs: number): number {
+  const rate = meanRate(players);
+  let due = 0;
+  let got = 0;
+  for (const player of players) {
+    const { first, last, lastUs, isPlain } = player;
+    if (!first) {
+      due += Math.max(0, atUs - player.askedUs) * rate;
+      continue;
+    }
+    const payload = last ? last.beforeBytes - first.beforeBytes : (atUs - first.sentUs) * rate;
+    const frames = last && isPlain ? last.number - first.number : 0;
+    const wire = isPlain && last ? payload + frames * TAG_BYTES : payload * wirePerPayload;
+    const received = (last ? last.at : player.bytes) - first.at;
+    const lateUs = last ? lastUs - last.sentUs : 0;
+    due += payload + (lateUs > MAX_LATE_US ? lateUs * rate : 0);
+    got += wire > 0 ? payload * Math.min(1, received / wire) : payload;
+  }
+  return due > 0 ? got / due : 0;
+}
+
+/** Payload bytes per microsecond that streams sent in the stretches of players. */
+function meanRate(players: readonly Progress[]): number {
+  let bytes = 0;
+  let spanUs = 0;
+  for (const { first, last } of players) {
+    if (!first || !last) continue;
+    bytes += last.beforeBytes - first.beforeBytes;
+    spanUs += last.sentUs - first.sentUs;
+  }
+  return spanUs > 0 ? bytes / spanUs : 0;
+}
