@@ -149,6 +149,129 @@ describe('a cursor', () => {
   });
 });
 
+describe('a cursor of a slow player', () => {
+  beforeEach(() => {
+    log = new FrameLog(WIDE_LOG, new MemoryBudget(2 ** 40));
+    cursor = new Cursor({ maxBacklogBytes: 10_000, maxBacklogMs: 5000 });
+    append('avc key', 0);
+    read();
+  });
+
+  test('goes without disposable frames over half of its limits, and is in step again when it has caught up', () => {
+    append('avc disposable', 100);
+    append('avc delta', 2601);
+    append('avc disposable', 2602);
+    expect(cursor.takesAll(log, log.next - 1)).toBe(false);
+    expect(read()).toEqual([2601, 2602]);
+    expect(cursor.takesAll(log, log.next - 1)).toBe(true);
+    expect([cursor.without, cursor.isInStep]).toEqual(['nothing', true]);
+    expect(cursor.leftOut).toEqual({ disposable: 1, video: 0 });
+  });
+
+  test('goes without video over its limits, and is not in step until there is a key frame', () => {
+    append('avc delta', 100);
+    append('aac sample', 101);
+    append('avc header', 102);
+    append('avc delta', 5101);
+    expect(read()).toEqual([101, 102]);
+    expect([cursor.position, cursor.without, cursor.isInStep]).toEqual([log.next, 'video', false]);
+    append('avc delta', 5140);
+    append('aac sample', 5141);
+    expect(read()).toEqual([5141]);
+    expect(cursor.takesAll(log, log.next - 1)).toBe(false);
+    append('avc key', 5180);
+    expect(cursor.takesAll(log, log.next - 1)).toBe(true);
+    expect(read()).toEqual([5180]);
+    expect(cursor.leftOut).toEqual({ disposable: 0, video: 3 });
+    expect(cursor.skips).toBe(0);
+  });
+
+  test('that is slower than twice its limits skips to the newest start, with the set-up that it lacks', () => {
+    append('aac sample', 100);
+    append('avc key', 200);
+    append('aac header', 300);
+    append('avc key', 400);
+    append('aac sample', 10_100);
+    expect(read()).toEqual([100, 300, 400, 10_100]);
+    append('aac sample', 10_101);
+    append('aac header', 10_200);
+    append('avc key', 10_300);
+    append('aac sample', 20_102);
+    expect(read()).toEqual([10_200, 10_300, 20_102]);
+    expect([cursor.skips, cursor.leftOut.video]).toEqual([1, 1]);
+  });
+
+  test('stays where there is no start ahead of it, or none that was flushed', () => {
+    append('aac sample', 100);
+    append('aac sample', 10_101);
+    append('avc key', 10_200);
+    expect(read(2)).toEqual([100, 10_101]);
+    append('aac sample', 20_300);
+    append('aac sample', 20_301);
+    read(4);
+    expect(cursor.skips).toBe(0);
+  });
+
+  test('skips sooner in a stream of audio alone, where nothing else could go', () => {
+    log.closeToJoiners();
+    append('aac sample', 100);
+    append('aac sample', 4500);
+    append('aac sample', 5100);
+    expect(cursor.takesAll(log, log.next - 1)).toBe(false);
+    expect(read(log.next - 1, 1)).toEqual([100]);
+    append('aac sample', 9501);
+    expect(read()).toEqual([9501]);
+    expect(cursor.skips).toBe(1);
+    expect(cursor.takesAll(log, log.next - 1)).toBe(true);
+  });
+});
+
+describe('a cursor whose player others serve', () => {
+  const all = () => cursor.takesAll(log, log.next - 1);
+
+  test('takes all from its start on, without a read of its own', () => {
+    append('avc header', 1);
+    append('avc key', 2);
+    expect(all()).toBe(false);
+    expect(cursor.place(log, 1).map(({ frame }) => frame.seq)).toEqual([1]);
+    expect([cursor.position, all()]).toEqual([1, true]);
+    expect(cursor.place(log, 1)).toEqual([]);
+    cursor.follow(log.head ?? failed());
+    expect(all()).toBe(true);
+    append('avc delta', 3);
+    expect(all()).toBe(true);
+    expect(read()).toEqual([3]);
+  });
+
+  test('does not where the log has overtaken it, until it has its place', () => {
+    append('avc key', 0);
+    read();
+    for (let id = 1; id < 9; id += 1) append('avc delta', id);
+    log.trim();
+    expect([all(), read(), all()]).toEqual([false, [], false]);
+    append('avc key', 9);
+    expect(all()).toBe(false);
+    cursor.place(log, log.next - 1);
+    expect(all()).toBe(true);
+  });
+
+  test('gives set-up again where that of epochs in between may have taken its place', () => {
+    append('avc header', 1);
+    append('avc key', 2);
+    read();
+    log.begin(runOf(2));
+    append('avc header', 7);
+    log.begin(runOf(3));
+    append('aac sample', 8);
+    cursor.follow(log.head ?? failed());
+    log.begin(runOf(4));
+    log.append(frameOf('avc header', 1, 9), 9);
+    for (let id = 10; id < 16; id += 1) append('avc key', id);
+    log.trim();
+    expect(read()).toEqual([1, 15]);
+  });
+});
+
 function failed(): never {
   throw new Error('there is no entry');
 }

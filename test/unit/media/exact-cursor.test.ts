@@ -258,6 +258,71 @@ describe('a follower that lags', () => {
     expect(cursor.isInStep).toBe(true);
   });
 
+  test('goes past a key frame that it would be late with, too, so that it does not flap', () => {
+    append('avc delta', 2, 100);
+    append('avc key', 3, 200);
+    append('avc delta', 4, 300);
+    append('avc key', 5, 1451);
+    append('avc delta', 6, 2000);
+    append('aac sample', 7, 2700);
+    append('avc key', 8, 2700);
+    expect(read(cursor)).toEqual(['1:5<1', '1:6', '1:7', '1:8']);
+    expect(cursor.leftOut).toEqual({ disposable: 0, video: 3 });
+  });
+
+  test('is given the rest of a long group of pictures that it goes on with', () => {
+    append('avc delta', 2, 100);
+    append('avc key', 3, 200);
+    append('avc delta', 4, 300);
+    append('avc disposable', 5, 3300);
+    expect(read(cursor)).toEqual(['1:3<1', '1:4', '1:5']);
+  });
+
+  test('by 8 MiB is given no video either, in no time', () => {
+    const appendBytes = (name: PayloadName, seq: number, size: number) =>
+      log.append(frameOf(name, seq, 0, size), 0);
+    appendBytes('avc disposable', 2, 0);
+    appendBytes('avc delta', 3, 0);
+    appendBytes('avc delta', 4, 4 * 2 ** 20);
+    expect(read(cursor)).toEqual(['1:3<1', '1:4']);
+    appendBytes('avc delta', 5, 0);
+    appendBytes('aac sample', 6, 0);
+    for (let seq = 7; seq < 10; seq += 1) appendBytes('avc delta', seq, 3 * 2 ** 20);
+    expect(read(cursor)).toEqual(['1:6<4']);
+    expect([cursor.without, cursor.leftOut]).toEqual(['video', { disposable: 1, video: 4 }]);
+  });
+
+  test('never skips, however late its audio is', () => {
+    append('aac sample', 2, 100);
+    append('avc key', 3, 200);
+    append('aac sample', 4, 60_000);
+    expect(read(cursor)).toEqual(['1:2', '1:3', '1:4']);
+    expect(cursor.skips).toBe(0);
+  });
+
+  test('takes what others are given only while nothing is left out or to be announced', () => {
+    const takesAll = () => cursor.takesAll(log, log.next - 1);
+    expect(takesAll()).toBe(true);
+    append('avc disposable', 2, 100);
+    append('avc delta', 3, 1200);
+    expect(takesAll()).toBe(false);
+    cursor.read(log, 1, ALL);
+    expect([cursor.position, takesAll()]).toEqual([2, false]);
+    expect(read(cursor)).toEqual(['1:3<1']);
+    append('avc delta', 4, 1240);
+    expect(takesAll()).toBe(true);
+    cursor.follow(log.head ?? failed());
+    append('avc disposable', 5, 1280);
+    expect(takesAll()).toBe(true);
+    expect(read(cursor)).toEqual(['1:5']);
+    const resumed = new ExactCursor({ epoch: 1, from: 5 });
+    expect(resumed.takesAll(log, log.next - 1)).toBe(false);
+    expect(resumed.place(log, log.next - 1)).toEqual([]);
+    expect(resumed.takesAll(log, log.next - 1)).toBe(false);
+    expect(read(resumed)).toEqual(['*1:5']);
+    expect(resumed.takesAll(log, log.next - 1)).toBe(true);
+  });
+
   test('is not in step while a hole is not announced yet; set-up sent ahead announces none', () => {
     append('avc disposable', 2, 100);
     log.append(frameOf('avc header', 1, 3), 1500, true);
