@@ -138,7 +138,6 @@ export class Shedding {
     this.#leastBytes = 0;
     this.#leastMs = 0;
     this.#slowness = 0;
-    this.#reachedTime = Math.max(this.#reachedTime, this.#markTime);
     if (this.#without === 'disposable') this.#without = 'nothing';
   }
 }

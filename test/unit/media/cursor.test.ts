@@ -212,6 +212,17 @@ describe('a cursor of a slow player', () => {
     expect(cursor.skips).toBe(0);
   });
 
+  test('stays where it is at the newest start, however small its limits are', () => {
+    log.closeToJoiners();
+    cursor = new Cursor({ maxBacklogBytes: 1e9, maxBacklogMs: 100 });
+    append('aac sample', 1000);
+    read();
+    append('aac sample', 2100);
+    append('aac sample', 2900);
+    expect(read()).toEqual([2100, 2900]);
+    expect(cursor.skips).toBe(0);
+  });
+
   test('skips sooner in a stream of audio alone, where nothing else could go', () => {
     log.closeToJoiners();
     append('aac sample', 100);
@@ -224,6 +235,20 @@ describe('a cursor of a slow player', () => {
     expect(cursor.skips).toBe(1);
     expect(cursor.takesAll(log, log.next - 1)).toBe(true);
   });
+});
+
+test('a cursor that starts anew is not slow for what it has to catch up with then', () => {
+  log = new FrameLog(WIDE_LOG, new MemoryBudget(2 ** 40));
+  cursor = new Cursor({ maxBacklogBytes: 1e9, maxBacklogMs: 5000 });
+  append('avc key', 0);
+  read();
+  append('avc delta', 40);
+  append('avc key', 12_000);
+  append('avc disposable', 12_001);
+  append('avc delta', 16_000);
+  log.trim();
+  expect(read()).toEqual([12_000, 12_001, 16_000]);
+  expect([cursor.skips, cursor.leftOut]).toEqual([1, { disposable: 0, video: 0 }]);
 });
 
 describe('a cursor whose player others serve', () => {
@@ -241,6 +266,27 @@ describe('a cursor whose player others serve', () => {
     append('avc delta', 3);
     expect(all()).toBe(true);
     expect(read()).toEqual([3]);
+  });
+
+  test('is slow by what it lags behind them, though it started late', () => {
+    cursor = new Cursor({ maxBacklogBytes: 1e9, maxBacklogMs: 5000 });
+    append('avc key', 0);
+    append('avc delta', 4000);
+    cursor.place(log, 1);
+    expect(all()).toBe(true);
+    cursor.follow(log.head ?? failed());
+    append('avc disposable', 4100);
+    append('avc delta', 6601);
+    expect([all(), cursor.without]).toEqual([false, 'disposable']);
+  });
+
+  test('is given no set-up twice where the log overtakes it before it was given more', () => {
+    append('avc header', 1);
+    append('avc key', 2);
+    expect(cursor.place(log, 1).length).toBe(1);
+    for (let id = 3; id < 9; id += 1) append('avc key', id);
+    log.trim();
+    expect(read()).toEqual([8]);
   });
 
   test('does not where the log has overtaken it, until it has its place', () => {

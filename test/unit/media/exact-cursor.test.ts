@@ -292,6 +292,38 @@ describe('a follower that lags', () => {
     expect([cursor.without, cursor.leftOut]).toEqual(['video', { disposable: 1, video: 4 }]);
   });
 
+  test('before it is given its first frame is not slow by that', () => {
+    const resumed = new ExactCursor({ epoch: 1, from: 2 });
+    expect(read(resumed)).toEqual([]);
+    append('avc delta', 2, 100);
+    append('avc disposable', 3, 200);
+    append('avc delta', 4, 4000);
+    expect(read(resumed)).toEqual(['*1:2', '1:3', '1:4']);
+  });
+
+  test('behind others who gave it all is slow by that, though it had to catch up with more at its start', () => {
+    append('avc delta', 2, 100);
+    append('avc delta', 3, 900);
+    const joiner = new ExactCursor();
+    joiner.place(log, 2);
+    expect(joiner.takesAll(log, 2)).toBe(true);
+    joiner.follow(log.head ?? failed());
+    append('avc disposable', 4, 1000);
+    append('avc delta', 5, 2001);
+    expect([joiner.takesAll(log, log.next - 1), joiner.without]).toEqual([false, 'disposable']);
+  });
+
+  test('that the log overtakes starts anew: what it has to catch up with then is not its slowness', () => {
+    append('avc delta', 2, 100);
+    append('avc key', 3, 20_000);
+    append('avc disposable', 4, 20_100);
+    append('avc delta', 5, 24_000);
+    log.trim();
+    expect(cursor.takesAll(log, log.next - 1)).toBe(false);
+    expect(read(cursor)).toEqual(['*1:3', '1:4', '1:5']);
+    expect(cursor.skips).toBe(1);
+  });
+
   test('never skips, however late its audio is', () => {
     append('aac sample', 2, 100);
     append('avc key', 3, 200);

@@ -110,6 +110,15 @@ describe('a reader that was there from the start', () => {
     expect(shedding.without).toBe('disposable');
   });
 
+  test('goes past the key frames of a stretch that is closed, but for those that it is in time for', () => {
+    append('avc delta', 100);
+    append('avc key', 200);
+    append('avc key', 2700);
+    log.closeToJoiners();
+    append('aac sample', 5101);
+    expect([2, 3, 4].map(isGiven)).toEqual([false, false, true]);
+  });
+
   test('that goes without video is given none when it has caught up, until there is a key frame', () => {
     append('avc delta', 100);
     append('avc delta', 5101);
@@ -179,6 +188,15 @@ describe('what a reader had to catch up with', () => {
     append('avc delta', 9501);
     expect(weigh(3)).toBe('disposable');
   });
+});
+
+test('a reader is not slow where others gave it the track that is ahead', () => {
+  append('aac sample', 0);
+  weigh(0);
+  shedding.pass(append('avc disposable', 4000));
+  append('aac sample', 0);
+  append('avc disposable', 4040);
+  expect([weigh(2), weigh(3)]).toEqual(['nothing', 'nothing']);
 });
 
 test.each([
