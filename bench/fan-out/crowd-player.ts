@@ -183,7 +183,7 @@ export class CrowdPlayer implements Progress {
     this.#frameSentUs = sentUs;
     this.#frameIsKey = isKey;
     this.#wholeAt = at + finder.bytes;
-    if (this.first && !this.#isSought && !this.errand.isWatcher) return;
+    if (this.first ? !this.#isSought && !this.errand.isWatcher : !isKey) return;
     this.last = { number, beforeBytes, sentUs, at };
     this.lastUs = atUs;
     this.first ??= this.last;

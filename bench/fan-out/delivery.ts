@@ -14,7 +14,7 @@ export interface Place {
 export interface Progress {
   /** When it asked for its stream. */
   readonly askedUs: number;
-  /** The first frame that it got. */
+  /** The first key frame that it got: what comes before it nobody can show. */
   readonly first: Place | undefined;
   /** One that it got just now; undefined if it gets nothing any more. */
   readonly last: Place | undefined;
@@ -33,7 +33,7 @@ export const MAX_LATE_US = 1_000_000;
 /**
  * The part of what was due that the players got, 0 to 1, each player counting by what was due to it; 0 without players.
  *
- * A player's stretch is the bytes from the payload of its first frame to the payload of a frame that it got just now.
+ * A player's stretch is the bytes from the payload of its first key frame to the payload of a frame that it got just now.
  * The marks of both say how much payload the stream sent between them, so there is no edge and nothing under way at
  * which an error could come in: of a plain FLV the stretch must be that payload and 15 bytes a tag, to the byte, of
  * other formats the payload times `wirePerPayload`. Being late is not loss, up to MAX_LATE_US; beyond it, all that the
