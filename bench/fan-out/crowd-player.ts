@@ -46,6 +46,7 @@ export class CrowdPlayer implements Progress {
   first: Place | undefined;
   last: Place | undefined;
   lastUs = 0;
+  isFresh = false;
   /** Of a watcher: payload bytes of the frames from `first` to `last`, that one not included. */
   seenBytes = 0;
   isPlain = false;
@@ -92,8 +93,8 @@ export class CrowdPlayer implements Progress {
 
   /** Finds `last` again, in the bytes that come from now on. */
   seek(): void {
+    this.isFresh = false;
     if (!this.isOpen || !this.first) return;
-    this.last = undefined;
     this.#isSought = true;
     this.#finder ??= new MarkFinder(this.bytes);
   }
@@ -186,6 +187,7 @@ export class CrowdPlayer implements Progress {
     if (this.first ? !this.#isSought && !this.errand.isWatcher : !isKey) return;
     this.last = { number, beforeBytes, sentUs, at };
     this.lastUs = atUs;
+    this.isFresh = true;
     this.first ??= this.last;
     this.#isSought = false;
     this.#rest();

@@ -17,6 +17,7 @@ function player(changes: Partial<Progress> = {}): Progress {
     last: place(1001, 300 + 1000 * TAG_BYTES),
     lastUs: 1000 * FRAME_US + 5000,
     bytes: 300 + 1001 * TAG_BYTES,
+    isFresh: true,
     isPlain: true,
     ...changes,
   };
@@ -49,9 +50,11 @@ test('being late is no loss, up to a second; then all that was sent is due', () 
 });
 
 test('a player that was lost gets nothing from then on', () => {
-  // Half of its time.
-  const lost = player({ last: undefined, bytes: 300 + 500 * TAG_BYTES });
+  // Half of its time, and half of that since its place was last sought.
+  const bytes = 300 + 500 * TAG_BYTES;
+  const lost = player({ last: place(251, 300 + 250 * TAG_BYTES), isFresh: false, bytes });
   expect(deliveryOf([player(), lost], TAG_BYTES / 1000, AT_US)).toBeCloseTo(0.75, 6);
+  expect(deliveryOf([lost], TAG_BYTES / 1000, AT_US)).toBeCloseTo(0.5, 6);
 });
 
 test('a player that never got a frame has nothing of what was due since it asked', () => {
