@@ -13,6 +13,7 @@ import type { Samples } from './spread.ts';
 /** Where all sockets of the process read into, one after the other. It fits a second-level cache. */
 const READ_BUFFER: Buffer = Buffer.allocUnsafeSlow(64 * 1024);
 
+/** What a player is sent out for. */
 export interface Errand {
   readonly format: WireFormat;
   readonly host: string;
@@ -33,6 +34,7 @@ export interface Measures {
   longestPauseUs: number;
 }
 
+/** A player from its connection on; the fields are for others to read. Its socket's end is its end. */
 export class CrowdPlayer implements Progress {
   readonly errand: Errand;
   readonly askedUs = nowUs();
