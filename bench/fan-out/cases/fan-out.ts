@@ -56,7 +56,7 @@ export const fanOut: BenchCase = {
 
 /** Memory with one player, in a process that has served some. */
 async function baseRssKB(site: Site, restMs: number): Promise<number | undefined> {
-  await site.join('warm', WARM_PLAYERS, { withinMs: 500 });
+  await site.join('warm', WARM_PLAYERS, { withinMs: 200 });
   await delay(restMs / 2);
   await site.leave('warm');
   await site.join('first', 1, { withinMs: 0 });
