@@ -55,16 +55,17 @@ export function readOptions(args: readonly string[]): Options | undefined {
     const given = values[name];
     return given === undefined ? (isQuick ? quick : whole) : positive(name, String(given));
   };
+  const seconds = numberOr('seconds', 10, 2);
   return {
     cases: namesIn('cases', values.cases, CASE_NAMES),
     subjects: namesIn('subjects', values.subjects, SUBJECTS),
     rounds: Math.ceil(numberOr('rounds', 3, 1)),
-    seconds: numberOr('seconds', 10, 2),
+    seconds,
     slowSeconds: numberOr('slow-seconds', 60, 6),
     churnMinutes: numberOr('churn-minutes', 10, 0.1),
     players: values.players === undefined ? undefined : Math.ceil(positive('players', values.players)),
     isQuick,
-    restMs: isQuick ? 300 : 1_000,
+    restMs: isQuick ? seconds * 150 : 1_000,
     json: values.json,
   };
 }

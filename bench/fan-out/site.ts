@@ -31,6 +31,8 @@ export interface Window {
   readonly publisher: PublisherReport | undefined;
   /** From one look at CPU, publisher and counter to the other. */
   readonly spanS: number;
+  /** Of crowd and publisher together, in cores. */
+  readonly loadCpu: number;
   /** Of the server. */
   readonly cpuSeconds: number | undefined;
   /** What the counter went up by. */
@@ -45,7 +47,6 @@ export interface WindowOptions {
 }
 
 const RSS_SAMPLES = 5;
-const RSS_EVERY_MS = 150;
 const PATIENCE_MS = 30_000;
 
 export class Site implements AsyncDisposable {
@@ -132,6 +133,7 @@ export class Site implements AsyncDisposable {
     const crowd = await this.measure(group);
     const took = cpuBefore === undefined || cpuAfter === undefined ? undefined : cpuAfter - cpuBefore;
     const serverCore = took === undefined ? undefined : took / spanS;
+    const loadCpu = crowd.cpuMs / crowd.spanMs + (publisher?.cpuMs ?? 0) / 1000 / spanS;
     const gigabytesPerS = crowd.bytes / 1e6 / crowd.spanMs;
     return {
       figures: {
@@ -139,21 +141,21 @@ export class Site implements AsyncDisposable {
         ...delayFigures(crowd),
         ...(serverCore !== undefined && { serverCore }),
         ...(loadCore !== undefined && { loadCore }),
-        loadCpu: (crowd.cpuMs + (publisher?.cpuMs ?? 0)) / crowd.spanMs,
+        loadCpu,
       },
       clientBound: loadCore !== undefined && loadCore > CLIENT_BOUND_AT,
-      ...{ crowd, publisher, spanS, cpuSeconds: took, counted: countAfter - countBefore },
+      ...{ crowd, publisher, spanS, loadCpu, cpuSeconds: took, counted: countAfter - countBefore },
     };
   }
 
-  /** The server's memory, a median of some moments, KB. */
-  async settledRssKB(): Promise<number | undefined> {
+  /** The server's memory, a median of some moments of a time, KB. */
+  async settledRssKB(overMs: number): Promise<number | undefined> {
     const samples: number[] = [];
     for (let left = RSS_SAMPLES; left > 0; left -= 1) {
       const sample = rssKB(this.server.pids);
       if (sample === undefined) return undefined;
       samples.push(sample);
-      await delay(RSS_EVERY_MS);
+      await delay(overMs / RSS_SAMPLES);
     }
     return spreadOf(samples).median;
   }

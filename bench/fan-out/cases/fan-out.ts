@@ -45,7 +45,7 @@ export const fanOut: BenchCase = {
     await site.join('all', players, { withinMs: joinMs(players) });
     await delay(restMs * 2);
     const { figures, clientBound } = await site.window('all', seconds);
-    const rss = await site.settledRssKB();
+    const rss = await site.settledRssKB(restMs);
     if (contender.subject === 'tideway' && contender.format === 'http-flv') {
       const events = (await site.tideway?.recordFlushes(seconds * 1000)) ?? [];
       bench.flushes = flushesOf(events, contender.format);
@@ -56,12 +56,12 @@ export const fanOut: BenchCase = {
 
 /** Memory with one player, in a process that has served some. */
 async function baseRssKB(site: Site, restMs: number): Promise<number | undefined> {
-  await site.join('warm', WARM_PLAYERS, { withinMs: 500 });
+  await site.join('warm', WARM_PLAYERS, { withinMs: 200 });
   await delay(restMs / 2);
   await site.leave('warm');
   await site.join('first', 1, { withinMs: 0 });
   await delay(restMs);
-  const base = await site.settledRssKB();
+  const base = await site.settledRssKB(restMs);
   await site.leave('first');
   return base;
 }

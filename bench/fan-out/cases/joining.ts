@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Outcome } from '../figures.ts';
 import { type Bench, joinFigures, Site } from '../site.ts';
-import { type BenchCase, type Run, serversIn, sizesOf } from './case.ts';
+import { type BenchCase, type Run, SERVERS, serversIn, sizesOf } from './case.ts';
 
 const JOINS_PER_SECOND = 10;
 const STORM_MS = 1_000;
@@ -14,7 +14,8 @@ const AFTERMATH_MS = 1_000;
 export const join: BenchCase = {
   name: 'join',
   sizes: (options) => sizesOf(options, 1, [1_000], [200]),
-  contenders: serversIn,
+  // In a quick run without those of RTMP.
+  contenders: (_size, { isQuick }) => (isQuick ? SERVERS.slice(0, 2) : SERVERS),
   run: (run, bench) => {
     const withinMs = bench.options.seconds * 1000;
     return joinRunning(run, bench, Math.round((withinMs / 1000) * JOINS_PER_SECOND), withinMs);

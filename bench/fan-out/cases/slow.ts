@@ -1,11 +1,10 @@
 // Players that ask and never read, beside as many that do: what memory they take, whether the healthy ones notice, and
 // whether the frozen ones are closed, with a reason.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Contender, Figures, Outcome } from '../figures.ts';
+import type { Figures, Outcome } from '../figures.ts';
 import { rssKB } from '../machine.ts';
-import type { Options } from '../options.ts';
 import { type Bench, Site } from '../site.ts';
-import { type BenchCase, type Run, SERVERS } from './case.ts';
+import { type BenchCase, type Run, serversIn } from './case.ts';
 
 const SAMPLE_EVERY_MS = 250;
 /** A quick run is too short for the 15 s that tideway waits, and its stream must fill the kernel's buffers soon. */
@@ -17,8 +16,7 @@ export const slow: BenchCase = {
   name: 'slow',
   sizes: ({ isQuick, players = 50 }) =>
     isQuick ? [{ players: QUICK_PLAYERS, mbps: QUICK_MBPS }] : [{ players, mbps: 1 }],
-  contenders: (_size, { isQuick }: Options): readonly Contender[] =>
-    isQuick ? SERVERS.slice(0, 1) : SERVERS,
+  contenders: serversIn,
   async run({ contender, players, mbps }: Run, bench: Bench): Promise<Outcome> {
     const { isQuick, slowSeconds, seconds } = bench.options;
     const settings = isQuick && contender.subject === 'tideway' ? QUICK_SETTINGS : {};
@@ -27,7 +25,7 @@ export const slow: BenchCase = {
     await site.join('healthy', players, { withinMs: 500 });
     await delay(bench.options.restMs);
     const alone = await site.window('healthy', seconds);
-    const before = await site.settledRssKB();
+    const before = await site.settledRssKB(bench.options.restMs);
     await site.join('frozen', players, { withinMs: 500, frozen: true });
     const [watched, memory] = await Promise.all([
       site.window('healthy', slowSeconds),

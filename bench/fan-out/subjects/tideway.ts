@@ -1,5 +1,5 @@
 // Tideway itself, as its command line starts it for an operator; its flushes recorded, and why it closed players, on demand.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -72,6 +72,7 @@ export class TidewayServer implements RunningSubject {
 
   /** Records its flushes for a time. */
   async recordFlushes(ms: number): Promise<FlushEvent[]> {
+    rmSync(this.#recordPath, { force: true }); // of an earlier run
     this.#process.signal('SIGUSR2');
     await delay(ms);
     this.#process.signal('SIGUSR2');

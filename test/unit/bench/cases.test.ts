@@ -17,7 +17,7 @@ test('the steps to the most players grow by a quarter and end there', () => {
   expect(stepsTo(1)).toEqual([1]);
 });
 
-test('a step is held when nobody was lost and all was delivered', () => {
+test('a step is held when nobody was lost and all was delivered in time', () => {
   const none = { count: 0, p50: 0, p99: 0, max: 0 };
   const crowd: CrowdReport = {
     ...{ id: 1, players: 10, open: 10, lost: 0, bytes: 1, delivery: 0.995, delayMs: none, joinMs: none },
@@ -26,6 +26,7 @@ test('a step is held when nobody was lost and all was delivered', () => {
   expect(isHeld({ crowd })).toBe(true);
   expect(isHeld({ crowd: { ...crowd, delivery: 0.9949 } })).toBe(false);
   expect(isHeld({ crowd: { ...crowd, lost: 1 } })).toBe(false);
+  expect(isHeld({ crowd: { ...crowd, delayMs: { ...none, p99: 1_001 } } })).toBe(false);
 });
 
 test('ten streams are watched, evenly among all', () => {
