@@ -29,8 +29,10 @@ export class SocketSink implements Sink {
     return this.#socket.writableLength;
   }
 
-  write(bytes: Buffer): void {
-    if (this.#socket.writable) this.#socket.write(bytes);
+  write(bytes: Buffer): boolean {
+    const socket = this.#socket;
+    if (socket.writable) socket.write(bytes);
+    return socket.writableLength === 0;
   }
 
   end(why: Reason): void {

@@ -9,7 +9,7 @@ import type { CatchUpState } from './catch-up.ts';
 import type { FanOutCounters } from './counters.ts';
 import { FlushWindow } from './flush-window.ts';
 import type { FrameLog, LogEntry, Position } from './frame-log.ts';
-import type { Player } from './player.ts';
+import type { Player, Sink } from './player.ts';
 import { STRETCH_BYTES, type Stretch, Stretches } from './stretches.ts';
 import { ERA_LIMIT_MS } from './timeline.ts';
 import type { Job, Turns } from './turns.ts';
@@ -79,8 +79,11 @@ export interface FanOutNeeds {
 
 /** A flush under way: who was live when it began gets these bytes. */
 interface Flush {
+  readonly number: number;
   readonly bytes: Buffer;
   readonly newest: LogEntry;
+  /** Stream time of the newest frame of the flush before, ms. */
+  readonly timeBefore: number;
   /** Places in the row of live players: of who is first, and how many there were. */
   readonly first: number;
   readonly count: number;
@@ -101,13 +104,19 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
   readonly #stretches = new Stretches();
   /** Who leaves it leaves a hole, which the next flush closes: a flush that is under way knows players by their places. */
   readonly #live: (Player<F> | undefined)[] = [];
+  /** Theirs, at the same places: while all goes well, a flush looks at nothing else of a player. */
+  readonly #sinks: (Sink | undefined)[] = [];
   #holes = 0;
   /** Place of who is served first. */
   #first = 0;
   /** The flush mark: every live player was given everything up to this position, or a flush is under way. */
   #mark: Position;
-  /** Log bytes up to the mark. */
+  /** Log bytes and stream time up to the mark. */
   #markBytes: number;
+  #markTime: number;
+  /** What each live player was given by flushes that are over, bytes. */
+  #givenBytes = 0;
+  #flushNumber = 0;
   #flush: Flush | undefined;
   /** A flush will come: at its time, or when it is its turn. */
   #due: Timer | 'in turn' | undefined;
@@ -124,6 +133,7 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
     this.#window = new FlushWindow(needs.maxDelayMs);
     this.#mark = needs.log.next - 1;
     this.#markBytes = needs.log.head?.totalBytes ?? 0;
+    this.#markTime = needs.log.head?.time ?? 0;
   }
 
   get base(): number {
@@ -175,7 +185,7 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
     const isMuch =
       head.position - this.#mark >= FLUSH_FRAMES || head.totalBytes - this.#markBytes >= FLUSH_BYTES;
     if (isMuch) this.flushNow();
-    else if (this.#due === undefined && this.#flush === undefined) this.#schedule();
+    else if (this.#due !== 'in turn' && this.#flush === undefined) this.#schedule();
   }
 
   /** Sends all that was appended to all live players, encoded once; closes at its end time. */
@@ -213,6 +223,13 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
     if (player.liveIndex >= 0) this.#demote(player);
   }
 
+  /** Counts what a live player was given by flushes that are over. */
+  settle(player: Player<F>): void {
+    if (player.liveIndex < 0) return;
+    player.bytesTaken += this.#givenBytes - player.settledBytes;
+    player.settledBytes = this.#givenBytes;
+  }
+
   /** Media bytes and stream ms between a pumped player and the flush mark; what the log has evicted is not counted. */
   lag(player: Player<F>): { bytes: number; ms: number } {
     const position = player.cursor.position;
@@ -233,12 +250,14 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
   }
 
   #schedule(): void {
-    const waitMs = this.#window.waitMs(this.#clock.now(), this.#turns.flushShare);
-    if (waitMs < 1) this.#takeTurn();
-    else this.#due = this.#clock.after(waitMs, () => this.#takeTurn());
+    const nowMs = this.#clock.now();
+    const { flushShare } = this.#turns;
+    if (this.#window.isOver(nowMs, flushShare)) this.#takeTurn();
+    else this.#due ??= this.#clock.after(this.#window.waitMs(nowMs, flushShare), () => this.#takeTurn());
   }
 
   #takeTurn(): void {
+    this.stop();
     this.#due = 'in turn';
     this.#turns.flush(this);
   }
@@ -256,17 +275,22 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
       newest = entry;
       entry = this.#log.at(entry.position + 1);
     }
+    const timeBefore = this.#markTime;
     if (newest) {
       this.#mark = newest.position;
       this.#markBytes = newest.totalBytes;
+      this.#markTime = newest.time;
       this.#moved();
     }
     this.#closeHoles();
     const count = this.#live.length;
     if (newest && batch.length > 0 && count > 0) {
       const bytes = this.#encode(batch);
-      const first = this.#first % count;
-      this.#flush = { bytes, newest, first, count, served: 0, startMs, costMs: this.#clock.now() - startMs };
+      this.#flushNumber += 1;
+      this.#flush = {
+        ...{ number: this.#flushNumber, bytes, newest, timeBefore, first: this.#first % count, count },
+        ...{ served: 0, startMs, costMs: this.#clock.now() - startMs },
+      };
       this.#counters.flushes += 1;
       if (flushes.hasSubscribers) this.#publish(bytes.length, count, startMs);
     }
@@ -283,20 +307,21 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
   #serve(untilMs: number): void {
     const flush = this.#flush;
     if (!flush) return;
-    const { bytes, newest, first, count, costMs } = flush;
+    const { number, bytes, newest, timeBefore, first, count, costMs } = flush;
     const startMs = this.#clock.now();
     let nowMs = startMs;
     while (flush.served < count && nowMs < untilMs) {
       const end = Math.min(count, flush.served + WRITES_A_LOOK);
       for (; flush.served < end; flush.served += 1) {
-        const place = first + flush.served;
-        const player = this.#live[place < count ? place : place - count];
-        if (!player) continue;
-        player.take(bytes);
-        if (player.fallsBehind(newest.time)) {
-          this.#demote(player);
-          player.cursor.follow(newest);
-        }
+        const turned = first + flush.served;
+        const place = turned < count ? turned : turned - count;
+        const sink = this.#sinks[place];
+        if (sink === undefined || sink.write(bytes)) continue;
+        const player = this.#live[place];
+        if (!player?.fallsBehind(number, timeBefore, newest.time)) continue;
+        this.#demote(player);
+        player.bytesTaken += bytes.length;
+        player.cursor.follow(newest);
       }
       nowMs = this.#clock.now();
     }
@@ -306,6 +331,7 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
 
   #served({ count, bytes, startMs, costMs, first }: Flush): void {
     this.#flush = undefined;
+    this.#givenBytes += bytes.length;
     this.#first = first + Math.ceil(count / 7);
     this.#window.flushed(startMs, costMs);
     this.#counters.writes += count;
@@ -360,13 +386,18 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
   }
 
   #promote(player: Player<F>): void {
-    player.goLive(this.#log.at(this.#mark)?.time ?? 0);
+    player.goLive();
     player.liveIndex = this.#live.length;
+    // A flush that is under way is not for it.
+    player.settledBytes = this.#givenBytes + (this.#flush?.bytes.length ?? 0);
     this.#live.push(player);
+    this.#sinks.push(player.sink);
   }
 
   #demote(player: Player<F>): void {
+    this.settle(player);
     this.#live[player.liveIndex] = undefined;
+    this.#sinks[player.liveIndex] = undefined;
     this.#holes += 1;
     player.liveIndex = -1;
     player.state = 'behind';
@@ -378,10 +409,12 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
     for (const player of this.#live) {
       if (!player) continue;
       this.#live[count] = player;
+      this.#sinks[count] = player.sink;
       player.liveIndex = count;
       count += 1;
     }
     this.#live.length = count;
+    this.#sinks.length = count;
     this.#holes = 0;
   }
 }

@@ -1,10 +1,12 @@
 // When frames that were gathered are flushed: pure. The dearer a flush, and the busier the event loop with flushes, the
-// longer the window from one to the next.
+// longer the window from one to the next. The first frame behind a window ends it: so the newest of a flush never wait.
 
 /** The part of the event loop that the flushes of one fan-out may take. */
 const OWN_SHARE = 0.15;
 /** Below this a window costs more than it saves: frames go out at once. */
 const MIN_WINDOW_MS = 4;
+/** Where no frame comes behind a window, what was gathered waits for so many windows at most. */
+const PATIENCE = 1.25;
 /** Weight of the newest flush in the running mean. */
 const SMOOTHING = 0.2;
 /** All fan-outs together may take so much until everybody's window grows, and so much when it is as long as it gets. */
@@ -31,10 +33,15 @@ export class FlushWindow {
     return wanted < MIN_WINDOW_MS ? 0 : Math.min(wanted, this.#maxMs);
   }
 
-  /** For how long a frame that is there now waits for others, ms; at most `maxMs`, 0: not at all. */
+  /** Does a frame that comes now go at once, with those that wait? */
+  isOver(nowMs: number, loopShare: number): boolean {
+    return nowMs - this.#lastMs >= this.ms(loopShare);
+  }
+
+  /** For how long a frame that comes now, and finds none that waits, is to wait for others at most, ms; up to `maxMs`. */
   waitMs(nowMs: number, loopShare: number): number {
-    const windowMs = this.ms(loopShare);
-    return Math.min(windowMs, Math.max(0, this.#lastMs + windowMs - nowMs));
+    if (this.isOver(nowMs, loopShare)) return 0;
+    return Math.min(this.#maxMs, this.#lastMs + PATIENCE * this.ms(loopShare) - nowMs);
   }
 
   /** A flush that began at `startMs` took so much of the event loop, ms. */

@@ -12,8 +12,11 @@ export interface Sink {
   readonly backlogBytes: number;
   /** Of a sink that shares its way with others; without it, the backlog tells. */
   readonly pressure?: Pressure;
-  /** Takes the bytes at once, in order. The buffer is shared by many players: it is never written to. Never throws. */
-  write(bytes: Buffer): void;
+  /**
+   * Takes the bytes at once, in order. The buffer is shared by many players: it is never written to. Never throws.
+   * @returns did nothing have to wait?
+   */
+  write(bytes: Buffer): boolean;
   /** The stream is over for this player: says so in the protocol's own way behind what was written, and closes. */
   end(why: Reason): void;
   /** Closes at once: the player is broken or too slow. */
@@ -61,20 +64,24 @@ export class Player<F extends TimedFrame = TimedFrame> {
   readonly remote: string;
   readonly startedMs: number;
   readonly cursor: LogReader<F>;
-  readonly #sink: Sink;
+  /** Written to by its fan-out while it is live, beside `take`. */
+  readonly sink: Sink;
   readonly #owner: PlayerOwner<F>;
   /** Moved by the stream and its fan-outs alone. */
   state: PlayerState = 'waiting';
   /** Its place in its fan-out's row of live players; moved by the fan-out alone. */
   liveIndex = -1;
+  /** What its fan-out had given its live players when `bytesTaken` was settled; moved by the fan-out alone. */
+  settledBytes = 0;
   /** Why it is over; undefined until then. */
   endReason: Reason | undefined;
-  /** Bytes given to the sink. */
+  /** Bytes given to the sink; of a live player, as its fan-out has settled it. */
   bytesTaken = 0;
   #bytesGone = 0;
   #progressMs: number;
-  /** Stream time of the newest frame that it was given when its sink was empty behind it. */
-  #emptyTime = Number.NEGATIVE_INFINITY;
+  /** The last flush that its sink did not take whole, and the stream time of what it was given before it fell behind, ms. */
+  #lateFlush = -1;
+  #inTimeAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     encoder: FrameEncoder<F>,
@@ -86,42 +93,44 @@ export class Player<F extends TimedFrame = TimedFrame> {
     this.remote = identity.remote;
     this.startedMs = deps.nowMs;
     this.cursor = deps.cursor;
-    this.#sink = sink;
+    this.sink = sink;
     this.#owner = deps.owner;
     this.#progressMs = deps.nowMs;
   }
 
   /** Bytes taken and not yet handed to the kernel. */
   get backlogBytes(): number {
-    return this.#sink.backlogBytes;
+    return this.sink.backlogBytes;
   }
 
   /** Must the log wait for the sink? */
   get isFull(): boolean {
-    const { pressure, backlogBytes } = this.#sink;
+    const { pressure, backlogBytes } = this.sink;
     return pressure === undefined ? backlogBytes >= FULL_BYTES : pressure !== 'none';
   }
 
-  /** Is it too full to be live? Asked after it was given what goes up to the stream time `time`, ms. */
-  fallsBehind(time: number): boolean {
-    const { pressure, backlogBytes } = this.#sink;
-    if (pressure !== undefined) return pressure === 'overfull';
-    if (backlogBytes === 0) {
-      this.#emptyTime = time;
-      return false;
-    }
-    return backlogBytes >= OVERFULL_BYTES || time - this.#emptyTime > OVERFULL_MS;
+  /** It was given all up to the flush mark. */
+  goLive(): void {
+    this.state = 'live';
+    this.#lateFlush = -1;
   }
 
-  /** It is live from the stream time `time` on, ms. */
-  goLive(time: number): void {
-    this.state = 'live';
-    this.#emptyTime = time;
+  /**
+   * Its sink did not take the flush of this number whole: is it too full to be live?
+   * @param from stream time of the newest frame of the flush before, ms
+   * @param to of the newest frame of this one, ms
+   */
+  fallsBehind(flush: number, from: number, to: number): boolean {
+    const { pressure, backlogBytes } = this.sink;
+    if (pressure !== undefined) return pressure === 'overfull';
+    if (this.#lateFlush !== flush - 1) this.#inTimeAt = from;
+    this.#lateFlush = flush;
+    return backlogBytes >= OVERFULL_BYTES || to - this.#inTimeAt > OVERFULL_MS;
   }
 
   take(bytes: Buffer): void {
     this.bytesTaken += bytes.length;
-    this.#sink.write(bytes);
+    this.sink.write(bytes);
   }
 
   /** The door says that the socket's queue ran empty. */
@@ -131,7 +140,7 @@ export class Player<F extends TimedFrame = TimedFrame> {
 
   /** Ms since a byte last left for this player; 0 while it has nothing to take. */
   stalledMs(nowMs: number): number {
-    const backlog = this.#sink.backlogBytes;
+    const backlog = this.sink.backlogBytes;
     const gone = this.bytesTaken - backlog;
     // Answers to the player's pings are backlog, too: less gone than before is no progress.
     if (gone > this.#bytesGone || backlog === 0) {
@@ -153,13 +162,13 @@ export class Player<F extends TimedFrame = TimedFrame> {
   end(why: Reason): void {
     if (this.state === 'ended') return;
     this.leave(why);
-    this.#sink.end(why);
+    this.sink.end(why);
   }
 
   /** Closes it at once. */
   destroy(why: Reason): void {
     if (this.state === 'ended') return;
     this.leave(why);
-    this.#sink.destroy(why);
+    this.sink.destroy(why);
   }
 }

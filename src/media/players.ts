@@ -195,6 +195,7 @@ export class Players implements PlayerOwner {
     const isShort = this.#needs.budget.closesSlow;
     let bytes = 0;
     for (const [player, fanOut] of [...this.#all]) {
+      fanOut?.settle(player);
       if (player.stalledMs(nowMs) >= this.#limits.stallMs) player.destroy(STALLED);
       else if (player.state !== 'behind') continue;
       else if (isShort && fanOut && fanOut.lag(player).ms > CLOSED_MS) player.destroy(NO_MEMORY);

@@ -81,7 +81,7 @@ export class Downstream implements Sink {
     return this.#ownBytes() >= Math.max(LIGHT_BYTES, fairBytes) ? 'overfull' : 'full';
   }
 
-  write(bytes: Buffer): void {
+  write(bytes: Buffer): boolean {
     this.peer.write(bytes);
     this.#underWayBytes += bytes.length;
     const { sentBytes: end } = this.peer;
@@ -92,6 +92,7 @@ export class Downstream implements Sink {
       last.bytes += bytes.length;
     }
     this.#ownBytes();
+    return this.pressure === 'none';
   }
 
   /** Of the bytes under way, those of this stream. */

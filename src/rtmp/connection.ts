@@ -90,9 +90,10 @@ export class RtmpConnection {
     return this.#socket.bytesWritten;
   }
 
-  /** Writes whole messages that are chunked already; the buffer is shared. */
-  write(bytes: Buffer): void {
+  /** Writes whole messages that are chunked already; the buffer is shared. Did nothing have to wait? */
+  write(bytes: Buffer): boolean {
     this.#socket.write(bytes);
+    return this.#socket.writableLength === 0;
   }
 
   send(...messages: readonly RtmpMessage[]): void {

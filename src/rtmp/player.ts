@@ -10,7 +10,7 @@ import { playEnded } from './replies.ts';
 export interface PlayerOutlet {
   readonly remote: string;
   readonly backlogBytes: number;
-  write(bytes: Buffer): void;
+  write(bytes: Buffer): boolean;
   send(...messages: readonly RtmpMessage[]): void;
   destroy(why: Reason): void;
 }
@@ -35,8 +35,8 @@ export class RtmpPlayer implements Sink {
     return this.#outlet.backlogBytes;
   }
 
-  write(bytes: Buffer): void {
-    this.#outlet.write(bytes);
+  write(bytes: Buffer): boolean {
+    return this.#outlet.write(bytes);
   }
 
   end(why: Reason): void {

@@ -94,7 +94,7 @@ export class FollowSink implements Sink {
     this.#onFrame = onFrame;
   }
 
-  write(bytes: Buffer): void {
+  write(bytes: Buffer): boolean {
     if (this.ends.length > 0) throw new Error('bytes were written to a sink that is over');
     this.buffers.push(bytes);
     if (this.#mode === 'by-hand') this.backlogBytes += bytes.length;
@@ -102,6 +102,7 @@ export class FollowSink implements Sink {
       this.copy.take(given);
       this.#onFrame(given);
     }
+    return this.backlogBytes === 0;
   }
 
   end(why: Reason): void {

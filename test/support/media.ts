@@ -199,12 +199,13 @@ export class FakeSink implements Sink {
     return this.frames.map(({ time }) => time);
   }
 
-  write(bytes: Buffer): void {
+  write(bytes: Buffer): boolean {
     if (this.isOver) throw new Error('bytes were written to a sink that is over');
     this.buffers.push(bytes);
     if (this.#mode === 'by-hand') this.#backlogBytes += bytes.length * this.#weight;
     this.#read(bytes);
     this.#onWrite();
+    return this.#backlogBytes === 0;
   }
 
   end(why: Reason): void {

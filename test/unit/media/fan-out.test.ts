@@ -335,6 +335,26 @@ describe('a flush', () => {
     expect(sinks.every(({ ids }) => ids.length === 501)).toBe(true);
   });
 
+  test('takes what waits along when a frame comes behind the window', () => {
+    append('avc key');
+    const fanOut = fanOutOf(eraFrom(0), 100);
+    const sinks = joinAll(fanOut, 60, 0.5);
+    append('avc delta', 10);
+    fanOut.appended();
+    finish();
+    // A flush of 30 ms, of which a fifth counts: the window is 40 ms from its beginning on.
+    append('avc delta', 20);
+    fanOut.appended();
+    expect(clock.timerCount).toBe(1);
+    clock.pass(11);
+    expect(givenTo(sinks, 2)).toBe(60);
+    append('avc delta', 80);
+    fanOut.appended();
+    finish();
+    expect(givenTo(sinks, 4)).toBe(60);
+    expect([clock.timerCount, counters.of('test').flushes]).toEqual([0, 2]);
+  });
+
   test('is cut into turns where there are many players, and everyone gets it once', () => {
     append('avc key');
     const fanOut = fanOutOf(eraFrom(0));

@@ -36,13 +36,19 @@ describe('the flush window', () => {
     expect(window.ms(1)).toBe(100);
   });
 
-  test('lets a frame go at once where the last flush is a window ago, and else wait for the rest of it', () => {
+  test('lets a frame go at once where the last flush is a window ago', () => {
     const window = costing(3);
     window.flushed(1000, 3);
-    expect(window.waitMs(1000, 0)).toBeCloseTo(20, 5);
-    expect(window.waitMs(1015, 0)).toBeCloseTo(5, 5);
-    expect(window.waitMs(1020, 0)).toBe(0);
-    expect(window.waitMs(5000, 0)).toBe(0);
+    expect([1000, 1015, 1019.9].map((nowMs) => window.isOver(nowMs, 0))).toEqual([false, false, false]);
+    expect([1020.1, 1021, 5000].map((nowMs) => window.isOver(nowMs, 0))).toEqual([true, true, true]);
+    expect(window.waitMs(1021, 0)).toBe(0);
+  });
+
+  test('lets others wait for the first frame behind it, and for a quarter more where none comes', () => {
+    const window = costing(3);
+    window.flushed(1000, 3);
+    expect(window.waitMs(1000, 0)).toBeCloseTo(25, 5);
+    expect(window.waitMs(1015, 0)).toBeCloseTo(10, 5);
   });
 
   test('never makes a frame wait longer than it may, nor when it is to wait for nothing', () => {

@@ -22,7 +22,11 @@ describe('a publication', () => {
         return Buffer.alloc(1);
       },
     };
-    bench.stream.play(spy, { backlogBytes: 0, write() {}, end() {}, destroy() {} }, { remote: 'test' });
+    bench.stream.play(
+      spy,
+      { backlogBytes: 0, write: () => true, end() {}, destroy() {} },
+      { remote: 'test' },
+    );
     bench.clock.turn();
     expect(encoded).toEqual([1, 2, 3, 4, 5]);
     expect(sink.ids).toEqual([2, 3, 4, 5, 6]);

@@ -112,7 +112,7 @@ describe('the change of eras', () => {
     const rtmp: Buffer[] = [];
     bench.stream.play(
       rtmpEncoder,
-      { backlogBytes: 0, write: (bytes) => void rtmp.push(bytes), end() {}, destroy() {} },
+      { backlogBytes: 0, write: (bytes) => rtmp.push(bytes) > 0, end() {}, destroy() {} },
       { remote: 'a' },
     );
     bench.clock.turn();
