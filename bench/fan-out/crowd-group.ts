@@ -18,9 +18,11 @@ const JOIN_PATIENCE_MS = 20_000;
 const SEEK_PATIENCE_MS = 3_000;
 const TICK_MS = 5;
 
+/** What a group is made of. */
 export type JoinOrder = Extract<CrowdOrder, { do: 'join' }>;
 type Answer = Omit<CrowdReport, 'id'>;
 
+/** One group: `join` once, then `measure` as often as wanted, one at a time, then `leave`. */
 export class CrowdGroup {
   readonly #order: JoinOrder;
   readonly #players: CrowdPlayer[] = [];

@@ -13,6 +13,7 @@ import type { Samples } from './spread.ts';
 /** Where all sockets of the process read into, one after the other. It fits a second-level cache. */
 const READ_BUFFER: Buffer = Buffer.allocUnsafeSlow(64 * 1024);
 
+/** What a player is sent out for. */
 export interface Errand {
   readonly format: WireFormat;
   readonly host: string;
@@ -33,6 +34,7 @@ export interface Measures {
   longestPauseUs: number;
 }
 
+/** A player from its connection on; the fields are for others to read. Its socket's end is its end. */
 export class CrowdPlayer implements Progress {
   readonly errand: Errand;
   readonly askedUs = nowUs();
@@ -46,6 +48,7 @@ export class CrowdPlayer implements Progress {
   first: Place | undefined;
   last: Place | undefined;
   lastUs = 0;
+  isFresh = false;
   /** Of a watcher: payload bytes of the frames from `first` to `last`, that one not included. */
   seenBytes = 0;
   isPlain = false;
@@ -92,8 +95,8 @@ export class CrowdPlayer implements Progress {
 
   /** Finds `last` again, in the bytes that come from now on. */
   seek(): void {
+    this.isFresh = false;
     if (!this.isOpen || !this.first) return;
-    this.last = undefined;
     this.#isSought = true;
     this.#finder ??= new MarkFinder(this.bytes);
   }
@@ -183,9 +186,10 @@ export class CrowdPlayer implements Progress {
     this.#frameSentUs = sentUs;
     this.#frameIsKey = isKey;
     this.#wholeAt = at + finder.bytes;
-    if (this.first && !this.#isSought && !this.errand.isWatcher) return;
+    if (this.first ? !this.#isSought && !this.errand.isWatcher : !isKey) return;
     this.last = { number, beforeBytes, sentUs, at };
     this.lastUs = atUs;
+    this.isFresh = true;
     this.first ??= this.last;
     this.#isSought = false;
     this.#rest();

@@ -14,12 +14,14 @@ export interface Place {
 export interface Progress {
   /** When it asked for its stream. */
   readonly askedUs: number;
-  /** The first frame that it got. */
+  /** The first key frame that it got: what comes before it nobody can show. */
   readonly first: Place | undefined;
-  /** One that it got just now; undefined if it gets nothing any more. */
+  /** The newest frame that it is known to have got. */
   readonly last: Place | undefined;
   /** When it got `last`. */
   readonly lastUs: number;
+  /** It got `last` just now: it was asked for its place, and is still being served. */
+  readonly isFresh: boolean;
   /** All bytes of the connection. */
   readonly bytes: number;
   readonly isPlain: boolean;
@@ -27,17 +29,17 @@ export interface Progress {
 
 /** What FLV puts around a payload. */
 const TAG_BYTES = 15;
-/** A player whose newest frame is older does not keep up: all that was published counts as due. */
+/** A player whose newest frame is older does not keep up: all that was sent by now counts as due. */
 export const MAX_LATE_US = 1_000_000;
 
 /**
  * The part of what was due that the players got, 0 to 1, each player counting by what was due to it; 0 without players.
  *
- * A player's stretch is the bytes from the payload of its first frame to the payload of a frame that it got just now.
- * The marks of both say how much payload the stream sent between them, so there is no edge and nothing under way at
- * which an error could come in: of a plain FLV the stretch must be that payload and 15 bytes a tag, to the byte, of
- * other formats the payload times `wirePerPayload`. Being late is not loss, up to MAX_LATE_US; beyond it, all that the
- * stream sent by now is due, and of players that were lost, too (at the mean rate of the players that got frames).
+ * A player's stretch is the bytes from the payload of its first key frame to the payload of a frame that it got just
+ * now. The marks of both say how much payload the stream sent between them, so there is no edge and nothing under way
+ * at which an error could come in: of a plain FLV the stretch must be that payload and 15 bytes a tag, to the byte, of
+ * other formats the payload times `wirePerPayload`. Being late is not loss, up to MAX_LATE_US. Beyond it, all that the
+ * stream sent by now is due (at the mean rate of the streams), and of players that get nothing any more, too.
  *
  * @param wirePerPayload bytes on the wire for each byte of payload, of formats that frame or chunk it
  */
@@ -46,18 +48,22 @@ export function deliveryOf(players: readonly Progress[], wirePerPayload: number,
   let due = 0;
   let got = 0;
   for (const player of players) {
-    const { first, last, lastUs, isPlain } = player;
-    if (!first) {
+    const { first, last } = player;
+    if (!first || !last) {
       due += Math.max(0, atUs - player.askedUs) * rate;
       continue;
     }
-    const payload = last ? last.beforeBytes - first.beforeBytes : (atUs - first.sentUs) * rate;
-    const frames = last && isPlain ? last.number - first.number : 0;
-    const wire = isPlain && last ? payload + frames * TAG_BYTES : payload * wirePerPayload;
-    const received = (last ? last.at : player.bytes) - first.at;
-    const lateUs = last ? lastUs - last.sentUs : 0;
-    due += payload + (lateUs > MAX_LATE_US ? lateUs * rate : 0);
-    got += wire > 0 ? payload * Math.min(1, received / wire) : payload;
+    const sent = last.beforeBytes - first.beforeBytes;
+    if (player.isFresh) {
+      const lateUs = player.lastUs - last.sentUs;
+      due += sent + (lateUs > MAX_LATE_US ? lateUs * rate : 0);
+      const wire = player.isPlain ? sent + (last.number - first.number) * TAG_BYTES : sent * wirePerPayload;
+      got += wire > 0 ? sent * Math.min(1, (last.at - first.at) / wire) : 0;
+    } else {
+      const sentByNow = sent + Math.max(0, atUs - last.sentUs) * rate;
+      due += sentByNow;
+      got += Math.min(sentByNow, (player.bytes - first.at) / wirePerPayload);
+    }
   }
   return due > 0 ? got / due : 0;
 }

@@ -15,6 +15,7 @@ import type { WireFormat } from './orders.ts';
 /** `talking`: the server has to answer before the stream is asked for. */
 export type GreetingState = 'talking' | 'asked' | 'granted' | 'refused';
 
+/** One player's. */
 export interface Greeting {
   readonly state: GreetingState;
   /** Is an FLV all that comes behind the greeting, with no frames or chunks around its tags? */

@@ -76,17 +76,20 @@ export type CrowdOrder = Numbered &
 export interface CrowdReport extends Numbered {
   readonly players: number;
   readonly open: number;
-  /** Closed by the server, or never let in. */
+  /** Closed by the server, or never let in. Of frozen ones the kernel is asked, as they don't notice. */
   readonly lost: number;
   /** Bytes received since the last `measure`, all players. */
   readonly bytes: number;
-  /** Of what they should have had since they joined, the part that the players got: see `delivery` in crowd.ts. */
+  /** Of what they should have had since they joined, the part that the players got: see delivery.ts. Frozen: 0. */
   readonly delivery: number;
-  /** From the mark in a frame, written as it was sent, to its last byte's arrival; of the players that are parsed. */
+  /**
+   * From the mark in a frame, written as it was sent, to its last byte's arrival; of the players that look at every
+   * frame, and of frames sent since they asked for the stream.
+   */
   readonly delayMs: Spread;
   /** From connecting to the last byte of the first key frame; of those that joined since the last `measure`. */
   readonly joinMs: Spread;
-  /** The longest that a parsed player was without a byte. */
+  /** The longest that a player that looks at every frame was without a byte. */
   readonly longestPauseMs: number;
   /** The wall time that this report covers. */
   readonly spanMs: number;

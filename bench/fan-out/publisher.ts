@@ -149,7 +149,7 @@ class Publisher {
     if (name === 's0') this.#newest = walk.number;
   }
 
-  /** Sets a stream to its next frame, and in its place: near the front, as frames are spread evenly. */
+  /** Sets a stream to its next frame, and in its place among the others. */
   #insert(stream: OutStream): void {
     stream.walk.next();
     stream.dueUs = stream.startUs + stream.walk.dueMs * 1000;
