@@ -93,6 +93,11 @@ export function childPids(pid: number): number[] {
   return text.trim().split(' ').filter(Boolean).map(Number);
 }
 
+/** The command line of a process, arguments apart by NUL; empty: it is gone. */
+export function commandOf(pid: number): string {
+  return textOf(`/proc/${pid}/cmdline`) ?? '';
+}
+
 /** How busy one core was since it was asked last, 0 to 1; without a core, or /proc, undefined. */
 export class CoreWatch {
   readonly #core: number | undefined;

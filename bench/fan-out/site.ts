@@ -46,6 +46,11 @@ export interface WindowOptions {
   readonly counter?: () => Promise<number>;
 }
 
+interface Load {
+  readonly crowd: Crowd;
+  readonly publisher: Publisher;
+}
+
 const RSS_SAMPLES = 5;
 const PATIENCE_MS = 30_000;
 
@@ -57,10 +62,10 @@ export class Site implements AsyncDisposable {
   readonly #coreWatch: CoreWatch;
   #isOnAir = false;
 
-  private constructor(server: RunningSubject, format: WireFormat, cores: Cores) {
+  private constructor(server: RunningSubject, load: Load, format: WireFormat, cores: Cores) {
     this.server = server;
-    this.crowd = forkCrowd(cores);
-    this.#publisher = forkPublisher(cores);
+    this.crowd = load.crowd;
+    this.#publisher = load.publisher;
     this.#format = format;
     this.#coreWatch = new CoreWatch(cores.crowd);
   }
@@ -74,7 +79,16 @@ export class Site implements AsyncDisposable {
     const found = bench.subjects.find(({ name }) => name === subject);
     if (!found) throw new Error(`${subject} is not there`);
     const { cores, folder } = bench;
-    return new Site(await found.start({ core: cores.server, folder, ...options }), format, cores);
+    // The load starts beside the server, on its own core.
+    const load = { crowd: forkCrowd(cores), publisher: forkPublisher(cores) };
+    try {
+      const server = await found.start({ core: cores.server, folder, ...options });
+      return new Site(server, load, format, cores);
+    } catch (error) {
+      await load.crowd[Symbol.asyncDispose]();
+      await load.publisher[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** The server, when it is tideway. */

@@ -30,7 +30,7 @@ describe('a quick run', () => {
   beforeAll(async () => {
     const compiled = await node(COMPILER, '-p', join(PROJECT, 'tsconfig.bench.json'));
     expect(compiled, compiled.stdout.toString()).toMatchObject({ code: 0 });
-    const small = ['--seconds', '1', '--players', '50', '--slow-seconds', '3.5', '--churn-minutes', '0.03'];
+    const small = ['--seconds', '1', '--players', '50', '--slow-seconds', '3', '--churn-minutes', '0.03'];
     result = await node(BENCH, '--quick', ...small, '--subjects', SUBJECTS, '--json', path);
     expect(result, result.stdout.toString() + result.stderr).toMatchObject({ code: 0 });
     rows = JSON.parse(readFileSync(path, 'utf8')).rows;

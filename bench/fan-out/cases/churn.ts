@@ -61,9 +61,7 @@ async function turnsFor(
       site.join('watchers', players, { withinMs: TURN_MS / 2, streams }),
     ]);
     await delay(TURN_MS / 2);
-    await site.leave('guests');
-    await publisher.ask({ do: 'stop' });
-    await site.leave('watchers');
+    await Promise.all([site.leave('guests'), site.leave('watchers'), publisher.ask({ do: 'stop' })]);
   }
   return turn;
 }

@@ -1,7 +1,7 @@
 // Many publishers of one server, a stream each: CPU per GB taken in, and whether one core holds them. A few players see
 // that what goes in comes out.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Figures, Outcome } from '../figures.ts';
+import type { Contender, Figures, Outcome } from '../figures.ts';
 import type { PublisherReport } from '../orders.ts';
 import { Site } from '../site.ts';
 import { type BenchCase, serversIn, sizesOf } from './case.ts';
@@ -12,7 +12,7 @@ export const ingest: BenchCase = {
   name: 'ingest',
   // Its players are publishers.
   sizes: (options) => sizesOf(options, 1, [100, 300], [50]),
-  contenders: serversIn,
+  contenders: (size, options) => serversIn(size, options).filter(isPublishedTo),
   async run({ contender, players: publishers, mbps }, bench): Promise<Outcome> {
     await using site = await Site.open(bench, contender);
     await site.publish(publishers, mbps);
@@ -25,6 +25,11 @@ export const ingest: BenchCase = {
     return { figures: { ...ingestFigures(publisher, cpuSeconds), ...rest }, clientBound };
   },
 };
+
+/** Tideway once: all is published by RTMP, whatever the players speak. */
+function isPublishedTo({ subject, format }: Contender): boolean {
+  return subject !== 'tideway' || format === 'http-flv';
+}
 
 /** Up to ten streams, evenly among all. */
 export function watched(publishers: number): number[] {

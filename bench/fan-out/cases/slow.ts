@@ -7,6 +7,8 @@ import { type Bench, Site } from '../site.ts';
 import { type BenchCase, type Run, serversIn } from './case.ts';
 
 const SAMPLE_EVERY_MS = 250;
+/** Enough that the kernel's buffers, some MB for each player, are full long before the end. */
+const MBPS = 4;
 /** A quick run is too short for the 15 s that tideway waits, and its stream must fill the kernel's buffers soon. */
 const QUICK_MBPS = 20;
 const QUICK_PLAYERS = 10;
@@ -15,7 +17,7 @@ const QUICK_SETTINGS = { 'player.stallMs': '2000', 'player.maxBacklogMs': '1000'
 export const slow: BenchCase = {
   name: 'slow',
   sizes: ({ isQuick, players = 50 }) =>
-    isQuick ? [{ players: QUICK_PLAYERS, mbps: QUICK_MBPS }] : [{ players, mbps: 1 }],
+    isQuick ? [{ players: QUICK_PLAYERS, mbps: QUICK_MBPS }] : [{ players, mbps: MBPS }],
   contenders: serversIn,
   async run({ contender, players, mbps }: Run, bench: Bench): Promise<Outcome> {
     const { isQuick, slowSeconds, seconds } = bench.options;

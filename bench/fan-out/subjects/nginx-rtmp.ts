@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts } from '../../../test/support/free-ports.ts';
-import { childPids } from '../machine.ts';
+import { childPids, commandOf } from '../machine.ts';
 import { isThere, withAdminPath } from '../programs.ts';
 import { ServerProcess, type Subject } from './subject.ts';
 
@@ -25,10 +25,10 @@ export const nginxRtmp: Subject = {
       ['nginx', '-p', home, '-e', join(home, 'error.log'), '-c', path],
       { core, env: withAdminPath() },
     );
-    // Killed, the master would leave its worker behind.
+    // Killed, as an interrupted run does it, the master leaves its worker behind.
     let worker: number | undefined;
     const killWorker = () => {
-      if (worker !== undefined && childPids(server.pid).includes(worker)) process.kill(worker, 'SIGKILL');
+      if (worker !== undefined && commandOf(worker).startsWith('nginx')) process.kill(worker, 'SIGKILL');
     };
     process.once('exit', killWorker);
     const end = async () => {
