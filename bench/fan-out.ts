@@ -3,10 +3,10 @@
 //   npm run bench -- --cases fan-out,join --rounds 3 --json out.json
 // All of one case, size and round run directly after one another, so that ratios hold on a machine whose speed drifts.
 // Exits with 1 if something could not be measured, never for what was measured.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { killChildrenOnInterrupt } from '../test/support/children.ts';
+import { children, killChildrenOnInterrupt } from '../test/support/children.ts';
 import { verdictsOf } from './fan-out/bars.ts';
 import { ALL_CASES } from './fan-out/cases/all.ts';
 import type { BenchCase, Run } from './fan-out/cases/case.ts';
@@ -30,7 +30,7 @@ const bench: Bench = {
 };
 const machine = machineName();
 console.log(`${machine}; ${coresText()}`);
-process.once('exit', () => rmSync(bench.folder, { recursive: true, force: true }));
+process.once('exit', leaveNothing);
 const rows: Row[] = [];
 let failed = 0;
 for (const each of ALL_CASES) if (options.cases.includes(each.name)) await runCase(each);
@@ -94,6 +94,13 @@ function tell(): void {
     bars: verdicts,
   };
   writeFileSync(options.json, `${JSON.stringify(json, null, 2)}\n`);
+}
+
+/** What still runs then was left by an error that nobody caught. */
+function leaveNothing(): void {
+  rmSync(bench.folder, { recursive: true, force: true });
+  if (!existsSync('/proc/self')) return;
+  for (const { pid } of children()) process.kill(pid, 'SIGKILL');
 }
 
 function isAsked({ subject }: Contender): boolean {
