@@ -65,7 +65,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     churnMinutes: numberOr('churn-minutes', 10, 0.1),
     players: values.players === undefined ? undefined : Math.ceil(positive('players', values.players)),
     isQuick,
-    restMs: isQuick ? seconds * 150 : 1_000,
+    restMs: isQuick ? seconds * 150 : 2_500,
     json: values.json,
   };
 }

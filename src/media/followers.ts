@@ -39,6 +39,11 @@ export class Followers implements PlayerOwner<LoggedFrame> {
     return this.#all.size;
   }
 
+  /** All of them, as they are now. */
+  get all(): Iterable<Player<LoggedFrame>> {
+    return this.#all.keys();
+  }
+
   /** Up to here all was flushed; what is newer must not be evicted. */
   get mark(): Position {
     let lowest = this.#needs.log.next;

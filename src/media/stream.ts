@@ -137,9 +137,9 @@ export class Stream {
     return this.#players.count;
   }
 
-  /** Its players, as they are now. */
-  get players(): Iterable<Player> {
-    return this.#players.all;
+  /** Its players and followers, as they are now. */
+  get readers(): Iterable<Pick<Player, 'state' | 'cursor' | 'bytesTaken' | 'backlogBytes' | 'remote'>> {
+    return [...this.#players.all, ...this.#followers.all];
   }
 
   get followerCount(): number {

@@ -1,22 +1,19 @@
 // What a node counts, as metric families: read from the plain fields of its parts when somebody asks.
 import type { HttpServer } from '../http/server.ts';
-import { MEMORY_KINDS, type MemoryBudget } from '../media/memory-budget.ts';
-import type { StreamDirectory } from '../media/stream-directory.ts';
 import { type CodeCounter, counter, gauge, type MetricFamily, metricsText } from '../observe/metrics.ts';
 import type { RtmpServer } from '../rtmp/server.ts';
 import { type ClusterSources, clusterMetrics } from './cluster-metrics.ts';
+import { type MediaSources, mediaMetrics } from './media-metrics.ts';
 import type { Publishing } from './publishing.ts';
 
-export interface MetricSources {
+export interface MetricSources extends MediaSources {
   readonly version: string;
   readonly rtmp: Pick<RtmpServer, 'connections' | 'accepted' | 'turnedAway' | 'bytesIn' | 'bytesOut'>;
   readonly http: Pick<HttpServer, 'connections' | 'droppedConnections' | 'requests' | 'bytesOut'> | undefined;
-  readonly directory: Pick<StreamDirectory, 'streams' | 'waitingKeyCount'>;
   readonly publishing: Pick<Publishing, 'opened' | 'claims' | 'standbys'>;
   readonly member: Omit<ClusterSources, 'claims'>;
   /** Of the mesh; none for a node alone. */
   readonly mesh: readonly MetricFamily[];
-  readonly budget: Pick<MemoryBudget, 'bytesOf' | 'limitBytes' | 'stage'>;
   /** Peers told no, by door and code. */
   readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
   /** Connections that broke a wire format, by code. */
@@ -27,9 +24,6 @@ export interface MetricSources {
 export function nodeMetrics(sources: MetricSources): string {
   const { rtmp, http, directory, publishing, budget, refusals, wireErrors } = sources;
   const { registry, membership, replicas } = sources.member;
-  const streams = [...directory.streams];
-  const byState = (at: string) => streams.filter(({ state }) => state.at === at).length;
-  const players = streams.reduce((sum, stream) => sum + stream.playerCount, 0);
   const byDoor = (ofRtmp: number, ofHttp = 0) => [
     { labels: { door: 'rtmp' }, value: ofRtmp },
     { labels: { door: 'http' }, value: ofHttp },
@@ -47,23 +41,7 @@ export function nodeMetrics(sources: MetricSources): string {
     counter('tideway_rtmp_sent_bytes_total', 'Bytes sent by RTMP.', rtmp.bytesOut),
     counter('tideway_http_requests_total', 'Requests taken.', http?.requests ?? 0),
     counter('tideway_http_sent_bytes_total', 'Bytes sent by HTTP, media included.', http?.bytesOut ?? 0),
-    gauge('tideway_streams', 'Streams by state.', [
-      { labels: { state: 'live' }, value: byState('live') },
-      { labels: { state: 'held' }, value: byState('held') },
-    ]),
-    gauge('tideway_players', 'Players of all streams.', players),
-    gauge('tideway_waiting_keys', 'Unknown streams that players wait for.', directory.waitingKeyCount),
-    gauge(
-      'tideway_media_memory_bytes',
-      'Memory that media takes, by what it is for.',
-      MEMORY_KINDS.map((kind) => ({ labels: { kind }, value: budget.bytesOf(kind) })),
-    ),
-    gauge('tideway_media_memory_limit_bytes', 'Memory that media may take.', budget.limitBytes),
-    gauge(
-      'tideway_media_memory_stage',
-      'What gives way: 0 nothing, 1 new joins, 2 slow players too, 3 log depth too, 4 even the newest GOP.',
-      budget.stage,
-    ),
+    ...mediaMetrics({ directory, budget }),
     counter('tideway_publications_total', 'Publications opened.', publishing.opened),
     gauge('tideway_standbys', 'Publishers that stand by.', publishing.standbys.count),
     counter(

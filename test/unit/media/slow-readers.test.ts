@@ -275,7 +275,7 @@ test('a player that takes more than the audio is behind by its limits and a grou
     }),
     RUNS,
   );
-  expect(leftOut).toBeGreaterThan(1000);
+  expect(leftOut).toBeGreaterThan(200);
 });
 
 test('a player of any bandwidth is behind by twice its limits and a group of pictures at most', () => {
@@ -299,7 +299,7 @@ test('a player of any bandwidth is behind by twice its limits and a group of pic
     }),
     RUNS,
   );
-  expect(skips).toBeGreaterThan(20);
+  expect(skips).toBeGreaterThan(4);
 });
 
 test('a player of audio alone is behind by its limits and a second at most', () => {
@@ -319,7 +319,7 @@ test('a player of audio alone is behind by its limits and a second at most', () 
     }),
     RUNS,
   );
-  expect(skips).toBeGreaterThan(20);
+  expect(skips).toBeGreaterThan(4);
 });
 
 test('a player that is fast enough but for pauses of less than half its limits lacks nothing, wherever it joins', () => {
@@ -341,7 +341,7 @@ test('a player that is fast enough but for pauses of less than half its limits l
     }),
     RUNS,
   );
-  expect(frames).toBeGreaterThan(10_000);
+  expect(frames).toBeGreaterThan(2_000);
 });
 
 test('a player does not flap: it begins to go without frames once in a quarter of its limits at most', () => {
@@ -363,7 +363,7 @@ test('a player does not flap: it begins to go without frames once in a quarter o
     }),
     RUNS,
   );
-  expect(begun).toBeGreaterThan(30);
+  expect(begun).toBeGreaterThan(4);
 });
 
 test.each([
@@ -385,7 +385,7 @@ test.each([
     }),
     RUNS,
   );
-  expect(skips).toBeGreaterThan(30);
+  expect(skips).toBeGreaterThan(4);
 });
 
 test('a follower of any bandwidth lacks video alone, and is behind by 2.5 s and a group of pictures at most if it takes more than the audio', () => {
@@ -407,7 +407,7 @@ test('a follower of any bandwidth lacks video alone, and is behind by 2.5 s and 
     }),
     RUNS,
   );
-  expect(leftOut).toBeGreaterThan(1000);
+  expect(leftOut).toBeGreaterThan(200);
 });
 
 function failed(): never {
