@@ -6,6 +6,7 @@ import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { classify } from '../format/codec.ts';
 import { Frame, FrameKind, type FrameRole } from '../format/frame.ts';
+import { apart } from '../format/payload-slab.ts';
 import { VIDEO_GONE_MS } from './frame-log.ts';
 import { LeadIn, type LeadInFrame } from './lead-in.ts';
 import type { MemoryBudget, MemoryCharge } from './memory-budget.ts';
@@ -140,8 +141,10 @@ export class Publication implements StreamSource, PublisherInlet {
     this.#lastFrameMs = this.#clock.now();
     const role = classify(kind, payload);
     const dts = this.#dtsOf(kind, role, timestamp);
-    if (this.#leadIn) this.#hold({ kind, role, dts, payload });
-    else this.#send(kind, role, dts ?? 0, payload);
+    // The log keeps set-up for as long as it is in effect.
+    const kept = role === 'header' || role === 'metadata' ? apart(payload) : payload;
+    if (this.#leadIn) this.#hold({ kind, role, dts, payload: kept });
+    else this.#send(kind, role, dts ?? 0, kept);
   }
 
   /** The stream goes into hold. */

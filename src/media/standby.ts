@@ -2,6 +2,7 @@
 // frame. It owns that row and how healthy the publisher is; when it goes on air, others decide.
 import { classify, headerSlot } from '../format/codec.ts';
 import { FrameKind, type FrameRole } from '../format/frame.ts';
+import { apart } from '../format/payload-slab.ts';
 import { keptBytes, type MemoryBudget, type MemoryCharge } from './memory-budget.ts';
 import { idleLimitMs, Pace } from './pace.ts';
 import type { PublisherInlet } from './publication.ts';
@@ -94,7 +95,7 @@ export class Standby {
     if (message.payload.length > MAX_HEADER_BYTES) return;
     const before = this.#setUp.get(slot);
     if (!before && this.#setUp.size === MAX_HEADERS) return;
-    this.#setUp.set(slot, message);
+    this.#setUp.set(slot, { ...message, payload: apart(message.payload) });
     this.#setUpBytes += keptBytes(message.payload) - (before ? keptBytes(before.payload) : 0);
   }
 

@@ -1,6 +1,7 @@
 // The chunk stream of one RTMP connection, read: bytes -> messages, under the limits of design §3. It faces the
 // internet: whatever comes, it throws nothing but WireError and holds little more than it was sent.
 import { WireError } from '../../base/errors.ts';
+import { PayloadSlab } from '../payload-slab.ts';
 import { ChunkStream } from './chunk-stream.ts';
 import { MessageType, maxPayloadBytes, parseControl, type RtmpMessage } from './message.ts';
 
@@ -31,6 +32,7 @@ export class ChunkReader {
   #unfinishedBytes = 0;
   /** Bounded by MAX_CHUNK_STREAMS. */
   readonly #streams = new Map<number, ChunkStream>();
+  readonly #slab = new PayloadSlab();
   #chunkBytes = DEFAULT_CHUNK_BYTES;
   /** The chunk stream whose chunk is being read, while #chunkLeft > 0. */
   #current: ChunkStream | undefined;
@@ -52,7 +54,7 @@ export class ChunkReader {
 
   /**
    * Takes the next bytes, which stay the caller's; returns the messages that they complete.
-   * Payloads are owned copies. Messages that came in the same bytes as a violation are lost with it.
+   * Payloads are owned copies, small ones side by side (payload-slab.ts). Messages that came in the same bytes as a violation are lost with it.
    * @throws WireError `rtmp.chunk-format`, `rtmp.chunk-streams`, `rtmp.chunk-size`, `rtmp.message-size`,
    * `rtmp.unfinished` or `rtmp.control-length`
    */
@@ -154,7 +156,7 @@ export class ChunkReader {
     if (this.#streams.size === MAX_CHUNK_STREAMS) {
       throw new WireError('rtmp.chunk-streams', `a peer uses more than ${MAX_CHUNK_STREAMS} chunk streams`);
     }
-    const stream = new ChunkStream(id);
+    const stream = new ChunkStream(id, this.#slab);
     this.#streams.set(id, stream);
     return stream;
   }

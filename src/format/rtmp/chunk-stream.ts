@@ -1,4 +1,5 @@
 // One chunk stream of a reader: the header that later chunks lean on, and the message under way on it.
+import type { PayloadSlab } from '../payload-slab.ts';
 
 /** How far beyond the bytes received a message's memory may reach; 32 chunk streams make 1 MiB (design §3). */
 const MAX_SLACK_BYTES = 32 * 1024;
@@ -11,6 +12,7 @@ const EMPTY: Buffer = Buffer.alloc(0);
  */
 export class ChunkStream {
   readonly id: number;
+  readonly #slab: PayloadSlab;
   /** 32-bit time of the message under way, or of the last one. */
   timestamp = 0;
   /** What the last timestamp field, or its extension, said: a time after fmt 0, else a delta. */
@@ -29,8 +31,9 @@ export class ChunkStream {
   #block = EMPTY;
   #filled = 0;
 
-  constructor(id: number) {
+  constructor(id: number, slab: PayloadSlab) {
     this.id = id;
+    this.#slab = slab;
   }
 
   /** Memory that the message under way holds, in bytes. */
@@ -67,7 +70,7 @@ export class ChunkStream {
     }
   }
 
-  /** Ends the message; its payload is a buffer that nobody else holds. */
+  /** Ends the message; its payload is memory that nobody else holds. */
   finish(): Buffer {
     // Blocks never reach beyond the message, so a lone full one is the payload.
     const payload = this.#full.length === 0 ? this.#block : this.#joined();
@@ -76,7 +79,7 @@ export class ChunkStream {
   }
 
   #joined(): Buffer {
-    const payload = Buffer.allocUnsafeSlow(this.length);
+    const payload = this.#slab.take(this.length);
     let at = 0;
     for (const block of this.#full) at += block.copy(payload, at);
     this.#block.copy(payload, at);
@@ -86,8 +89,7 @@ export class ChunkStream {
   #nextBlock(now: number, inHand: number): void {
     if (this.#block.length > 0) this.#full.push(this.#block);
     const ahead = Math.min(MAX_SLACK_BYTES, Math.max(inHand, this.received));
-    // Not from Node's pool: one byte that is kept would keep the 8 KiB around it.
-    this.#block = Buffer.allocUnsafeSlow(Math.min(this.length - this.received, Math.max(now, ahead)));
+    this.#block = this.#slab.take(Math.min(this.length - this.received, Math.max(now, ahead)));
     this.#filled = 0;
   }
 }
