@@ -155,9 +155,21 @@ export const configSchema = z.strictObject({
     maxWaitingKeys: key(count, 1_000, 'Stream keys that players wait for at once.'),
   }),
   player: z.strictObject({
-    maxBacklogBytes: key(bytes, 8 * MIB, 'Bytes that may wait for one slow player.'),
-    maxBacklogMs: key(ms(1), 5_000, 'Stream time that may wait for one slow player.'),
-    stallMs: key(ms(1), 15_000, 'A player that takes nothing for so long is closed.'),
+    maxBacklogBytes: key(
+      bytes,
+      8 * MIB,
+      'A player that falls behind by more goes without video up to a key frame; from half of it on, without disposable frames.',
+    ),
+    maxBacklogMs: key(
+      ms(1),
+      5_000,
+      'The bound of player.maxBacklogBytes in stream time; the one that is reached first counts.',
+    ),
+    stallMs: key(
+      ms(1),
+      15_000,
+      'A player that takes no byte for so long, though it has some to take, is closed.',
+    ),
   }),
   stream: z.strictObject({
     logMs: key(ms(10_000), 10_000, 'Recent past kept of each stream, in stream time.'),
@@ -169,7 +181,11 @@ export const configSchema = z.strictObject({
     streams: key(count, 10_000, 'Streams at once on this node.'),
   }),
   fanout: z.strictObject({
-    maxDelayMs: key(ms(0, 1_000), 100, 'Longest that a frame waits to be sent together with others.'),
+    maxDelayMs: key(
+      ms(0, 1_000),
+      100,
+      'Longest that a frame waits to be sent together with others; with few players none waits.',
+    ),
   }),
   memory: z.strictObject({
     budgetBytes: optional(
