@@ -45,8 +45,35 @@ function ratio(name: string): Bar['value'] {
   };
 }
 
+function sized(players: number, mbps: number, of: Bar['of']): Bar['of'] {
+  return (row) => row.players === players && row.mbps === mbps && of(row);
+}
+
 const BARS: readonly Bar[] = [
-  atMost(1.15, 'CPU s/GB, tideway over the floor in Node', other('floor-node'), ratio('cpuSecondsPerGB')),
+  ...[500, 2000].flatMap((players) => [
+    atMost(
+      1.15,
+      'CPU s/GB, tideway over the floor in Node',
+      sized(players, 1, other('floor-node')),
+      ratio('cpuSecondsPerGB'),
+    ),
+    atMost(
+      1.45,
+      'CPU s/GB, tideway over the floor in C',
+      sized(players, 1, other('floor-c')),
+      ratio('cpuSecondsPerGB'),
+    ),
+  ]),
+  atMost(
+    1 / 3,
+    'CPU s/GB, tideway over node-media-server',
+    sized(500, 1, other('node-media-server')),
+    ratio('cpuSecondsPerGB'),
+  ),
+  atMost(1, 'delay p50 ms, 1 player', sized(1, 1, own('fan-out')), figure('delayMs.p50')),
+  atMost(4, 'delay p99 ms, 1 player', sized(1, 1, own('fan-out')), figure('delayMs.p99')),
+  atMost(20, 'delay p50 ms', sized(500, 1, own('fan-out')), figure('delayMs.p50')),
+  atMost(50, 'delay p99 ms', sized(500, 1, own('fan-out')), figure('delayMs.p99')),
   atMost(25, 'KB of memory a player', own('fan-out'), figure('rssPerPlayerKB')),
   atLeast(0.995, 'delivery', own('fan-out'), figure('delivery')),
   atMost(50, 'first key frame of a new player, p99 ms', own('join'), figure('joinMs.p99')),
@@ -54,9 +81,11 @@ const BARS: readonly Bar[] = [
   atMost(500, 'first key frame in a storm of joins, p99 ms', own('storm'), figure('joinMs.p99')),
   atMost(250, 'longest pause of those that play in a storm, ms', own('storm'), figure('longestPauseMs')),
   atMost(0, 'publishers lost', own('ingest'), figure('publishersLost')),
+  atMost(1, 'CPU s/GB of ingest', own('ingest'), figure('cpuSecondsPerGB')),
   atMost(1, 'cores taken by ingest', own('ingest'), figure('serverCore')),
   atMost(2, 'bytes over payload of a hop, %', own('relay'), figure('bytesOverPayloadPercent')),
-  atMost(10, 'p99 delay beside frozen players, less that without, ms', own('slow'), besideFrozen),
+  atMost(1.5, 'p99 delay beside frozen players over that without', own('slow'), besideFrozen),
+  atMost(19.2, 'MiB of memory for frozen players', own('slow'), figure('rssGrowthMB')),
   atLeast(1, 'part of the frozen players that is closed', own('slow'), closedShare),
   atMost(5, 'drift of memory under churn, %', own('churn'), figure('rssDriftPercent')),
 ];
@@ -77,7 +106,7 @@ function besideFrozen(row: Row): number | undefined {
   return medianOf(
     row.rounds.map(({ figures }) => {
       const [beside, without] = [figures['delayMs.p99'], figures.p99WithoutFrozenMs];
-      return beside === undefined || without === undefined ? undefined : beside - without;
+      return beside === undefined || without === undefined ? undefined : beside / without;
     }),
   );
 }

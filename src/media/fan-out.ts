@@ -18,9 +18,11 @@ import type { Job, Turns } from './turns.ts';
 const STRETCHES_A_TURN = 4;
 /** The time is looked at after so many writes. */
 const WRITES_A_LOOK = 16;
-/** What was appended is flushed at once, and to all, when it reaches one of these. */
-const FLUSH_BYTES = 1024 * 1024;
-const FLUSH_FRAMES = 1024;
+/** What was appended waits for no window when it reaches one of these, */
+const MUCH_BYTES = 1024 * 1024;
+const MUCH_FRAMES = 1024;
+/** and at so many times that, nor for its turn: what is not flushed can't be evicted. */
+const TOO_MUCH = 8;
 
 const ERA_OVER: Reason = {
   code: 'stream.era-over',
@@ -182,10 +184,14 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
     if (this.#closed) return;
     const { head } = this.#log;
     if (!head) return;
-    const isMuch =
-      head.position - this.#mark >= FLUSH_FRAMES || head.totalBytes - this.#markBytes >= FLUSH_BYTES;
-    if (isMuch) this.flushNow();
-    else if (this.#due !== 'in turn' && this.#flush === undefined) this.#schedule();
+    const much = Math.max(
+      (head.position - this.#mark) / MUCH_FRAMES,
+      (head.totalBytes - this.#markBytes) / MUCH_BYTES,
+    );
+    if (much >= TOO_MUCH) this.flushNow();
+    else if (this.#due === 'in turn' || this.#flush) return;
+    else if (much >= 1) this.#takeTurn();
+    else this.#schedule();
   }
 
   /** Sends all that was appended to all live players, encoded once; closes at its end time. */

@@ -197,8 +197,10 @@ export class Players implements PlayerOwner {
     for (const [player, fanOut] of [...this.#all]) {
       fanOut?.settle(player);
       if (player.stalledMs(nowMs) >= this.#limits.stallMs) player.destroy(STALLED);
-      else if (player.state !== 'behind') continue;
-      else if (isShort && fanOut && fanOut.lag(player).ms > CLOSED_MS) player.destroy(NO_MEMORY);
+      if (player.state !== 'behind') continue;
+      // A socket does not say that it ran empty if it never held much.
+      if (player.backlogBytes === 0) this.#catchUp.add(player);
+      if (isShort && fanOut && fanOut.lag(player).ms > CLOSED_MS) player.destroy(NO_MEMORY);
       else bytes += player.backlogBytes;
     }
     for (const fanOut of this.#fanOuts) {

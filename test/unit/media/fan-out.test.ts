@@ -425,25 +425,43 @@ describe('a flush', () => {
     finish();
   });
 
-  test('comes at once, to all, when much was appended, even while one is under way', () => {
+  test('waits for no window when much was appended: bytes, or frames', () => {
+    append('avc key');
+    const fanOut = fanOutOf(eraFrom(0));
+    const sinks = joinAll(fanOut, 100, 0.25);
+    append('avc delta', 40);
+    fanOut.appended();
+    finish();
+    append('avc delta', 80, 2 ** 20 - 1);
+    fanOut.appended();
+    expect([clock.timerCount, clock.soonCount]).toEqual([1, 0]);
+    append('avc delta', 120, 1);
+    fanOut.appended();
+    expect([clock.timerCount, clock.soonCount]).toEqual([0, 1]);
+    finish();
+    for (let count = 1; count < 1024; count += 1) append('avc delta', 160);
+    fanOut.appended();
+    expect([clock.timerCount, clock.soonCount]).toEqual([1, 0]);
+    append('avc delta', 160);
+    fanOut.appended();
+    finish();
+    expect(clock.timerCount).toBe(0);
+    expect(sinks.every(({ ids }) => ids.length === 1028)).toBe(true);
+  });
+
+  test('comes to all without a turn when so much was appended that it must not wait, even while one is under way', () => {
     append('avc key');
     const fanOut = fanOutOf(eraFrom(0));
     const sinks = joinAll(fanOut, 100, 0.25);
     append('avc delta', 40);
     fanOut.appended();
     clock.turn();
-    append('avc delta', 80, 2 ** 20 - 1);
+    append('avc delta', 80, 8 * 2 ** 20 - 1);
     fanOut.appended();
     expect(givenTo(sinks, 3)).toBe(0);
     append('avc delta', 120, 1);
     fanOut.appended();
     expect(sinks.every(({ ids }) => ids.join() === '1,2,3,4')).toBe(true);
-    for (let count = 1; count < 1024; count += 1) append('avc delta', 160);
-    fanOut.appended();
-    expect(givenTo(sinks, 4)).toBe(100);
-    append('avc delta', 160);
-    fanOut.appended();
-    expect(givenTo(sinks, 4)).toBe(0);
     finish();
   });
 

@@ -358,22 +358,21 @@ describe('formats', () => {
     const sink = bench.play();
     bench.clock.turn();
     bench.append(frameOf('avc delta', 2, 1, 2 ** 19), frameOf('avc delta', 3, 2, 2 ** 19));
-    expect(sink.ids).toEqual([1, 2, 3]);
     bench.clock.turn();
     expect(sink.ids).toEqual([1, 2, 3]);
   });
 
-  test('are flushed at once when 1,024 frames have gathered, and the log is trimmed', () => {
+  test('are flushed within the turn when 8,192 frames have gathered, and the log is trimmed', () => {
     const bench = new StreamBench({
       options: { log: { logMs: 10_000, gopMs: 30_000, logBytes: 2 ** 20, logFrames: 10 } },
     });
     bench.start();
     bench.append(frameOf('avc key', 0, 0));
     const sink = bench.play();
-    for (let id = 1; id < 1024; id += 1) bench.append(frameOf('avc delta', id, 0));
+    for (let id = 1; id < 8192; id += 1) bench.append(frameOf('avc delta', id, 0));
     expect(sink.ids).toHaveLength(1);
-    bench.append(frameOf('avc delta', 1024, 0));
-    expect(sink.ids).toHaveLength(1025);
+    bench.append(frameOf('avc delta', 8192, 0));
+    expect(sink.ids).toHaveLength(8193);
     expect(bench.stream.logBytes).toBeLessThan(10 * 300);
   });
 
@@ -437,6 +436,29 @@ describe('a slow player', () => {
       bench.clock.pass(1000);
     }
     expect(sink.ends).toEqual([{ how: 'destroy', code: 'player.stalled' }]);
+  });
+
+  test('whose socket ran empty without a word, since it held little, is given what it lacks within a second', () => {
+    const bench = new StreamBench();
+    bench.start();
+    bench.append(frameOf('aac sample', 1, 0));
+    const sink = bench.play(new FakeSink('by-hand'));
+    sink.drain();
+    let id = 1;
+    const play = (ms: number): void => {
+      while (id < ms / 20) {
+        id += 1;
+        bench.append(frameOf('aac sample', id, id * 20));
+        bench.clock.pass(20);
+      }
+    };
+    play(1500);
+    expect(sink.player?.state).toBe('behind');
+    sink.release(2 ** 30);
+    play(2600);
+    expect(sink.player?.state).toBe('live');
+    expect(sink.ids.at(-1)).toBe(id);
+    expect(sink.ids).toEqual(Array.from({ length: id }, (_, at) => at + 1));
   });
 
   test('that waits in a long hold with nothing to take is not stalled', () => {
