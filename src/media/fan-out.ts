@@ -1,23 +1,22 @@
-// One wire format, one way of serving it, many players. Frames that are due together are encoded once into one shared buffer, which
-// every live player gets in one write, a few players at a time; the others are pumped alone from the log until they stand
-// at the flush mark. When it is due is flush-window.ts's, whose turn it is turns.ts's.
-import { channel } from 'node:diagnostics_channel';
+// One wire format, one way of serving it, many players. Frames that are due together are encoded once into one shared
+// buffer, which the row of live players is given (live-row.ts); the others are pumped alone from the log until they stand
+// at the flush mark. When a flush is due is flush-window.ts's to say, whose turn it is turns.ts's.
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { FrameEncoder, LoggedFrame, TimedFrame, Tracks } from '../format/frame.ts';
 import type { CatchUpState } from './catch-up.ts';
 import type { FanOutCounters } from './counters.ts';
+import { isFlushHeard, tellFlush } from './flush-events.ts';
 import { FlushWindow } from './flush-window.ts';
 import type { FrameLog, LogEntry, Position } from './frame-log.ts';
-import type { Player, Sink } from './player.ts';
+import { LiveRow } from './live-row.ts';
+import type { Player } from './player.ts';
 import { STRETCH_BYTES, type Stretch, Stretches } from './stretches.ts';
 import { ERA_LIMIT_MS } from './timeline.ts';
 import type { Job, Turns } from './turns.ts';
 
 /** A reader that is pumped gets so many stretches until it is somebody else's turn. */
 const STRETCHES_A_TURN = 4;
-/** The time is looked at after so many writes. */
-const WRITES_A_LOOK = 16;
 /** What was appended waits for no window when it reaches one of these, */
 const MUCH_BYTES = 1024 * 1024;
 const MUCH_FRAMES = 1024;
@@ -28,18 +27,6 @@ const ERA_OVER: Reason = {
   code: 'stream.era-over',
   message: 'the time of this connection is used up (2^31 ms): connect again',
 };
-
-/** Told of each flush as it begins, for who measures: a `FlushRecord`. */
-const flushes = channel('tideway.flush');
-
-export interface FlushRecord {
-  readonly format: string;
-  /** Bytes that each player gets. */
-  readonly bytes: number;
-  readonly players: number;
-  /** Monotonic, ms. */
-  readonly atMs: number;
-}
 
 /** What the live players of a fan-out get of the log. */
 export interface Serving<F extends TimedFrame> {
@@ -79,47 +66,21 @@ export interface FanOutNeeds {
   readonly moved: () => void;
 }
 
-/** A flush under way: who was live when it began gets these bytes. */
-interface Flush {
-  readonly number: number;
-  readonly bytes: Buffer;
-  readonly newest: LogEntry;
-  /** Stream time of the newest frame of the flush before, ms. */
-  readonly timeBefore: number;
-  /** Places in the row of live players: of who is first, and how many there were. */
-  readonly first: number;
-  readonly count: number;
-  served: number;
-  readonly startMs: number;
-  costMs: number;
-}
-
 export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
   readonly encoder: FrameEncoder<F>;
   readonly #serving: Serving<F>;
   readonly #clock: Clock;
   readonly #turns: Turns;
   readonly #log: FrameLog;
-  readonly #counters: FanOutCounters;
   readonly #moved: () => void;
   readonly #window: FlushWindow;
   readonly #stretches = new Stretches();
-  /** Who leaves it leaves a hole, which the next flush closes: a flush that is under way knows players by their places. */
-  readonly #live: (Player<F> | undefined)[] = [];
-  /** Theirs, at the same places: while all goes well, a flush looks at nothing else of a player. */
-  readonly #sinks: (Sink | undefined)[] = [];
-  #holes = 0;
-  /** Place of who is served first. */
-  #first = 0;
+  readonly #live: LiveRow<F>;
   /** The flush mark: every live player was given everything up to this position, or a flush is under way. */
   #mark: Position;
   /** Log bytes and stream time up to the mark. */
   #markBytes: number;
   #markTime: number;
-  /** What each live player was given by flushes that are over, bytes. */
-  #givenBytes = 0;
-  #flushNumber = 0;
-  #flush: Flush | undefined;
   /** A flush will come: at its time, or when it is its turn. */
   #due: Timer | 'in turn' | undefined;
   #closed: Reason | undefined;
@@ -130,9 +91,9 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
     this.#clock = needs.clock;
     this.#turns = needs.turns;
     this.#log = needs.log;
-    this.#counters = needs.counters;
     this.#moved = needs.moved;
     this.#window = new FlushWindow(needs.maxDelayMs);
+    this.#live = new LiveRow(needs.clock, needs.counters);
     this.#mark = needs.log.next - 1;
     this.#markBytes = needs.log.head?.totalBytes ?? 0;
     this.#markTime = needs.log.head?.time ?? 0;
@@ -171,7 +132,7 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
     const { position, isInStep } = player.cursor;
     const hasAll = position === undefined || position > this.#mark;
     if (this.#closed && hasAll) player.end(this.#closed);
-    else if (position === this.#mark + 1 && isInStep) this.#promote(player);
+    else if (position === this.#mark + 1 && isInStep) this.#live.add(player);
     else if (hasAll && !player.isFull) {
       player.state = 'waiting';
       return 'idle';
@@ -189,7 +150,7 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
       (head.totalBytes - this.#markBytes) / MUCH_BYTES,
     );
     if (much >= TOO_MUCH) this.flushNow();
-    else if (this.#due === 'in turn' || this.#flush) return;
+    else if (this.#due === 'in turn' || this.#live.isServing) return;
     else if (much >= 1) this.#takeTurn();
     else this.#schedule();
   }
@@ -197,15 +158,15 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
   /** Sends all that was appended to all live players, encoded once; closes at its end time. */
   flushNow(): void {
     this.stop();
-    while (!this.#closed && (this.#flush || this.#begin())) this.#serve(Number.POSITIVE_INFINITY);
+    while (!this.#closed && (this.#live.isServing || this.#begin())) this.#serve(Number.POSITIVE_INFINITY);
   }
 
   /** Goes on with the flush under way, or begins one. */
   work(untilMs: number): boolean {
     this.#due = undefined;
-    if (this.#closed || (!this.#flush && !this.#begin())) return true;
+    if (this.#closed || (!this.#live.isServing && !this.#begin())) return true;
     this.#serve(untilMs);
-    if (this.#flush) return false;
+    if (this.#live.isServing) return false;
     if (!this.#closed && this.#log.next - 1 > this.#mark) this.#schedule();
     return true;
   }
@@ -218,22 +179,20 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
 
   /** Nothing more will come: live players end now, the others when they have read up to the flush mark. */
   close(why: Reason): void {
-    if (this.#flush) this.#serve(Number.POSITIVE_INFINITY);
+    this.#serve(Number.POSITIVE_INFINITY);
     this.stop();
     this.#closed = why;
-    for (const player of [...this.#live]) player?.end(why);
+    this.#live.end(why);
   }
 
   /** The player left. */
   remove(player: Player<F>): void {
-    if (player.liveIndex >= 0) this.#demote(player);
+    this.#live.remove(player);
   }
 
   /** Counts what a live player was given by flushes that are over. */
   settle(player: Player<F>): void {
-    if (player.liveIndex < 0) return;
-    player.bytesTaken += this.#givenBytes - player.settledBytes;
-    player.settledBytes = this.#givenBytes;
+    this.#live.settle(player);
   }
 
   /** Media bytes and stream ms between a pumped player and the flush mark; what the log has evicted is not counted. */
@@ -288,60 +247,20 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
       this.#markTime = newest.time;
       this.#moved();
     }
-    this.#closeHoles();
-    const count = this.#live.length;
-    if (newest && batch.length > 0 && count > 0) {
+    const players = this.#live.closeUp();
+    if (newest && batch.length > 0 && players > 0) {
       const bytes = this.#encode(batch);
-      this.#flushNumber += 1;
-      this.#flush = {
-        ...{ number: this.#flushNumber, bytes, newest, timeBefore, first: this.#first % count, count },
-        ...{ served: 0, startMs, costMs: this.#clock.now() - startMs },
-      };
-      this.#counters.flushes += 1;
-      if (flushes.hasSubscribers) this.#publish(bytes.length, count, startMs);
+      this.#live.begin({ bytes, newest, timeBefore, startMs });
+      const { format } = this.encoder;
+      if (isFlushHeard()) tellFlush({ format, bytes: bytes.length, players, atMs: startMs });
     }
     if (entry) this.close(ERA_OVER);
-    return this.#flush !== undefined;
+    return this.#live.isServing;
   }
 
-  #publish(bytes: number, players: number, atMs: number): void {
-    const record: FlushRecord = { format: this.encoder.format, bytes, players, atMs };
-    flushes.publish(record);
-  }
-
-  /** Gives the flush under way to those who lack it, until it is time. */
   #serve(untilMs: number): void {
-    const flush = this.#flush;
-    if (!flush) return;
-    const { number, bytes, newest, timeBefore, first, count, costMs } = flush;
-    const startMs = this.#clock.now();
-    let nowMs = startMs;
-    while (flush.served < count && nowMs < untilMs) {
-      const end = Math.min(count, flush.served + WRITES_A_LOOK);
-      for (; flush.served < end; flush.served += 1) {
-        const turned = first + flush.served;
-        const place = turned < count ? turned : turned - count;
-        const sink = this.#sinks[place];
-        if (sink === undefined || sink.write(bytes)) continue;
-        const player = this.#live[place];
-        if (!player?.fallsBehind(number, timeBefore, newest.time)) continue;
-        this.#demote(player);
-        player.bytesTaken += bytes.length;
-        player.cursor.follow(newest);
-      }
-      nowMs = this.#clock.now();
-    }
-    flush.costMs = costMs + nowMs - startMs;
-    if (flush.served === count) this.#served(flush);
-  }
-
-  #served({ count, bytes, startMs, costMs, first }: Flush): void {
-    this.#flush = undefined;
-    this.#givenBytes += bytes.length;
-    this.#first = first + Math.ceil(count / 7);
-    this.#window.flushed(startMs, costMs);
-    this.#counters.writes += count;
-    this.#counters.bytes += count * bytes.length;
+    const over = this.#live.serve(untilMs);
+    if (over) this.#window.flushed(over.startMs, over.costMs);
   }
 
   /** The next piece of the log for a player; false: there is none. */
@@ -389,39 +308,6 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
     const lags = batch.some(({ time }) => time < base);
     const shown = lags ? batch.map((frame) => ({ ...frame, time: Math.max(frame.time, base) })) : batch;
     return this.encoder.encode(shown, base);
-  }
-
-  #promote(player: Player<F>): void {
-    player.goLive();
-    player.liveIndex = this.#live.length;
-    // A flush that is under way is not for it.
-    player.settledBytes = this.#givenBytes + (this.#flush?.bytes.length ?? 0);
-    this.#live.push(player);
-    this.#sinks.push(player.sink);
-  }
-
-  #demote(player: Player<F>): void {
-    this.settle(player);
-    this.#live[player.liveIndex] = undefined;
-    this.#sinks[player.liveIndex] = undefined;
-    this.#holes += 1;
-    player.liveIndex = -1;
-    player.state = 'behind';
-  }
-
-  #closeHoles(): void {
-    if (this.#holes === 0) return;
-    let count = 0;
-    for (const player of this.#live) {
-      if (!player) continue;
-      this.#live[count] = player;
-      this.#sinks[count] = player.sink;
-      player.liveIndex = count;
-      count += 1;
-    }
-    this.#live.length = count;
-    this.#sinks.length = count;
-    this.#holes = 0;
   }
 }
 

@@ -64,18 +64,16 @@ export class Player<F extends TimedFrame = TimedFrame> {
   readonly remote: string;
   readonly startedMs: number;
   readonly cursor: LogReader<F>;
-  /** Written to by its fan-out while it is live, beside `take`. */
+  /** Written to by the row of live players, beside `take`. */
   readonly sink: Sink;
   readonly #owner: PlayerOwner<F>;
   /** Moved by the stream and its fan-outs alone. */
   state: PlayerState = 'waiting';
-  /** Its place in its fan-out's row of live players; moved by the fan-out alone. */
+  /** Its place in its fan-out's row of live players, -1 when it is in none; moved by the row alone. */
   liveIndex = -1;
-  /** What its fan-out had given its live players when `bytesTaken` was settled; moved by the fan-out alone. */
+  /** What the row had given each of its players when `bytesTaken` was settled; moved by the row alone. */
   settledBytes = 0;
-  /** Why it is over; undefined until then. */
-  endReason: Reason | undefined;
-  /** Bytes given to the sink; of a live player, as its fan-out has settled it. */
+  /** Bytes given to the sink; of a live player, as settled last. */
   bytesTaken = 0;
   #bytesGone = 0;
   #progressMs: number;
@@ -153,7 +151,6 @@ export class Player<F extends TimedFrame = TimedFrame> {
   /** The door says that the connection is gone. Calm when repeated. */
   leave(why: Reason): void {
     if (this.state === 'ended') return;
-    this.endReason = why;
     this.#owner.left(this, why);
     this.state = 'ended';
   }
