@@ -2,7 +2,8 @@
  * The least that a server can do: at each time of a record, one send of one shared buffer to every player. It reads no
  * publisher, no format, and of a player the end of its request only.
  *   cc -O2 -Wall -Wextra -o floor floor.c && ./floor RECORD PORT    (port 0: any)
- * says {"port":N}, and plays the record over and over until SIGTERM. Record, tags and marks: flush-record.ts, mark.ts.
+ * says {"port":N}, and plays the record over and over until SIGTERM. Record, tags and marks: flush-record.ts,
+ * flush-tags.ts, mark.ts.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

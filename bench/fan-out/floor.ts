@@ -4,7 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { flvHeader } from '../../src/format/flv.ts';
-import { FlushTags, parseRecord, recordMs } from './flush-record.ts';
+import { parseRecord, recordMs } from './flush-record.ts';
+import { FlushTags } from './flush-tags.ts';
 import { nowUs } from './now.ts';
 
 /** A player that leaves so much untaken is closed. */

@@ -2,7 +2,7 @@
 // next one it writes them to the file that BENCH_FLUSH_FILE names. Between records it listens to nothing.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { renameSync, writeFileSync } from 'node:fs';
-import { FLUSH_CHANNEL, type FlushEvent } from './flush-events.ts';
+import { FLUSH_CHANNEL, type FlushEvent } from '../../src/media/flush-events.ts';
 
 /** More flushes are left out: a minute of one a millisecond. */
 const MAX_FLUSHES = 60_000;

@@ -4,8 +4,8 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { FlushEvent } from '../../../src/media/flush-events.ts';
 import { PROJECT_FOLDER } from '../../../test/support/node-process.ts';
-import type { FlushEvent } from '../flush-events.ts';
 import type { WireFormat } from '../orders.ts';
 import { type RunningSubject, ServerProcess, type StartOptions, type Subject } from './subject.ts';
 

@@ -11,7 +11,6 @@ import {
   spreadsOf,
   tidewayRowFor,
 } from '../../../bench/fan-out/figures.ts';
-import { flushesOf } from '../../../bench/fan-out/flush-events.ts';
 
 function row(key: Partial<Row>, ...figures: Figures[]): Row {
   return {
@@ -69,20 +68,4 @@ test('tideway is held against another of the same size, in the same format where
 test('one client-bound round marks the row', () => {
   expect(isClientBound(row({}, {}))).toBe(false);
   expect(isClientBound({ ...row({}, {}), rounds: [{ figures: {}, clientBound: true }] })).toBe(true);
-});
-
-test('a record is the flushes of one format, from its first one on, and those to most players', () => {
-  const flush = (format: string, atMs: number, players: number) => ({
-    format,
-    atMs,
-    players,
-    bytes: atMs * 10,
-  });
-  const events = [flush('rtmp', 1, 9), flush('http-flv', 100.5, 9), flush('http-flv', 110, 1)];
-  expect(flushesOf([...events, flush('http-flv', 120.50049, 8)], 'http-flv')).toEqual([
-    [0, 1005],
-    [20, 1205.0049],
-  ]);
-  expect(flushesOf([flush('flv', 5, 2)], 'http-flv')).toEqual([[0, 50]]);
-  expect(flushesOf([], 'http-flv')).toEqual([]);
 });

@@ -1,14 +1,22 @@
 import { expect, test } from 'vitest';
-import {
-  FlushTags,
-  formatRecord,
-  MIN_FLUSH_BYTES,
-  parseRecord,
-  recordMs,
-} from '../../../bench/fan-out/flush-record.ts';
-import { MarkFinder } from '../../../bench/fan-out/mark.ts';
+import { flushesOf, formatRecord, parseRecord, recordMs } from '../../../bench/fan-out/flush-record.ts';
 import type { Flush } from '../../../bench/fan-out/orders.ts';
-import { FlvReader, flvHeader } from '../../../src/format/flv.ts';
+
+test('a record is the flushes of one format, from its first one on, and those to most players', () => {
+  const flush = (format: string, atMs: number, players: number) => ({
+    format,
+    atMs,
+    players,
+    bytes: atMs * 10,
+  });
+  const events = [flush('rtmp', 1, 9), flush('http-flv', 100.5, 9), flush('http-flv', 110, 1)];
+  expect(flushesOf([...events, flush('http-flv', 120.50049, 8)], 'http-flv')).toEqual([
+    [0, 1005],
+    [20, 1205.0049],
+  ]);
+  expect(flushesOf([flush('rtmp', 5, 2)], 'http-flv')).toEqual([]);
+  expect(flushesOf([], 'http-flv')).toEqual([]);
+});
 
 test('a record is read as it was written', () => {
   const flushes: Flush[] = [
@@ -26,25 +34,3 @@ test.each(['', '0 100\n', '0 100\n5 x\n', '9 100\n5 100\n', '0 0\n5 100\n', '0 1
     expect(() => parseRecord(text)).toThrow(/record|flush/);
   },
 );
-
-test('a flush is one tag of exactly its bytes, and a marked key frame', () => {
-  const tags = new FlushTags();
-  const reader = new FlvReader();
-  const finder = new MarkFinder(0);
-  reader.push(flvHeader({ audio: false, video: true }));
-  let beforeBytes = 0;
-  for (const [index, bytes] of [MIN_FLUSH_BYTES, 40_000, 5000].entries()) {
-    const tag = tags.next(bytes, 5e11 + index);
-    expect(tag.length).toBe(bytes);
-    const [read] = reader.push(tag);
-    expect(read?.payload.length).toBe(bytes - 15);
-    finder.push(tag);
-    expect(finder.next()).toBe(true);
-    const { number, isKey, sentUs } = finder;
-    expect({ number, isKey, sentUs, beforeBytes: finder.beforeBytes, bytes: finder.bytes }).toEqual({
-      ...{ number: index + 1, isKey: true, sentUs: 5e11 + index, beforeBytes, bytes: bytes - 15 },
-    });
-    expect(finder.next()).toBe(false);
-    beforeBytes += bytes - 15;
-  }
-});
