@@ -4,7 +4,7 @@ import { deliveryOf } from './delivery.ts';
 import { establishedPorts } from './established.ts';
 import { nowUs } from './now.ts';
 import type { CrowdOrder, CrowdReport } from './orders.ts';
-import { Samples } from './spread.ts';
+import { Samples } from './samples.ts';
 
 /** One of so many players looks at every frame, but at least some and not too many: the others only count bytes. */
 const PLAYERS_PER_WATCHER = 50;

@@ -8,7 +8,7 @@ import { type Greeting, greetingFor } from './greeting.ts';
 import { MarkFinder } from './mark.ts';
 import { nowUs } from './now.ts';
 import type { WireFormat } from './orders.ts';
-import type { Samples } from './spread.ts';
+import type { Samples } from './samples.ts';
 
 /** Where all sockets of the process read into, one after the other. It fits a second-level cache. */
 const READ_BUFFER: Buffer = Buffer.allocUnsafeSlow(64 * 1024);

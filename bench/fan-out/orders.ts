@@ -86,9 +86,9 @@ export interface CrowdReport extends Numbered {
    * From the mark in a frame, written as it was sent, to its last byte's arrival; of the players that look at every
    * frame, and of frames sent since they asked for the stream.
    */
-  readonly delayMs: Spread;
+  readonly delayMs: Quantiles;
   /** From connecting to the last byte of the first key frame; of those that joined since the last `measure`. */
-  readonly joinMs: Spread;
+  readonly joinMs: Quantiles;
   /** The longest that a player that looks at every frame was without a byte. */
   readonly longestPauseMs: number;
   /** The wall time that this report covers. */
@@ -97,7 +97,8 @@ export interface CrowdReport extends Numbered {
   readonly cpuMs: number;
 }
 
-export interface Spread {
+/** Of many measured times. */
+export interface Quantiles {
   readonly count: number;
   readonly p50: number;
   readonly p99: number;

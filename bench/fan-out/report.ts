@@ -20,12 +20,11 @@ const COLUMNS: readonly (readonly [figure: string, title: string])[] = [
 ];
 
 /** In these, tideway is held against each other subject. */
-const RATIOS = ['cpuSecondsPerGB', 'delayMs.p50', 'mostPlayers'] as const;
-const RATIO_NAMES: Readonly<Record<string, string>> = {
-  cpuSecondsPerGB: 'CPU',
-  'delayMs.p50': 'delay',
-  mostPlayers: 'players',
-};
+const RATIOS: readonly (readonly [figure: string, title: string])[] = [
+  ['cpuSecondsPerGB', 'CPU'],
+  ['delayMs.p50', 'delay'],
+  ['mostPlayers', 'players'],
+];
 
 /** The table: medians, with the least and the most of several rounds. */
 export function tableOf(rows: readonly Row[]): string {
@@ -53,7 +52,7 @@ export function jsonRow(rows: readonly Row[], row: Row): Record<string, unknown>
   const spreads = spreadsOf(row);
   const medians = Object.entries(spreads).map(([name, { median }]) => [name, tidy(median)] as const);
   const tideway = tidewayRowFor(rows, row);
-  const ratios = RATIOS.flatMap((figure) => {
+  const ratios = RATIOS.flatMap(([figure]) => {
     const ratio = tideway && ratioOf(tideway, row, figure);
     return ratio ? [[figure, tidySpread(ratio)]] : [];
   });
@@ -91,9 +90,9 @@ function subjectOf({ subject, format }: Row): string {
 function ratioText(rows: readonly Row[], row: Row): string {
   const tideway = tidewayRowFor(rows, row);
   if (!tideway) return '';
-  const parts = RATIOS.flatMap((figure) => {
+  const parts = RATIOS.flatMap(([figure, title]) => {
     const ratio = ratioOf(tideway, row, figure);
-    return ratio ? [`${RATIO_NAMES[figure]} x ${cellOf(ratio)}`] : [];
+    return ratio ? [`${title} x ${cellOf(ratio)}`] : [];
   });
   return parts.join(', ');
 }

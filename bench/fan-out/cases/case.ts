@@ -4,6 +4,9 @@ import type { Options, Size } from '../options.ts';
 import type { Bench } from '../site.ts';
 import type { CaseName } from './names.ts';
 
+const JOIN_MS_EACH = 2;
+const MIN_JOIN_MS = 200;
+
 /** One run: a contender at a size, once. */
 export interface Run extends Size {
   readonly contender: Contender;
@@ -31,6 +34,11 @@ export const SERVERS: readonly Contender[] = [
 /** In a quick run tideway alone: all are beside it in the cases fan-out and join. */
 export function serversIn(_size: Size, { isQuick }: Options): readonly Contender[] {
   return isQuick ? SERVERS.slice(0, 1) : SERVERS;
+}
+
+/** In how long so many players join, ms: evenly, and not faster than any server takes them. */
+export function joinWithinMs(players: number): number {
+  return Math.max(MIN_JOIN_MS, players * JOIN_MS_EACH);
 }
 
 /** One number of players where the options name one, else those of the whole or the quick run. */

@@ -7,7 +7,7 @@ import type { Contender, Figures, Outcome } from '../figures.ts';
 import { flushesOf, formatRecord } from '../flush-record.ts';
 import type { Options, Size } from '../options.ts';
 import { type Bench, Site } from '../site.ts';
-import { type BenchCase, type Run, SERVERS, sizesOf } from './case.ts';
+import { type BenchCase, joinWithinMs, type Run, SERVERS, sizesOf } from './case.ts';
 
 const FLOORS: readonly Contender[] = [
   { subject: 'floor-node', format: 'http-flv' },
@@ -18,7 +18,6 @@ const TIDEWAY_WS: Contender = { subject: 'tideway', format: 'ws-flv' };
 const WS_PLAYERS = 500;
 /** Warm code and heaps before the base of memory is taken. */
 const WARM_PLAYERS = 50;
-const JOIN_MS_EACH = 2;
 
 export const fanOut: BenchCase = {
   name: 'fan-out',
@@ -41,7 +40,7 @@ export const fanOut: BenchCase = {
     await using site = await Site.open(bench, contender, isFloor ? { record: recordFile(bench) } : {});
     await site.publish(1, mbps);
     const base = await baseRssKB(site, restMs);
-    await site.join('all', players, { withinMs: joinMs(players) });
+    await site.join('all', players, { withinMs: joinWithinMs(players) });
     await delay(restMs * 2);
     const [{ figures, clientBound }, events] = await Promise.all([
       site.window('all', seconds),
@@ -63,10 +62,6 @@ async function baseRssKB(site: Site, restMs: number): Promise<number | undefined
   const base = await site.settledRssKB(restMs);
   await site.leave('first');
   return base;
-}
-
-function joinMs(players: number): number {
-  return Math.max(200, players * JOIN_MS_EACH);
 }
 
 function memoryFigures(baseKB: number | undefined, withAllKB: number | undefined, players: number): Figures {

@@ -3,11 +3,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Outcome } from '../figures.ts';
 import { type Bench, joinFigures, Site } from '../site.ts';
-import { type BenchCase, type Run, SERVERS, serversIn, sizesOf } from './case.ts';
+import { type BenchCase, joinWithinMs, type Run, SERVERS, serversIn, sizesOf } from './case.ts';
 
 const JOINS_PER_SECOND = 10;
 const STORM_MS = 1_000;
-const JOIN_MS_EACH = 2;
 /** What is late for those that play comes within this. */
 const AFTERMATH_MS = 1_000;
 
@@ -34,7 +33,7 @@ async function joinRunning(run: Run, bench: Bench, joiners: number, withinMs: nu
   const { contender, players, mbps } = run;
   await using site = await Site.open(bench, contender);
   await site.publish(1, mbps);
-  await site.join('running', players, { withinMs: Math.max(200, players * JOIN_MS_EACH) });
+  await site.join('running', players, { withinMs: joinWithinMs(players) });
   await delay(bench.options.restMs * 2);
   const window = site.window('running', (withinMs + AFTERMATH_MS) / 1000);
   const [{ figures, clientBound, crowd }, joined] = await Promise.all([

@@ -2,14 +2,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CLIENT_BOUND_AT, type Outcome } from '../figures.ts';
 import { type Bench, Site, type Window } from '../site.ts';
-import { type BenchCase, type Run, serversIn, sizesOf } from './case.ts';
+import { type BenchCase, joinWithinMs, type Run, serversIn, sizesOf } from './case.ts';
 
 /** The part of what players should get that holds a step. */
 const HELD_AT = 0.995;
 const LATE_MS = 1_000;
 const STEP = 1.25;
 const FIRST = 500;
-const JOIN_MS_EACH = 2;
 
 export const mostPlayers: BenchCase = {
   name: 'most-players',
@@ -24,7 +23,7 @@ export const mostPlayers: BenchCase = {
     for (const step of stepsTo(players)) {
       // All join anew, so that what is delivered counts from the same moment for all.
       if (held > 0) await site.leave('all');
-      await site.join('all', step, { withinMs: Math.max(200, step * JOIN_MS_EACH) });
+      await site.join('all', step, { withinMs: joinWithinMs(step) });
       await delay(bench.options.restMs / 2);
       const window = await site.window('all', bench.options.seconds);
       if (!isHeld(window)) return outcomeOf(held, best ?? window, window.clientBound, `${step} not held`);

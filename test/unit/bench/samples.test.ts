@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Samples } from '../../../bench/fan-out/spread.ts';
+import { Samples } from '../../../bench/fan-out/samples.ts';
 
 test('a spread is of what came since the last one', () => {
   const samples = new Samples();

@@ -1,5 +1,5 @@
 // Many measured times in little memory, and what is said of them. Pure.
-import type { Spread } from './orders.ts';
+import type { Quantiles } from './orders.ts';
 
 /** Beyond so many, every second one is dropped, and from then on only every second one is kept. */
 const MAX_KEPT = 1_000_000;
@@ -21,15 +21,15 @@ export class Samples {
   }
 
   /** What there is, which is forgotten; zeros if there is nothing. */
-  take(): Spread {
+  take(): Quantiles {
     const sorted = Float64Array.from(this.#kept).sort();
     const at = (share: number) => rounded(sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0);
-    const spread = { count: this.#count, p50: at(0.5), p99: at(0.99), max: rounded(this.#max) };
+    const quantiles = { count: this.#count, p50: at(0.5), p99: at(0.99), max: rounded(this.#max) };
     this.#kept = [];
     this.#stride = 1;
     this.#count = 0;
     this.#max = 0;
-    return spread;
+    return quantiles;
   }
 }
 
