@@ -64,7 +64,6 @@ export class CrowdGroup {
     const { user, system } = process.cpuUsage(this.#sinceCpu);
     for (const player of players) player.notePause(atUs);
     const report = {
-      players: this.#order.players,
       bytes: bytes - this.#sinceBytes,
       delayMs: this.#delays.take(),
       joinMs: this.#joins.take(),
@@ -77,8 +76,7 @@ export class CrowdGroup {
     this.#sinceBytes = bytes;
     this.#sinceCpu = process.cpuUsage();
     const delivery = await this.#delivery();
-    const open = this.#openCount();
-    return { ...report, open, lost: players.length - open, delivery };
+    return { ...report, lost: players.length - this.#openCount(), delivery };
   }
 
   leave(): void {

@@ -48,10 +48,6 @@ export class Asked<Order extends { id: number }, Report extends { id: number }> 
     });
   }
 
-  get pid(): number {
-    return this.#child.pid ?? 0;
-  }
-
   /**
    * @throws Error when the process fails at it, ends, or does not answer in time
    */

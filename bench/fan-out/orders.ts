@@ -36,15 +36,12 @@ export interface PublisherReport extends Numbered {
   readonly streams: number;
   /** Connections that the server closed. */
   readonly lost: number;
-  /** Frames and payload bytes sent since the last `measure`, all streams together. */
-  readonly frames: number;
+  /** Payload bytes sent since the last `measure`, all streams together. */
   readonly payloadBytes: number;
   /** How late a frame was written at most: the load's own trouble. */
   readonly latestMs: number;
   /** The most bytes that waited in a socket: the server's trouble. */
   readonly backlogBytes: number;
-  /** Number of the newest frame of s0. */
-  readonly newest: number;
   /** CPU that this process took since the last `measure`. */
   readonly cpuMs: number;
 }
@@ -74,8 +71,6 @@ export type CrowdOrder = Numbered &
 
 /** Answers `join` once each player has its first key frame or has failed (frozen ones: has asked). */
 export interface CrowdReport extends Numbered {
-  readonly players: number;
-  readonly open: number;
   /** Closed by the server, or never let in. Of frozen ones the kernel is asked, as they don't notice. */
   readonly lost: number;
   /** Bytes received since the last `measure`, all players. */

@@ -33,7 +33,6 @@ class OutStream {
 
 /** What was sent since the last report. */
 class Tally {
-  frames = 0;
   payloadBytes = 0;
   latestUs = 0;
   backlogBytes = 0;
@@ -46,7 +45,6 @@ class Publisher {
   /** On air, the one whose frame is due next at the end. */
   #streams: OutStream[] = [];
   #lost = 0;
-  #newest = 0;
   #timer: NodeJS.Timeout | undefined;
   #tally = new Tally();
 
@@ -88,7 +86,6 @@ class Publisher {
       stream.dueUs = stream.startUs;
     }
     this.#lost = 0;
-    this.#newest = 0;
     this.#tally = new Tally();
     this.#streams = opened.sort((one, other) => other.dueUs - one.dueUs);
     this.#sendDue();
@@ -140,13 +137,11 @@ class Publisher {
     }
   }
 
-  #send({ client: { socket }, walk, name }: OutStream): void {
+  #send({ client: { socket }, walk }: OutStream): void {
     const tally = this.#tally;
     this.#writer.write(socket, walk);
-    tally.frames += 1;
     tally.payloadBytes += walk.bytes;
     if (socket.writableLength > tally.backlogBytes) tally.backlogBytes = socket.writableLength;
-    if (name === 's0') this.#newest = walk.number;
   }
 
   /** Sets a stream to its next frame, and in its place among the others. */
@@ -164,17 +159,15 @@ class Publisher {
   }
 
   #report(): Omit<PublisherReport, 'id'> {
-    const { frames, payloadBytes, latestUs, backlogBytes, cpu } = this.#tally;
+    const { payloadBytes, latestUs, backlogBytes, cpu } = this.#tally;
     const { user, system } = process.cpuUsage(cpu);
     this.#tally = new Tally();
     return {
       streams: this.#streams.length,
       lost: this.#lost,
-      frames,
       payloadBytes,
       latestMs: latestUs / 1000,
       backlogBytes,
-      newest: this.#newest,
       cpuMs: (user + system) / 1000,
     };
   }

@@ -103,11 +103,6 @@ export class Site implements AsyncDisposable {
     this.#isOnAir = true;
   }
 
-  async unpublish(): Promise<void> {
-    await this.#publisher.ask({ do: 'stop' });
-    this.#isOnAir = false;
-  }
-
   /** Resolves once each of the players has its first key frame, or has failed. */
   join(
     group: string,

@@ -16,14 +16,12 @@ const C_FLOOR = join(dirname(NODE_FLOOR), 'floor');
 
 export const floorNode: Subject = {
   name: 'floor-node',
-  formats: ['http-flv'],
   missing: () => undefined,
   start: (options) => start('floor-node', [process.execPath, NODE_FLOOR], options),
 };
 
 export const floorC: Subject = {
   name: 'floor-c',
-  formats: ['http-flv'],
   missing: () => (isThere('cc', '--version') ? undefined : 'apt-get install gcc libc6-dev'),
   start(options) {
     compile();

@@ -11,7 +11,6 @@ const MODULE = 'ngx_rtmp_module.so';
 
 export const nginxRtmp: Subject = {
   name: 'nginx-rtmp',
-  formats: ['rtmp'],
   missing: () =>
     modulePath() && isThere('nginx', '-v') ? undefined : 'apt-get install nginx libnginx-mod-rtmp',
   async start({ core, folder }) {

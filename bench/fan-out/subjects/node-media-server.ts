@@ -9,7 +9,6 @@ const PROGRAM = join(PROJECT_FOLDER, 'bench/fan-out/subjects/node-media-server.c
 
 export const nodeMediaServer: Subject = {
   name: 'node-media-server',
-  formats: ['http-flv', 'ws-flv', 'rtmp'],
   missing: () =>
     existsSync(join(PROJECT_FOLDER, 'node_modules/node-media-server'))
       ? undefined

@@ -22,7 +22,6 @@ export interface StartOptions {
 
 export interface Subject {
   readonly name: SubjectName;
-  readonly formats: readonly WireFormat[];
   /** Why it can't run here, and what to install; undefined: it can. */
   missing(): string | undefined;
   /** Resolves once it listens. */

@@ -80,14 +80,6 @@ export class TidewayServer implements RunningSubject {
     return JSON.parse(readFileSync(this.#recordPath, 'utf8'));
   }
 
-  /** Resolves once `/readyz` says yes. */
-  async ready(): Promise<void> {
-    await this.#process.until(
-      'is ready',
-      async () => (await this.#get('/readyz')).status === 200 || undefined,
-    );
-  }
-
   /** A metric without labels, or the sum over all of them; 0: it has none. */
   async metric(name: string): Promise<number> {
     const { body } = await this.#get('/metrics');
@@ -129,7 +121,6 @@ export class TidewayServer implements RunningSubject {
 
 export const tideway: Subject = {
   name: 'tideway',
-  formats: ['http-flv', 'ws-flv', 'rtmp'],
   missing: () => undefined,
   start: TidewayServer.start,
 };
