@@ -3,7 +3,13 @@
 // at the flush mark. When a flush is due is flush-window.ts's to say, whose turn it is turns.ts's.
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
-import type { FrameEncoder, LoggedFrame, TimedFrame, Tracks } from '../format/frame.ts';
+import {
+  type FrameEncoder,
+  FrameKind,
+  type LoggedFrame,
+  type TimedFrame,
+  type Tracks,
+} from '../format/frame.ts';
 import type { CatchUpState } from './catch-up.ts';
 import type { FanOutCounters } from './counters.ts';
 import { isFlushHeard, tellFlush } from './flush-events.ts';
@@ -215,10 +221,10 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
   }
 
   #schedule(): void {
-    const nowMs = this.#clock.now();
-    const { flushShare } = this.#turns;
-    if (this.#window.isOver(nowMs, flushShare)) this.#takeTurn();
-    else this.#due ??= this.#clock.after(this.#window.waitMs(nowMs, flushShare), () => this.#takeTurn());
+    const rank = this.#log.head?.frame.kind === FrameKind.video || !this.#log.hasVideo ? 'leads' : 'beside';
+    const waitMs = this.#window.waitMs(this.#clock.now(), this.#turns.flushShare, rank);
+    if (waitMs < 1) this.#takeTurn();
+    else this.#due ??= this.#clock.after(waitMs, () => this.#takeTurn());
   }
 
   #takeTurn(): void {

@@ -1,17 +1,22 @@
 // When frames that were gathered are flushed: pure. The dearer a flush, and the busier the event loop with flushes, the
-// longer the window from one to the next. The first frame behind a window ends it: so the newest of a flush never wait.
+// longer the window from one to the next. A frame of the track that leads ends it: so the biggest frames hardly wait.
 
 /** The part of the event loop that the flushes of one fan-out may take. */
 const OWN_SHARE = 0.15;
 /** Below this a window costs more than it saves: frames go out at once. */
 const MIN_WINDOW_MS = 4;
-/** Where no frame comes behind a window, what was gathered waits for so many windows at most. */
+/** A frame that leads ends a window of which so much is over: the times between such frames are seldom a whole window. */
+const NEARLY_OVER = 0.75;
+/** What was gathered waits for such a frame for so many windows at most. */
 const PATIENCE = 1.25;
 /** Weight of the newest flush in the running mean. */
 const SMOOTHING = 0.2;
 /** All fan-outs together may take so much until everybody's window grows, and so much when it is as long as it gets. */
 const BUSY_SHARE = 0.4;
 const FULL_SHARE = 0.8;
+
+/** A frame `leads` if it is of the track that most bytes are of: video, or what there is. Others come `beside` it. */
+export type FrameRank = 'leads' | 'beside';
 
 export class FlushWindow {
   readonly #maxMs: number;
@@ -33,15 +38,12 @@ export class FlushWindow {
     return wanted < MIN_WINDOW_MS ? 0 : Math.min(wanted, this.#maxMs);
   }
 
-  /** Does a frame that comes now go at once, with those that wait? */
-  isOver(nowMs: number, loopShare: number): boolean {
-    return nowMs - this.#lastMs >= this.ms(loopShare);
-  }
-
-  /** For how long a frame that comes now, and finds none that waits, is to wait for others at most, ms; up to `maxMs`. */
-  waitMs(nowMs: number, loopShare: number): number {
-    if (this.isOver(nowMs, loopShare)) return 0;
-    return Math.min(this.#maxMs, this.#lastMs + PATIENCE * this.ms(loopShare) - nowMs);
+  /** For how long a frame that comes now is to wait for others, ms; up to `maxMs`. 0: all that wait go at once. */
+  waitMs(nowMs: number, loopShare: number, rank: FrameRank): number {
+    const windowMs = this.ms(loopShare);
+    const goneMs = nowMs - this.#lastMs;
+    if (rank === 'leads' && goneMs >= NEARLY_OVER * windowMs) return 0;
+    return Math.min(this.#maxMs, Math.max(0, PATIENCE * windowMs - goneMs));
   }
 
   /** A flush that began at `startMs` took so much of the event loop, ms. */

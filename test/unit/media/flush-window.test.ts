@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FlushWindow } from '../../../src/media/flush-window.ts';
+import { FlushWindow, type FrameRank } from '../../../src/media/flush-window.ts';
 
 /** A window whose last flushes all cost so much, ms. */
 function costing(costMs: number, maxMs = 100): FlushWindow {
@@ -36,19 +36,18 @@ describe('the flush window', () => {
     expect(window.ms(1)).toBe(100);
   });
 
-  test('lets a frame go at once where the last flush is a window ago', () => {
+  test('is ended by a frame that leads once three quarters are over', () => {
     const window = costing(3);
     window.flushed(1000, 3);
-    expect([1000, 1015, 1019.9].map((nowMs) => window.isOver(nowMs, 0))).toEqual([false, false, false]);
-    expect([1020.1, 1021, 5000].map((nowMs) => window.isOver(nowMs, 0))).toEqual([true, true, true]);
-    expect(window.waitMs(1021, 0)).toBe(0);
+    const at = [1000, 1014.9, 1015.1, 1021, 5000];
+    expect(at.map((nowMs) => Math.round(window.waitMs(nowMs, 0, 'leads')))).toEqual([25, 10, 0, 0, 0]);
   });
 
-  test('lets others wait for the first frame behind it, and for a quarter more where none comes', () => {
+  test('lets others wait for such a frame for a quarter of it more', () => {
     const window = costing(3);
     window.flushed(1000, 3);
-    expect(window.waitMs(1000, 0)).toBeCloseTo(25, 5);
-    expect(window.waitMs(1015, 0)).toBeCloseTo(10, 5);
+    const at = [1000, 1015.1, 1020, 1024, 1025.1, 5000];
+    expect(at.map((nowMs) => Math.round(window.waitMs(nowMs, 0, 'beside')))).toEqual([25, 10, 5, 1, 0, 0]);
   });
 
   test('never makes a frame wait longer than it may, nor when it is to wait for nothing', () => {
@@ -56,14 +55,15 @@ describe('the flush window', () => {
       gapMs: fc.double({ min: 0, max: 1000, noNaN: true }),
       costMs: fc.double({ min: 0, max: 10_000, noNaN: true }),
       loopShare: fc.double({ min: 0, max: 1, noNaN: true }),
+      rank: fc.constantFrom<FrameRank>('leads', 'beside'),
     });
     fc.assert(
       fc.property(fc.nat(500), fc.array(flush), (maxMs, flushes) => {
         const window = new FlushWindow(maxMs);
         let nowMs = 0;
-        for (const { gapMs, costMs, loopShare } of flushes) {
+        for (const { gapMs, costMs, loopShare, rank } of flushes) {
           nowMs += gapMs;
-          const waitMs = window.waitMs(nowMs, loopShare);
+          const waitMs = window.waitMs(nowMs, loopShare, rank);
           expect(waitMs).toBeGreaterThanOrEqual(0);
           expect(waitMs).toBeLessThanOrEqual(maxMs);
           window.flushed(nowMs + waitMs, costMs);
