@@ -1,4 +1,5 @@
 // What the media of a node counts: plain fields that metrics read when somebody asks.
+import type { LeftOut } from './shedding.ts';
 
 /** Of all fan-outs of one format, ever. */
 export class FanOutCounters {
@@ -18,6 +19,13 @@ export class MediaCounters {
   leftOutVideo = 0;
   /** Times that they went on at a newer start. */
   skips = 0;
+
+  /** A reader is over: what it went without is counted from now on here. */
+  over({ leftOut, skips }: { readonly leftOut: LeftOut; readonly skips: number }): void {
+    this.leftOutDisposable += leftOut.disposable;
+    this.leftOutVideo += leftOut.video;
+    this.skips += skips;
+  }
 
   of(format: string): FanOutCounters {
     const known = this.byFormat.get(format);

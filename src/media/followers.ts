@@ -6,7 +6,8 @@ import type { FrameEncoder, LoggedFrame } from '../format/frame.ts';
 import { CatchUp, type CatchUpState } from './catch-up.ts';
 import type { MediaCounters } from './counters.ts';
 import { ExactCursor, type Resume } from './exact-cursor.ts';
-import { FanOut, WHOLE_LOG } from './fan-out.ts';
+import { type FanOut, WHOLE_LOG } from './fan-out.ts';
+import { FanOuts } from './fan-outs.ts';
 import type { FrameLog, Position } from './frame-log.ts';
 import { Player, type PlayerIdentity, type PlayerOwner, type Sink } from './player.ts';
 import type { Turns } from './turns.ts';
@@ -25,7 +26,7 @@ export interface FollowersNeeds {
 
 export class Followers implements PlayerOwner<LoggedFrame> {
   readonly #needs: FollowersNeeds;
-  readonly #fanOuts: FanOut<LoggedFrame>[] = [];
+  readonly #fanOuts: FanOuts<LoggedFrame>;
   /** Bounded by who lets them in (design §6, trees). */
   readonly #all = new Map<Player<LoggedFrame>, FanOut<LoggedFrame>>();
   readonly #catchUp: CatchUp<Player<LoggedFrame>>;
@@ -33,6 +34,8 @@ export class Followers implements PlayerOwner<LoggedFrame> {
   constructor(needs: FollowersNeeds) {
     this.#needs = needs;
     this.#catchUp = new CatchUp(needs.turns, (follower) => this.#serve(follower));
+    const { clock, turns, log, counters, maxDelayMs } = needs;
+    this.#fanOuts = new FanOuts({ clock, turns, log, counters, maxDelayMs, moved: this.#moved });
   }
 
   get count(): number {
@@ -46,9 +49,7 @@ export class Followers implements PlayerOwner<LoggedFrame> {
 
   /** Up to here all was flushed; what is newer must not be evicted. */
   get mark(): Position {
-    let lowest = this.#needs.log.next;
-    for (const { mark } of this.#fanOuts) lowest = Math.min(lowest, mark);
-    return lowest;
+    return this.#fanOuts.mark;
   }
 
   /** Adds one; it is given what is there. */
@@ -60,19 +61,19 @@ export class Followers implements PlayerOwner<LoggedFrame> {
   ): Player<LoggedFrame> {
     const deps = { cursor: new ExactCursor(resume), owner: this, nowMs: this.#needs.clock.now() };
     const follower = new Player<LoggedFrame>(encoder, sink, identity, deps);
-    this.#all.set(follower, this.#fanOutFor(encoder));
+    this.#all.set(follower, this.#fanOuts.open(encoder, WHOLE_LOG));
     this.drained(follower);
     return follower;
   }
 
   /** A frame was appended: it will be flushed. */
   appended(): void {
-    for (const fanOut of this.#fanOuts) fanOut.appended();
+    this.#fanOuts.appended();
   }
 
   /** Gives all that was appended to those that are live. */
   flushNow(): void {
-    for (const fanOut of this.#fanOuts) fanOut.flushNow();
+    this.#fanOuts.flushNow();
   }
 
   /** At once: whose turn it is on a link that others share, the link says. */
@@ -81,17 +82,11 @@ export class Followers implements PlayerOwner<LoggedFrame> {
   }
 
   left(follower: Player<LoggedFrame>): void {
-    const { counters } = this.#needs;
-    const { leftOut, skips } = follower.cursor;
-    counters.leftOutDisposable += leftOut.disposable;
-    counters.leftOutVideo += leftOut.video;
-    counters.skips += skips;
+    this.#needs.counters.over(follower.cursor);
     this.#all.get(follower)?.remove(follower);
     this.#all.delete(follower);
     this.#catchUp.remove(follower);
-    if (this.#all.size > 0) return;
-    for (const fanOut of this.#fanOuts) fanOut.stop();
-    this.#fanOuts.length = 0;
+    if (this.#all.size === 0) this.#fanOuts.stop();
   }
 
   end(why: Reason): void {
@@ -106,17 +101,4 @@ export class Followers implements PlayerOwner<LoggedFrame> {
     this.#catchUp.wake();
     this.#needs.flushed();
   };
-
-  #fanOutFor(encoder: FrameEncoder<LoggedFrame>): FanOut<LoggedFrame> {
-    const open = this.#fanOuts.find((fanOut) => fanOut.encoder === encoder);
-    if (open) return open;
-    const { clock, turns, log, counters, maxDelayMs } = this.#needs;
-    const fanOut = new FanOut(encoder, WHOLE_LOG, {
-      ...{ clock, turns, log, maxDelayMs },
-      counters: counters.of(encoder.format),
-      moved: this.#moved,
-    });
-    this.#fanOuts.push(fanOut);
-    return fanOut;
-  }
 }

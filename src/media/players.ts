@@ -5,11 +5,12 @@ import { every } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
-import type { FrameEncoder } from '../format/frame.ts';
+import type { FrameEncoder, TimedFrame } from '../format/frame.ts';
 import { CatchUp, type CatchUpState } from './catch-up.ts';
 import type { MediaCounters } from './counters.ts';
 import { Cursor } from './cursor.ts';
-import { eraFrom, FanOut } from './fan-out.ts';
+import { eraFrom, type FanOut } from './fan-out.ts';
+import { FanOuts } from './fan-outs.ts';
 import type { FrameLog, Position } from './frame-log.ts';
 import type { MemoryBudget, MemoryCharge } from './memory-budget.ts';
 import { Player, type PlayerIdentity, type PlayerLimits, type PlayerOwner, type Sink } from './player.ts';
@@ -45,10 +46,9 @@ export class Players implements PlayerOwner {
   readonly #key: StreamKey;
   readonly #limits: PlayerLimits;
   readonly #needs: PlayersNeeds;
-  /** Fields of their own: each append reads them. */
+  /** Of needs, a field of its own: each append reads it. */
   readonly #log: FrameLog;
-  /** Open fan-outs; a closed one is only known to the players that still read it out. */
-  #fanOuts: FanOut[] = [];
+  readonly #fanOuts: FanOuts<TimedFrame>;
   /** All players; without a fan-out one has not started yet. Bounded by the doors' connection limits. */
   readonly #all = new Map<Player, FanOut | undefined>();
   readonly #catchUp: CatchUp<Player>;
@@ -63,6 +63,8 @@ export class Players implements PlayerOwner {
     this.#log = needs.log;
     this.#backlog = needs.budget.charge('backlog');
     this.#catchUp = new CatchUp(needs.turns, (player) => this.#serve(player));
+    const { clock, turns, log, counters, maxDelayMs } = needs;
+    this.#fanOuts = new FanOuts({ clock, turns, log, counters, maxDelayMs, moved: this.#moved });
   }
 
   get count(): number {
@@ -76,9 +78,7 @@ export class Players implements PlayerOwner {
 
   /** Up to here all was flushed; what is newer must not be evicted. */
   get mark(): Position {
-    let lowest = this.#log.next;
-    for (const { mark } of this.#fanOuts) lowest = Math.min(lowest, mark);
-    return lowest;
+    return this.#fanOuts.mark;
   }
 
   /** Adds one; in its turn it starts at the newest key frame, or waits for one. */
@@ -95,19 +95,18 @@ export class Players implements PlayerOwner {
 
   /** A frame was appended: it will be flushed. */
   appended(): void {
-    for (const fanOut of this.#fanOuts) fanOut.appended();
+    this.#fanOuts.appended();
     if (this.#catchUp.hasIdle && this.#log.startPosition() !== undefined) this.#catchUp.wake();
   }
 
   /** Gives all that was appended to those that are live. */
   flushNow(): void {
-    for (const fanOut of this.#fanOuts) fanOut.flushNow();
+    this.#fanOuts.flushNow();
   }
 
   /** Those that started end once they have all that was flushed; those that wait stay. */
   endStarted(why: Reason): void {
-    for (const fanOut of this.#fanOuts) fanOut.close(why);
-    this.#fanOuts = [];
+    this.#fanOuts.close(why);
     this.#catchUp.wake();
   }
 
@@ -128,9 +127,7 @@ export class Players implements PlayerOwner {
     if (this.#all.size === 0) this.#rest();
     const { leftOut, skips } = player.cursor;
     counters.ended.set(why.code, (counters.ended.get(why.code) ?? 0) + 1);
-    counters.leftOutDisposable += leftOut.disposable;
-    counters.leftOutVideo += leftOut.video;
-    counters.skips += skips;
+    counters.over(player.cursor);
     logger.info(
       {
         stream: this.#key,
@@ -150,8 +147,7 @@ export class Players implements PlayerOwner {
   #rest(): void {
     this.#sweepTimer?.cancel();
     this.#sweepTimer = undefined;
-    for (const fanOut of this.#fanOuts) fanOut.stop();
-    this.#fanOuts = [];
+    this.#fanOuts.stop();
     this.#backlog.hold(0);
   }
 
@@ -165,23 +161,9 @@ export class Players implements PlayerOwner {
     const position = this.#log.startPosition();
     const start = position === undefined ? undefined : this.#log.at(position);
     if (!start) return 'idle';
-    const fanOut = this.#fanOutFor(player.encoder, eraBase(start.time));
+    const fanOut = this.#fanOuts.open(player.encoder, eraFrom(eraBase(start.time)));
     this.#all.set(player, fanOut);
     return fanOut.join(player, { audio: this.#needs.hasAudio(), video: this.#log.hasVideo });
-  }
-
-  #fanOutFor(encoder: FrameEncoder, base: number): FanOut {
-    this.#fanOuts = this.#fanOuts.filter((fanOut) => !fanOut.isClosed);
-    const open = this.#fanOuts.find((fanOut) => fanOut.encoder === encoder && fanOut.base === base);
-    if (open) return open;
-    const { clock, turns, counters, maxDelayMs } = this.#needs;
-    const fanOut = new FanOut(encoder, eraFrom(base), {
-      ...{ clock, turns, log: this.#log, maxDelayMs },
-      counters: counters.of(encoder.format),
-      moved: this.#moved,
-    });
-    this.#fanOuts.push(fanOut);
-    return fanOut;
   }
 
   readonly #moved = (): void => {
@@ -203,10 +185,7 @@ export class Players implements PlayerOwner {
       if (isShort && fanOut && fanOut.lag(player).ms > CLOSED_MS) player.destroy(NO_MEMORY);
       else bytes += player.backlogBytes;
     }
-    for (const fanOut of this.#fanOuts) {
-      fanOut.sweep();
-      bytes += fanOut.stretchBytes;
-    }
+    bytes += this.#fanOuts.sweep();
     if (this.#all.size > 0) this.#backlog.hold(bytes);
   }
 }

@@ -1,0 +1,71 @@
+// The fan-outs that one kind of a stream's readers has: one for each wire format and way of serving it, opened when it is
+// wanted first. It knows no reader.
+import type { Reason } from '../base/errors.ts';
+import type { FrameEncoder, TimedFrame } from '../format/frame.ts';
+import type { MediaCounters } from './counters.ts';
+import { FanOut, type FanOutNeeds, type Serving } from './fan-out.ts';
+import type { Position } from './frame-log.ts';
+
+export interface FanOutsNeeds extends Omit<FanOutNeeds, 'counters'> {
+  readonly counters: MediaCounters;
+}
+
+export class FanOuts<F extends TimedFrame> {
+  readonly #needs: FanOutsNeeds;
+  /** Open ones; a closed one is only known to those who still read it out. */
+  #open: FanOut<F>[] = [];
+
+  constructor(needs: FanOutsNeeds) {
+    this.#needs = needs;
+  }
+
+  /** Up to here all was flushed; what is newer must not be evicted. */
+  get mark(): Position {
+    let lowest = this.#needs.log.next;
+    for (const { mark } of this.#open) lowest = Math.min(lowest, mark);
+    return lowest;
+  }
+
+  /** The one of this format that serves from the same base. */
+  open(encoder: FrameEncoder<F>, serving: Serving<F>): FanOut<F> {
+    this.#open = this.#open.filter((fanOut) => !fanOut.isClosed);
+    const known = this.#open.find((fanOut) => fanOut.encoder === encoder && fanOut.base === serving.base);
+    if (known) return known;
+    const counters = this.#needs.counters.of(encoder.format);
+    const fanOut = new FanOut(encoder, serving, { ...this.#needs, counters });
+    this.#open.push(fanOut);
+    return fanOut;
+  }
+
+  /** A frame was appended: it will be flushed. */
+  appended(): void {
+    for (const fanOut of this.#open) fanOut.appended();
+  }
+
+  /** Gives all that was appended to those that are live. */
+  flushNow(): void {
+    for (const fanOut of this.#open) fanOut.flushNow();
+  }
+
+  /** Nothing more will come of those that are open now. */
+  close(why: Reason): void {
+    for (const fanOut of this.#open) fanOut.close(why);
+    this.#open = [];
+  }
+
+  /** Nobody is left to be served. */
+  stop(): void {
+    for (const fanOut of this.#open) fanOut.stop();
+    this.#open = [];
+  }
+
+  /** Lets go of what nobody was given since the last time. Answers what is kept, bytes. */
+  sweep(): number {
+    let bytes = 0;
+    for (const fanOut of this.#open) {
+      fanOut.sweep();
+      bytes += fanOut.stretchBytes;
+    }
+    return bytes;
+  }
+}
