@@ -26,8 +26,13 @@ export function coresOf(allowed: readonly number[]): Cores {
 /** The cores of this run: shared out where `taskset` is there and there are two, else unpinned. */
 export function findCores(): Cores {
   if (spawnSync('taskset', ['--version'], { stdio: 'ignore' }).status !== 0) return UNPINNED;
+  return coresOf(allowedCores());
+}
+
+/** The cores that this process may use; none where /proc does not tell. */
+function allowedCores(): number[] {
   const list = textOf('/proc/self/status')?.match(/^Cpus_allowed_list:\s*(\S+)/m)?.[1];
-  return list === undefined ? UNPINNED : coresOf(coreList(list));
+  return list === undefined ? [] : coreList(list);
 }
 
 /** proc(5): `0-2,5` */
@@ -46,8 +51,9 @@ export function pinned(core: number | undefined, command: readonly string[]): st
 /** Moves this process, and what it starts, off the server's core. */
 export function stepAside({ server, crowd }: Cores): void {
   if (server === undefined || crowd === undefined) return;
-  const all = coreList(textOf('/proc/self/status')?.match(/^Cpus_allowed_list:\s*(\S+)/m)?.[1] ?? '');
-  const list = all.filter((core) => core !== server).join(',');
+  const list = allowedCores()
+    .filter((core) => core !== server)
+    .join(',');
   spawnSync('taskset', ['-a', '-p', '-c', list, String(process.pid)], { stdio: 'ignore' });
 }
 
