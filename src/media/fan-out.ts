@@ -87,8 +87,12 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
   /** Log bytes and stream time up to the mark. */
   #markBytes: number;
   #markTime: number;
+  /** What went ahead of the last start, and its bytes. */
+  #ahead: { readonly frames: readonly F[]; readonly bytes: Buffer } | undefined;
   /** A flush will come: at its time, or when it is its turn. */
   #due: Timer | 'in turn' | undefined;
+  /** When the oldest frame came that is not flushed. */
+  #unflushedSinceMs: number | undefined;
   #closed: Reason | undefined;
 
   constructor(encoder: FrameEncoder<F>, serving: Serving<F>, needs: FanOutNeeds) {
@@ -130,6 +134,7 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
    * it becomes live, if it is in step with the others; with nothing to start at or to go on with it becomes waiting.
    */
   pump(player: Player<F>): CatchUpState {
+    if (player.liveIndex >= 0) return 'done';
     player.state = 'behind';
     for (let count = 0; !player.isFull && this.#giveStretch(player); ) {
       count += 1;
@@ -151,6 +156,7 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
     if (this.#closed) return;
     const { head } = this.#log;
     if (!head) return;
+    this.#unflushedSinceMs ??= this.#clock.now();
     const much = Math.max(
       (head.position - this.#mark) / MUCH_FRAMES,
       (head.totalBytes - this.#markBytes) / MUCH_BYTES,
@@ -169,7 +175,7 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
 
   /** Goes on with the flush under way, or begins one. */
   work(untilMs: number): boolean {
-    this.#due = undefined;
+    this.stop();
     if (this.#closed || (!this.#live.isServing && !this.#begin())) return true;
     this.#serve(untilMs);
     if (this.#live.isServing) return false;
@@ -222,7 +228,9 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
 
   #schedule(): void {
     const rank = this.#log.head?.frame.kind === FrameKind.video || !this.#log.hasVideo ? 'leads' : 'beside';
-    const waitMs = this.#window.waitMs(this.#clock.now(), this.#turns.flushShare, rank);
+    const nowMs = this.#clock.now();
+    const oldestMs = this.#unflushedSinceMs ?? nowMs;
+    const waitMs = this.#window.waitMs(nowMs, this.#turns.flushShare, { rank, oldestMs });
     if (waitMs < 1) this.#takeTurn();
     else this.#due ??= this.#clock.after(waitMs, () => this.#takeTurn());
   }
@@ -247,6 +255,7 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
       entry = this.#log.at(entry.position + 1);
     }
     const timeBefore = this.#markTime;
+    this.#unflushedSinceMs = undefined;
     if (newest) {
       this.#mark = newest.position;
       this.#markBytes = newest.totalBytes;
@@ -273,7 +282,7 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
   #giveStretch(player: Player<F>): boolean {
     const { cursor } = player;
     const ahead = cursor.place(this.#log, this.#mark);
-    if (ahead.length > 0) player.take(this.#encode(ahead));
+    if (ahead.length > 0) player.take(this.#encodeAhead(ahead));
     const { position } = cursor;
     if (position === undefined || position > this.#mark) return false;
     if (cursor.takesAll(this.#log, this.#mark)) {
@@ -289,7 +298,7 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
 
   /** What everybody at a position is given next. */
   #stretchFrom(start: Position): Stretch {
-    const known = this.#stretches.at(start);
+    const known = this.#stretches.at(start, this.#mark);
     if (known) return known;
     const batch: F[] = [];
     let last: LogEntry | undefined;
@@ -303,8 +312,22 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
     }
     if (!last) throw new Error(`nothing is logged at ${start}`);
     const stretch = { bytes: batch.length > 0 ? this.#encode(batch) : EMPTY, last };
-    if (bytes >= STRETCH_BYTES) this.#stretches.keep(start, stretch);
+    this.#stretches.keep(start, stretch);
     return stretch;
+  }
+
+  /** Set-up that goes ahead of a start: most who start there lack the same. */
+  #encodeAhead(frames: readonly F[]): Buffer {
+    const ahead = this.#ahead;
+    const isSame =
+      ahead?.frames.length === frames.length &&
+      frames.every(
+        ({ frame, time }, at) => frame === ahead.frames[at]?.frame && time === ahead.frames[at].time,
+      );
+    if (isSame) return ahead.bytes;
+    const bytes = this.#encode(frames);
+    this.#ahead = { frames, bytes };
+    return bytes;
   }
 
   /** A track that lags behind the start of an era is shown at its start: no format has times below 0. */

@@ -22,13 +22,13 @@ export class FanOuts<F extends TimedFrame> {
   /** Up to here all was flushed; what is newer must not be evicted. */
   get mark(): Position {
     let lowest = this.#needs.log.next;
-    for (const { mark } of this.#open) lowest = Math.min(lowest, mark);
+    for (const fanOut of this.#open) if (!fanOut.isClosed) lowest = Math.min(lowest, fanOut.mark);
     return lowest;
   }
 
   /** The one of this format that serves from the same base. */
   open(encoder: FrameEncoder<F>, serving: Serving<F>): FanOut<F> {
-    this.#open = this.#open.filter((fanOut) => !fanOut.isClosed);
+    this.#forgetClosed();
     const known = this.#open.find((fanOut) => fanOut.encoder === encoder && fanOut.base === serving.base);
     if (known) return known;
     const counters = this.#needs.counters.of(encoder.format);
@@ -61,11 +61,17 @@ export class FanOuts<F extends TimedFrame> {
 
   /** Lets go of what nobody was given since the last time. Answers what is kept, bytes. */
   sweep(): number {
+    this.#forgetClosed();
     let bytes = 0;
     for (const fanOut of this.#open) {
       fanOut.sweep();
       bytes += fanOut.stretchBytes;
     }
     return bytes;
+  }
+
+  /** One that came to its end time closed itself. */
+  #forgetClosed(): void {
+    this.#open = this.#open.filter((fanOut) => !fanOut.isClosed);
   }
 }

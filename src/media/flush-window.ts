@@ -38,12 +38,19 @@ export class FlushWindow {
     return wanted < MIN_WINDOW_MS ? 0 : Math.min(wanted, this.#maxMs);
   }
 
-  /** For how long a frame that comes now is to wait for others, ms; up to `maxMs`. 0: all that wait go at once. */
-  waitMs(nowMs: number, loopShare: number, rank: FrameRank): number {
+  /**
+   * For how long a frame that comes now is to wait for others, ms. 0: all that wait go at once.
+   * @param oldestMs when the first of those that wait came: up to `maxMs` ago
+   */
+  waitMs(
+    nowMs: number,
+    loopShare: number,
+    { rank, oldestMs }: { readonly rank: FrameRank; readonly oldestMs: number },
+  ): number {
     const windowMs = this.ms(loopShare);
     const goneMs = nowMs - this.#lastMs;
     if (rank === 'leads' && goneMs >= NEARLY_OVER * windowMs) return 0;
-    return Math.min(this.#maxMs, Math.max(0, PATIENCE * windowMs - goneMs));
+    return Math.max(0, Math.min(PATIENCE * windowMs - goneMs, oldestMs + this.#maxMs - nowMs));
   }
 
   /** A flush that began at `startMs` took so much of the event loop, ms. */

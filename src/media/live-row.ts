@@ -36,6 +36,7 @@ interface Flush extends Batch, FlushCost {
   readonly first: number;
   readonly count: number;
   served: number;
+  written: number;
   costMs: number;
 }
 
@@ -76,6 +77,7 @@ export class LiveRow<F extends TimedFrame> {
   remove(player: Player<F>): void {
     if (player.liveIndex < 0) return;
     this.settle(player);
+    if (this.#wasServed(player.liveIndex)) player.bytesTaken += this.#flush?.bytes.length ?? 0;
     this.#players[player.liveIndex] = undefined;
     this.#sinks[player.liveIndex] = undefined;
     this.#holes += 1;
@@ -88,6 +90,13 @@ export class LiveRow<F extends TimedFrame> {
     if (player.liveIndex < 0) return;
     player.bytesTaken += this.#givenBytes - player.settledBytes;
     player.settledBytes = this.#givenBytes;
+  }
+
+  /** Was this place given the flush under way? */
+  #wasServed(place: number): boolean {
+    if (!this.#flush || place >= this.#flush.count) return false;
+    const { first, count, served } = this.#flush;
+    return (place - first + count) % count < served;
   }
 
   /** Ends everybody in the row; no flush is under way. */
@@ -118,7 +127,7 @@ export class LiveRow<F extends TimedFrame> {
     this.#flushNumber += 1;
     this.#flush = {
       ...{ number: this.#flushNumber, bytes, newest, timeBefore, first: this.#first % count, count },
-      ...{ served: 0, startMs, costMs: this.#clock.now() - startMs },
+      ...{ served: 0, written: 0, startMs, costMs: this.#clock.now() - startMs },
     };
     this.#counters.flushes += 1;
   }
@@ -139,7 +148,9 @@ export class LiveRow<F extends TimedFrame> {
         const turned = first + flush.served;
         const place = turned < count ? turned : turned - count;
         const sink = this.#sinks[place];
-        if (sink === undefined || sink.write(bytes)) continue;
+        if (sink === undefined) continue;
+        flush.written += 1;
+        if (sink.write(bytes)) continue;
         const player = this.#players[place];
         if (!player?.fallsBehind(number, timeBefore, newest.time)) continue;
         this.remove(player);
@@ -153,8 +164,8 @@ export class LiveRow<F extends TimedFrame> {
     this.#flush = undefined;
     this.#givenBytes += bytes.length;
     this.#first = first + Math.ceil(count / FLUSHES_A_ROUND);
-    this.#counters.writes += count;
-    this.#counters.bytes += count * bytes.length;
+    this.#counters.writes += flush.written;
+    this.#counters.bytes += flush.written * bytes.length;
     return flush;
   }
 }

@@ -56,7 +56,7 @@ const FULL_BYTES = 64 * 1024;
  * A live player that holds this much, or has not run empty for so much stream time, ms, is pumped alone from then on: so
  * its backlog stays in the shared log, and can be thinned.
  */
-const OVERFULL_BYTES = 512 * 1024;
+const OVERFULL_BYTES = 128 * 1024;
 const OVERFULL_MS = 1000;
 
 export class Player<F extends TimedFrame = TimedFrame> {

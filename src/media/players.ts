@@ -18,6 +18,10 @@ import { eraBase } from './timeline.ts';
 import type { Turns } from './turns.ts';
 
 const SWEEP_MS = 1000;
+/** Where memory is short, who is behind by more stream time is closed, ms, */
+const SLOW_MS = 1000;
+/** unless it came in so long ago at most, ms: a start lies in the past. */
+const SPARED_MS = 10_000;
 
 const NO_MEMORY: Reason = {
   code: 'player.no-memory',
@@ -182,13 +186,11 @@ export class Players implements PlayerOwner {
       if (player.state !== 'behind') continue;
       // A socket does not say that it ran empty if it never held much.
       if (player.backlogBytes === 0) this.#catchUp.add(player);
-      if (isShort && fanOut && fanOut.lag(player).ms > CLOSED_MS) player.destroy(NO_MEMORY);
+      const isNew = nowMs - player.startedMs < SPARED_MS;
+      if (isShort && !isNew && fanOut && fanOut.lag(player).ms > SLOW_MS) player.destroy(NO_MEMORY);
       else bytes += player.backlogBytes;
     }
     bytes += this.#fanOuts.sweep();
     if (this.#all.size > 0) this.#backlog.hold(bytes);
   }
 }
-
-/** Who is behind by more stream time is slow, ms. */
-const CLOSED_MS = 1000;

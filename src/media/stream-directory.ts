@@ -73,6 +73,11 @@ export class StreamDirectory {
     return this.#waiting.size;
   }
 
+  /** The logs of all streams evict what is over their bounds, the biggest first: those, too, that nothing is appended to. */
+  shed(): void {
+    for (const stream of [...this.#streams.values()].sort((a, b) => b.logBytes - a.logBytes)) stream.trim();
+  }
+
   /** Is the stream here, live or held? */
   has(key: StreamKey): boolean {
     return this.#streams.has(key);

@@ -103,12 +103,13 @@ export class Stream {
       clock,
       turns,
       counters,
+      budget,
       log: this.#log,
       maxDelayMs: options.maxDelayMs,
-      flushed: () => this.#trim(),
+      flushed: () => this.trim(),
     };
     this.#players = new Players(key, options.player, {
-      ...{ ...shared, budget, logger: needs.log },
+      ...{ ...shared, logger: needs.log },
       hasAudio: () => this.#tracks.audio,
     });
     this.#followers = new Followers(shared);
@@ -232,11 +233,11 @@ export class Stream {
     this.#log.append(frame, time, isSetUp);
     this.#players.appended();
     this.#followers.appended();
-    this.#trim();
+    this.trim();
   }
 
-  /** What is not flushed yet stays. */
-  #trim(): void {
+  /** Lets the log evict what is over its bounds; what is not flushed yet stays. */
+  trim(): void {
     this.#log.trim(Math.min(this.#players.mark, this.#followers.mark));
   }
 

@@ -21,32 +21,42 @@ interface Kept extends Stretch {
 export class Stretches {
   readonly #byStart = new Map<Position, Kept>();
   #bytes = 0;
+  /** The newest that is no whole one, since the flush mark came too soon: of use until that moves. */
+  #short: (Stretch & { readonly start: Position }) | undefined;
 
   /** Bytes that are kept. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#bytes + (this.#short?.bytes.length ?? 0);
   }
 
-  /** The one that begins at a position. */
-  at(start: Position): Stretch | undefined {
+  /** The one that begins at a position, and goes as far as it can. */
+  at(start: Position, mark: Position): Stretch | undefined {
     const kept = this.#byStart.get(start);
-    if (kept) kept.isUsed = true;
-    return kept;
+    if (kept) {
+      kept.isUsed = true;
+      return kept;
+    }
+    const isOfUse = this.#short?.start === start && this.#short.last.position === mark;
+    return isOfUse ? this.#short : undefined;
   }
 
-  /** Keeps one that is no bigger than all others may be together; the oldest make room. */
+  /** Keeps one; the oldest make room. One that is bigger than all may be together is kept alone. */
   keep(start: Position, { bytes, last }: Stretch): void {
-    if (bytes.length > MAX_BYTES) return;
+    if (bytes.length < STRETCH_BYTES) {
+      this.#short = { start, bytes, last };
+      return;
+    }
     this.#byStart.set(start, { bytes, last, isUsed: true });
     this.#bytes += bytes.length;
     for (const [oldest] of this.#byStart) {
-      if (this.#bytes <= MAX_BYTES) break;
+      if (this.#bytes <= MAX_BYTES || this.#byStart.size === 1) break;
       this.#drop(oldest);
     }
   }
 
   /** Drops those that nobody was given since the last time. */
   sweep(): void {
+    this.#short = undefined;
     for (const [start, kept] of this.#byStart) {
       if (!kept.isUsed) this.#drop(start);
       kept.isUsed = false;

@@ -156,7 +156,10 @@ export class RelayNode {
     opened.add((why) => this.#rtmp.stop(why, this.#leftMs() * RTMP_STOP_SHARE));
     opened.add((why) => this.#directory.stop(why));
     opened.add((why) => this.#publishing.dismiss(why));
-    const watch = watchMemory({ clock: this.#clock, log: this.#log, budget: this.#budget });
+    const watch = watchMemory({
+      ...{ clock: this.#clock, log: this.#log, budget: this.#budget },
+      shed: () => this.#directory.shed(),
+    });
     opened.add(() => watch.cancel());
     this.#running = opened.move();
     this.#notReady = undefined;

@@ -8,8 +8,9 @@ test('the log is told once that memory is short, and once that there is enough a
   const clock = new FakeClock();
   const log = new FakeLog();
   const budget = new MemoryBudget(1000);
+  const shedAt: number[] = [];
   const backlog = budget.charge('backlog');
-  const watch = watchMemory({ clock, log, budget });
+  const watch = watchMemory({ clock, log, budget, shed: () => shedAt.push(budget.usedBytes) });
   for (const bytes of [840, 900, 1300, 820, 790, 100]) {
     backlog.hold(bytes);
     clock.advance(1000);
@@ -20,6 +21,7 @@ test('the log is told once that memory is short, and once that there is enough a
   ]);
   const bytes = { log: 0, 'lead-in': 0, standby: 0, unfinished: 0, backlog: 900 };
   expect(log.of('memory.short')).toEqual([{ bytes, limitBytes: 1000 }]);
+  expect(shedAt).toEqual([1300]);
   watch.cancel();
   expect(clock.timerCount).toBe(0);
 });
