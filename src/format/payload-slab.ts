@@ -1,6 +1,6 @@
-// Memory for the payloads of one publisher: small ones lie together in slabs, since a buffer of its own costs each of them
-// more than its bytes. Frames of one publisher are kept and dropped in the order in which they came, so a slab goes as a
-// whole; what is kept for longer is taken out with `apart`.
+// Memory for the payloads of one track: small ones lie together in slabs, since a buffer of its own costs each of them more
+// than its bytes. Frames of one track are kept and dropped in the order in which they came, so a slab goes as a whole; what
+// is kept for longer is taken out with `apart`.
 
 const FIRST_BYTES = 1024;
 const MAX_BYTES = 64 * 1024;

@@ -32,7 +32,11 @@ export class ChunkReader {
   #unfinishedBytes = 0;
   /** Bounded by MAX_CHUNK_STREAMS. */
   readonly #streams = new Map<number, ChunkStream>();
-  readonly #slab = new PayloadSlab();
+  /** One for each track, so that what is dropped of one is not kept by what is kept of the other. */
+  readonly #slabs = new Map([
+    [MessageType.audio, new PayloadSlab()],
+    [MessageType.video, new PayloadSlab()],
+  ]);
   #chunkBytes = DEFAULT_CHUNK_BYTES;
   /** The chunk stream whose chunk is being read, while #chunkLeft > 0. */
   #current: ChunkStream | undefined;
@@ -156,7 +160,7 @@ export class ChunkReader {
     if (this.#streams.size === MAX_CHUNK_STREAMS) {
       throw new WireError('rtmp.chunk-streams', `a peer uses more than ${MAX_CHUNK_STREAMS} chunk streams`);
     }
-    const stream = new ChunkStream(id, this.#slab);
+    const stream = new ChunkStream(id, this.#slabs);
     this.#streams.set(id, stream);
     return stream;
   }

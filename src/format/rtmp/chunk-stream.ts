@@ -12,7 +12,7 @@ const EMPTY: Buffer = Buffer.alloc(0);
  */
 export class ChunkStream {
   readonly id: number;
-  readonly #slab: PayloadSlab;
+  readonly #slabs: ReadonlyMap<number, PayloadSlab>;
   /** 32-bit time of the message under way, or of the last one. */
   timestamp = 0;
   /** What the last timestamp field, or its extension, said: a time after fmt 0, else a delta. */
@@ -31,9 +31,10 @@ export class ChunkStream {
   #block = EMPTY;
   #filled = 0;
 
-  constructor(id: number, slab: PayloadSlab) {
+  /** @param slabs of payloads that are kept, by message type; of other types each has its own memory */
+  constructor(id: number, slabs: ReadonlyMap<number, PayloadSlab>) {
     this.id = id;
-    this.#slab = slab;
+    this.#slabs = slabs;
   }
 
   /** Memory that the message under way holds, in bytes. */
@@ -79,7 +80,7 @@ export class ChunkStream {
   }
 
   #joined(): Buffer {
-    const payload = this.#slab.take(this.length);
+    const payload = this.#memory(this.length);
     let at = 0;
     for (const block of this.#full) at += block.copy(payload, at);
     this.#block.copy(payload, at);
@@ -89,7 +90,11 @@ export class ChunkStream {
   #nextBlock(now: number, inHand: number): void {
     if (this.#block.length > 0) this.#full.push(this.#block);
     const ahead = Math.min(MAX_SLACK_BYTES, Math.max(inHand, this.received));
-    this.#block = this.#slab.take(Math.min(this.length - this.received, Math.max(now, ahead)));
+    this.#block = this.#memory(Math.min(this.length - this.received, Math.max(now, ahead)));
     this.#filled = 0;
+  }
+
+  #memory(size: number): Buffer {
+    return this.#slabs.get(this.type)?.take(size) ?? Buffer.allocUnsafeSlow(size);
   }
 }
