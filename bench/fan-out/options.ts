@@ -12,6 +12,7 @@ export const USAGE = `npm run bench -- [options]
   --slow-seconds N   how long players stay frozen (60; quick: 6)
   --churn-minutes N  of joining and leaving (10; quick: 0.1)
   --players N        the size of every case that has players (as each case has it)
+  --mbps N           only sizes whose streams have so many Mbit/s, 1 or 4 (all)
   --json FILE        writes {machine, options, bars, rows: [{case, subject, players, mbps, cpuSecondsPerGB, delayMs: {p50, p99},
                      delivery, rssPerPlayerKB, ...}]}`;
 
@@ -29,6 +30,8 @@ export interface Options {
   readonly churnMinutes: number;
   /** Undefined: as each case has it. */
   readonly players: number | undefined;
+  /** Mbit/s of the streams. */
+  readonly mbps: number | undefined;
   readonly isQuick: boolean;
   /** For what has just begun or ended to come to rest, ms. */
   readonly restMs: number;
@@ -44,7 +47,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      ...{ cases: text, subjects: text, rounds: text, seconds: text, players: text, json: text },
+      ...{ cases: text, subjects: text, rounds: text, seconds: text, players: text, mbps: text, json: text },
       ...{ 'churn-minutes': text, 'slow-seconds': text },
       ...{ quick: { type: 'boolean' }, help: { type: 'boolean' } },
     },
@@ -63,6 +66,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     seconds,
     slowSeconds: numberOr('slow-seconds', 60, 6),
     churnMinutes: numberOr('churn-minutes', 10, 0.1),
+    mbps: values.mbps === undefined ? undefined : positive('mbps', values.mbps),
     players: values.players === undefined ? undefined : Math.ceil(positive('players', values.players)),
     isQuick,
     restMs: isQuick ? seconds * 150 : 2_500,

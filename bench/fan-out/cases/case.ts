@@ -48,6 +48,7 @@ export function sizesOf(
   whole: readonly number[],
   quick: readonly number[],
 ): Size[] {
+  if (options.mbps !== undefined && options.mbps !== mbps) return [];
   const players = options.players === undefined ? (options.isQuick ? quick : whole) : [options.players];
   return players.map((count) => ({ players: count, mbps }));
 }
