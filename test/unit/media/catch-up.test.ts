@@ -78,4 +78,17 @@ describe('those who catch up', () => {
     clock.turn();
     expect(served.join('')).toBe('aa');
   });
+
+  test('are idle no longer once they are added', () => {
+    states = { a: 'idle' };
+    catchUp.add('a');
+    clock.turn();
+    states = {};
+    catchUp.add('a');
+    expect(catchUp.hasIdle).toBe(false);
+    clock.turn();
+    catchUp.wake();
+    clock.turn();
+    expect(served.join('')).toBe('aa');
+  });
 });

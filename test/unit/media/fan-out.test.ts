@@ -234,6 +234,19 @@ describe('a fan-out', () => {
     }
   });
 
+  test('closes the gaps that players leave: the row is no longer than those in it, however many come and go', () => {
+    append('avc key');
+    const fanOut = fanOutOf(eraFrom(0));
+    join(fanOut);
+    for (let ms = 1; ms <= 100; ms += 1) {
+      const guest = join(fanOut);
+      expect(guest.player?.liveIndex).toBe(1);
+      guest.player?.leave(GONE);
+      append('avc delta', ms);
+      fanOut.flushNow();
+    }
+  });
+
   test('closes: live players end now, the others when they have read up to the flush mark', () => {
     append('avc key', 0, 70_000);
     append('avc delta', 40, 70_000);
@@ -465,6 +478,40 @@ describe('a flush', () => {
     finish();
   });
 
+  test('that is under way is alone: what comes meanwhile sets no timer and takes no second turn', () => {
+    append('avc key');
+    const fanOut = fanOutOf(eraFrom(0));
+    const sinks = joinAll(fanOut, 100, 0.25);
+    append('avc delta', 40);
+    fanOut.appended();
+    clock.turn();
+    append('aac sample', 80);
+    fanOut.appended();
+    expect([clock.timerCount, clock.soonCount]).toEqual([0, 1]);
+    finish();
+    expect([clock.timerCount, counters.of('test').flushes]).toEqual([1, 1]);
+    clock.advance(200);
+    finish();
+    expect(sinks.every(({ ids }) => ids.join() === '1,2,3')).toBe(true);
+    expect([clock.timerCount, counters.of('test').flushes]).toEqual([0, 2]);
+  });
+
+  test('that could not wait leaves no timer behind, nor does what comes after it once nobody is left', () => {
+    append('avc key');
+    const fanOut = fanOutOf(eraFrom(0));
+    const sinks = joinAll(fanOut, 100, 0.25);
+    append('avc delta', 40);
+    fanOut.appended();
+    fanOut.flushNow();
+    append('aac sample', 80);
+    fanOut.appended();
+    finish();
+    for (const { player } of sinks) player?.leave(GONE);
+    fanOut.stop();
+    finish();
+    expect(clock.timerCount).toBe(0);
+  });
+
   test('leaves no timer behind once nobody is left', () => {
     append('avc key');
     const fanOut = fanOutOf(eraFrom(0));
@@ -496,6 +543,46 @@ describe('those who catch up', () => {
     fanOut.sweep();
     fanOut.sweep();
     expect(fanOut.stretchBytes).toBe(0);
+  });
+
+  test('share one buffer of a key frame that is bigger than all that is kept', () => {
+    append('avc key', 0, 5 * 2 ** 20);
+    const fanOut = fanOutOf(eraFrom(0));
+    const sinks = Array.from({ length: 20 }, () => join(fanOut, new FakeSink('by-hand')));
+    expect(encoder.batches).toHaveLength(1);
+    expect(new Set(sinks.map(({ buffers }) => buffers[1])).size).toBe(1);
+    expect(sinks.every(({ ids }) => ids.join() === '1')).toBe(true);
+  });
+
+  test('share what is shorter than a stretch until the next flush', () => {
+    append('avc key', 0, 1000);
+    for (let ms = 1; ms < 60; ms += 1) append('avc delta', ms, 1000);
+    const fanOut = fanOutOf(eraFrom(0));
+    const sinks = Array.from({ length: 100 }, () => join(fanOut, new FakeSink('by-hand')));
+    expect(encoder.batches).toHaveLength(1);
+    append('avc delta', 60, 1000);
+    fanOut.flushNow();
+    sinks.push(join(fanOut), join(fanOut));
+    expect(encoder.batches.map(({ length }) => length)).toEqual([60, 1, 61]);
+    expect(sinks.every(({ ids }) => ids.length === 61)).toBe(true);
+  });
+
+  test('share the set-up that goes ahead of the same start, and of no other', () => {
+    append('metadata');
+    append('avc header');
+    append('aac header');
+    append('avc key', 40);
+    const fanOut = fanOutOf(eraFrom(0));
+    const sinks = Array.from({ length: 20 }, () => join(fanOut));
+    expect(encoder.batches.map(({ length }) => length)).toEqual([3, 1]);
+    expect(new Set(sinks.map(({ buffers }) => buffers[1])).size).toBe(1);
+    append('avc key', 80);
+    fanOut.flushNow();
+    const later = join(fanOut);
+    expect([later.ids, later.times]).toEqual([
+      [1, 2, 3, 5],
+      [80, 80, 80, 80],
+    ]);
   });
 
   test('are given a little at a time, so that others get their turn', () => {
@@ -535,6 +622,26 @@ describe('those who catch up', () => {
     fanOut.flushNow();
     expect(stateOf(slow)).toBe('live');
   });
+});
+
+test('a player that took some flushes late and others in time stays live, over any time', () => {
+  append('avc key');
+  const fanOut = fanOutOf(eraFrom(0));
+  let isInTime = true;
+  const sink: FakeSink = new FakeSink('by-hand', { onWrite: () => sink.release(isInTime ? 2 ** 30 : 0) });
+  join(fanOut, sink);
+  for (let ms = 400; ms <= 4000; ms += 400) {
+    isInTime = !isInTime;
+    append('aac sample', ms, 100);
+    fanOut.flushNow();
+    expect(stateOf(sink)).toBe('live');
+  }
+  isInTime = false;
+  for (let ms = 4400; ms <= 5200; ms += 400) {
+    append('aac sample', ms, 100);
+    fanOut.flushNow();
+  }
+  expect(stateOf(sink)).toBe('behind');
 });
 
 describe('the end of an era', () => {

@@ -5,7 +5,7 @@ import { eraFrom } from '../../../src/media/fan-out.ts';
 import { FanOuts } from '../../../src/media/fan-outs.ts';
 import { FrameLog } from '../../../src/media/frame-log.ts';
 import { MemoryBudget } from '../../../src/media/memory-budget.ts';
-import { ERA_MS } from '../../../src/media/timeline.ts';
+import { ERA_LIMIT_MS, ERA_MS } from '../../../src/media/timeline.ts';
 import { Turns } from '../../../src/media/turns.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { frameOf, GONE, TestEncoder, WIDE_LOG } from '../../support/media.ts';
@@ -46,4 +46,15 @@ test('the mark is that of the fan-out that has flushed least; all is flushed whe
   fanOuts.close(GONE);
   expect(fanOuts.mark).toBe(log.next);
   expect(ahead.isClosed).toBe(true);
+});
+
+test('one that closed itself at the end of its era keeps nothing from being evicted', () => {
+  const fanOut = fanOuts.open(new TestEncoder(), eraFrom(0));
+  log.append(frameOf('avc key', 1, 0), ERA_LIMIT_MS);
+  fanOuts.flushNow();
+  expect(fanOut.isClosed).toBe(true);
+  expect(fanOuts.mark).toBe(log.next);
+  log.append(frameOf('avc key', 2, 0), ERA_LIMIT_MS + 20_000);
+  log.trim(fanOuts.mark);
+  expect(log.oldest).toBe(1);
 });

@@ -136,6 +136,38 @@ describe('a follower of a stream', () => {
     expect(bench.stream.state.at).toBe('held');
   });
 
+  test('that drains while it waits for its turn gets every frame once', () => {
+    bench.start();
+    for (let seq = 1; seq <= 12; seq += 1) append(seq === 1 ? 'avc key' : 'avc delta', seq, seq, 35_000);
+    const sink = follow();
+    expect([sink.player?.state, bench.clock.soonCount]).toEqual(['behind', 1]);
+    sink.drain();
+    expect(sink.player?.state).toBe('live');
+    bench.clock.turn();
+    for (const seq of [13, 14]) {
+      append('avc delta', seq);
+      bench.clock.pass(100);
+    }
+    expect(sink.copy.seqs).toEqual(Array.from({ length: 14 }, (_, at) => at + 1));
+  });
+
+  test('has stretches kept for it no longer than two sweeps, and none once it left', () => {
+    bench.start();
+    for (let seq = 1; seq <= 60; seq += 1) append(seq === 1 ? 'avc key' : 'avc delta', seq, seq, 50_000);
+    const kept = () => bench.budget.bytesOf('backlog');
+    const sink = follow();
+    while (sink.player?.state !== 'live') bench.clock.turn();
+    bench.clock.advance(1000);
+    expect(kept()).toBeGreaterThan(2_000_000);
+    bench.clock.advance(1000);
+    expect([kept(), sink.player.state]).toEqual([0, 'live']);
+    const other = follow();
+    bench.clock.pass(1000);
+    expect(kept()).toBeGreaterThan(0);
+    for (const { player } of [sink, other]) player?.leave(GONE);
+    expect([kept(), bench.clock.timerCount]).toEqual([0, 0]);
+  });
+
   test('that takes no byte is never closed: it lacks video, later it starts anew', () => {
     bench.start();
     append('avc header', 1);

@@ -118,3 +118,26 @@ test('all in the row end at once', () => {
   expect(players.map(({ state }) => state)).toEqual(['ended', 'ended', 'ended']);
   expect(row.closeUp()).toBe(0);
 });
+
+test('who leaves in the middle of a flush has what it was given, served or not, and only real writes are counted', () => {
+  const players = joinAll(20);
+  flush();
+  // The first three places come last now, and the last one before them.
+  flush(clock.now() + 1);
+  expect(served).toHaveLength(36);
+  for (const player of players) player.leave(GONE);
+  expect(row.serve(WHOLE)).toBeDefined();
+  expect(served).toHaveLength(36);
+  const flushes = players.map(({ bytesTaken }) => bytesTaken / bytes.length);
+  expect(flushes).toEqual(players.map((_, name) => (name < 3 || name === 19 ? 1 : 2)));
+  expect(counters.of('test')).toMatchObject({ flushes: 2, writes: 36, bytes: 36 * bytes.length });
+});
+
+test('who leaves the row by being too full has all flushes up to that one, each once', () => {
+  const player = join(0, 'by-hand', (0.3 * OVERFULL_BYTES) / bytes.length / 2);
+  while (player.state === 'live') flush();
+  expect(served.length).toBeGreaterThan(1);
+  expect(player.bytesTaken).toBe(served.length * bytes.length);
+  row.settle(player);
+  expect(player.bytesTaken).toBe(served.length * bytes.length);
+});

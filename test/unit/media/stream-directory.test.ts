@@ -235,6 +235,33 @@ describe('a stream directory', () => {
   });
 });
 
+test('logs that nothing is appended to give way, the biggest first, when the node is over its limit', () => {
+  budget = new MemoryBudget(1_000_000);
+  const directory = directoryOf();
+  const fill = (key: StreamKey, frames: number): Stream => {
+    const stream = directory.feed(key);
+    const source = new FakeSource(1);
+    stream.attach(source, GONE);
+    stream.begin(runOf(1));
+    for (let id = 0; id < frames; id += 1)
+      stream.append(frameOf(id % 3 === 0 ? 'avc key' : 'avc delta', id, id * 400, 50_000));
+    stream.detach(source, GONE, 30_000);
+    return stream;
+  };
+  const small = fill(other, 4);
+  const big = fill(KEY, 12);
+  const before = [small.logBytes, big.logBytes];
+  const used = budget.charge('backlog');
+  directory.shed();
+  expect([small.logBytes, big.logBytes]).toEqual(before);
+  used.hold(400_000);
+  expect(budget.isOver).toBe(true);
+  directory.shed();
+  expect(budget.isOver).toBe(false);
+  expect(small.logBytes).toBe(before[0]);
+  expect(big.logBytes).toBeLessThan(450_000);
+});
+
 describe('a key that is not here', () => {
   test('is sought once while players wait for it, and again when one comes after them', async () => {
     const directory = directoryOf();
