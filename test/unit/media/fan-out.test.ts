@@ -484,16 +484,19 @@ describe('a flush', () => {
     const sinks = joinAll(fanOut, 100, 0.25);
     append('avc delta', 40);
     fanOut.appended();
+    finish();
+    append('avc delta', 80);
+    fanOut.appended();
     clock.turn();
     append('aac sample', 80);
     fanOut.appended();
     expect([clock.timerCount, clock.soonCount]).toEqual([0, 1]);
     finish();
-    expect([clock.timerCount, counters.of('test').flushes]).toEqual([1, 1]);
+    expect([clock.timerCount, counters.of('test').flushes]).toEqual([1, 2]);
     clock.advance(200);
     finish();
-    expect(sinks.every(({ ids }) => ids.join() === '1,2,3')).toBe(true);
-    expect([clock.timerCount, counters.of('test').flushes]).toEqual([0, 2]);
+    expect(sinks.every(({ ids }) => ids.join() === '1,2,3,4')).toBe(true);
+    expect([clock.timerCount, counters.of('test').flushes]).toEqual([0, 3]);
   });
 
   test('that could not wait leaves no timer behind, nor does what comes after it once nobody is left', () => {
