@@ -218,12 +218,13 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
 
   /** Bytes that it keeps for those who catch up. */
   get stretchBytes(): number {
-    return this.#stretches.bytes;
+    return this.#stretches.bytes + (this.#ahead?.bytes.length ?? 0);
   }
 
   /** Lets go of what nobody was given since the last time. */
   sweep(): void {
     this.#stretches.sweep();
+    this.#ahead = undefined;
   }
 
   #schedule(): void {
@@ -319,12 +320,9 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
   /** Set-up that goes ahead of a start: most who start there lack the same. */
   #encodeAhead(frames: readonly F[]): Buffer {
     const ahead = this.#ahead;
-    const isSame =
-      ahead?.frames.length === frames.length &&
-      frames.every(
-        ({ frame, time }, at) => frame === ahead.frames[at]?.frame && time === ahead.frames[at].time,
-      );
-    if (isSame) return ahead.bytes;
+    const isKnown =
+      ahead?.frames.length === frames.length && frames.every((of, at) => isSame(of, ahead.frames[at]));
+    if (isKnown) return ahead.bytes;
     const bytes = this.#encode(frames);
     this.#ahead = { frames, bytes };
     return bytes;
@@ -341,3 +339,12 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
 }
 
 const EMPTY: Buffer = Buffer.alloc(0);
+
+/** A follower's frames are of a run, too. */
+function isSame(a: TimedFrame, b: TimedFrame | undefined): boolean {
+  return b !== undefined && a.frame === b.frame && a.time === b.time && runOf(a) === runOf(b);
+}
+
+function runOf(timed: TimedFrame): unknown {
+  return 'run' in timed ? timed.run : undefined;
+}

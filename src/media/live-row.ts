@@ -87,7 +87,8 @@ export class LiveRow<F extends TimedFrame> {
 
   /** Counts what a player of the row was given by flushes that are over. */
   settle(player: Player<F>): void {
-    if (player.liveIndex < 0) return;
+    // Who came during the flush under way is ahead of it.
+    if (player.liveIndex < 0 || player.settledBytes > this.#givenBytes) return;
     player.bytesTaken += this.#givenBytes - player.settledBytes;
     player.settledBytes = this.#givenBytes;
   }

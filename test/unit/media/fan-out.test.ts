@@ -425,6 +425,21 @@ describe('a flush', () => {
     expect([joiner, ...others].every(({ ids }) => ids.join() === '1,2,3')).toBe(true);
   });
 
+  test('is not counted for who goes live during it and leaves before it is over', () => {
+    append('avc key');
+    const fanOut = fanOutOf(eraFrom(0));
+    joinAll(fanOut, 100, 0.25);
+    append('avc delta', 40, 10_000);
+    fanOut.appended();
+    clock.turn();
+    const joiner = join(fanOut);
+    const given = joiner.buffers.reduce((sum, { length }) => sum + length, 0);
+    joiner.player?.leave(GONE);
+    expect(given).toBeGreaterThan(10_000);
+    expect(joiner.player?.bytesTaken).toBe(given);
+    finish();
+  });
+
   test('is finished before the fan-out closes', () => {
     append('avc key');
     const fanOut = fanOutOf(eraFrom(0));
