@@ -9,16 +9,25 @@ export class FanOutCounters {
   bytes = 0;
 }
 
+/** Reasons of ends that are told apart; more count as `other`. */
+const MAX_CODES = 100;
+
 export class MediaCounters {
   /** Bounded by the formats that there are. */
   readonly byFormat = new Map<string, FanOutCounters>();
-  /** Players that are over, by the code of the reason; bounded by the codes that there are. */
+  /** Players that are over, by the code of the reason: at most MAX_CODES of them, since peers tell some. */
   readonly ended = new Map<string, number>();
   /** Frames left out for slow players and followers that are over. */
   leftOutDisposable = 0;
   leftOutVideo = 0;
   /** Times that they went on at a newer start. */
   skips = 0;
+
+  /** A player is over, for this reason. */
+  countEnd(code: string): void {
+    const known = this.ended.has(code) || this.ended.size < MAX_CODES ? code : 'other';
+    this.ended.set(known, (this.ended.get(known) ?? 0) + 1);
+  }
 
   /** A reader is over: what it went without is counted from now on here. */
   over({ leftOut, skips }: { readonly leftOut: LeftOut; readonly skips: number }): void {

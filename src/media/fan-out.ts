@@ -231,16 +231,16 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
     const rank = this.#log.head?.frame.kind === FrameKind.video || !this.#log.hasVideo ? 'leads' : 'beside';
     const nowMs = this.#clock.now();
     const oldestMs = this.#unflushedSinceMs ?? nowMs;
-    const waitMs = this.#window.waitMs(nowMs, this.#turns.flushShare, { rank, oldestMs });
+    const waitMs = this.#window.waitMs(nowMs, this.#turns.flushShare, rank, oldestMs);
     if (waitMs < 1) this.#takeTurn();
-    else this.#due ??= this.#clock.after(waitMs, () => this.#takeTurn());
+    else this.#due ??= this.#clock.after(waitMs, this.#takeTurn);
   }
 
-  #takeTurn(): void {
+  readonly #takeTurn = (): void => {
     this.stop();
     this.#due = 'in turn';
     this.#turns.flush(this);
-  }
+  };
 
   /** Moves the flush mark up to the head, or to the end time, and encodes what is new; is there anybody to give it to? */
   #begin(): boolean {

@@ -42,11 +42,7 @@ export class FlushWindow {
    * For how long a frame that comes now is to wait for others, ms. 0: all that wait go at once.
    * @param oldestMs when the first of those that wait came: up to `maxMs` ago
    */
-  waitMs(
-    nowMs: number,
-    loopShare: number,
-    { rank, oldestMs }: { readonly rank: FrameRank; readonly oldestMs: number },
-  ): number {
+  waitMs(nowMs: number, loopShare: number, rank: FrameRank, oldestMs: number): number {
     const windowMs = this.ms(loopShare);
     const goneMs = nowMs - this.#lastMs;
     if (rank === 'leads' && goneMs >= NEARLY_OVER * windowMs) return 0;

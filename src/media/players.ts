@@ -130,7 +130,7 @@ export class Players implements PlayerOwner {
     this.#catchUp.remove(player);
     if (this.#all.size === 0) this.#rest();
     const { leftOut, skips } = player.cursor;
-    counters.ended.set(why.code, (counters.ended.get(why.code) ?? 0) + 1);
+    counters.countEnd(why.code);
     counters.over(player.cursor);
     logger.info(
       {

@@ -40,26 +40,22 @@ describe('the flush window', () => {
     const window = costing(3);
     window.flushed(1000, 3);
     const at = [1000, 1014.9, 1015.1, 1021, 5000];
-    expect(
-      at.map((nowMs) => Math.round(window.waitMs(nowMs, 0, { rank: 'leads', oldestMs: nowMs }))),
-    ).toEqual([25, 10, 0, 0, 0]);
+    expect(at.map((nowMs) => Math.round(window.waitMs(nowMs, 0, 'leads', nowMs)))).toEqual([25, 10, 0, 0, 0]);
   });
 
   test('lets others wait for such a frame for a quarter of it more', () => {
     const window = costing(3);
     window.flushed(1000, 3);
     const at = [1000, 1015.1, 1020, 1024, 1025.1, 5000];
-    expect(
-      at.map((nowMs) => Math.round(window.waitMs(nowMs, 0, { rank: 'beside', oldestMs: nowMs }))),
-    ).toEqual([25, 10, 5, 1, 0, 0]);
+    expect(at.map((nowMs) => Math.round(window.waitMs(nowMs, 0, 'beside', nowMs)))).toEqual([
+      25, 10, 5, 1, 0, 0,
+    ]);
   });
 
   test('makes none wait longer than it may since it came, however it came to wait', () => {
     const window = costing(15);
     window.flushed(1000, 15);
-    const waits = [0, 40, 99, 100, 130].map((ms) =>
-      window.waitMs(1010, 0, { rank: 'beside', oldestMs: 1010 - ms }),
-    );
+    const waits = [0, 40, 99, 100, 130].map((ms) => window.waitMs(1010, 0, 'beside', 1010 - ms));
     expect(waits.map(Math.round)).toEqual([100, 60, 1, 0, 0]);
   });
 
@@ -76,7 +72,7 @@ describe('the flush window', () => {
         let nowMs = 0;
         for (const { gapMs, costMs, loopShare, rank } of flushes) {
           nowMs += gapMs;
-          const waitMs = window.waitMs(nowMs, loopShare, { rank, oldestMs: nowMs });
+          const waitMs = window.waitMs(nowMs, loopShare, rank, nowMs);
           expect(waitMs).toBeGreaterThanOrEqual(0);
           expect(waitMs).toBeLessThanOrEqual(maxMs + 1e-6);
           window.flushed(nowMs + waitMs, costMs);
