@@ -7,7 +7,7 @@ export interface Setting {
   /** The key's path, `rtmp.port`, or whatever was written instead. */
   readonly path: string;
   /** A string, number or boolean; from a file also null (nothing after the colon), a list of those or of maps of
-   * those, or `Unreadable`. */
+   * those and of lists of those, or `Unreadable`. */
   readonly value: unknown;
   /** For people: `config.yaml:12`, `TIDEWAY_RTMP_PORT` or `--rtmp.port`. */
   readonly from: string;
@@ -67,13 +67,16 @@ function settingsIn(
   return [{ path: prefix, value: isSeq(node) ? listIn(node.items) : plain(node), from }];
 }
 
-/** The items of a list, each a scalar or a map of scalars. */
+/** The items of a list, each a scalar, or a map of scalars and of lists of them. */
 function listIn(items: readonly unknown[]): unknown {
   if (items.length > MAX_ITEMS) return Unreadable;
   const values = items.map((item) => {
     if (!isMap(item)) return plain(item);
     return Object.fromEntries(
-      item.items.map(({ key, value }) => [isScalar(key) ? String(key.value) : '?', plain(value)]),
+      item.items.map(({ key, value }) => [
+        isScalar(key) ? String(key.value) : '?',
+        isSeq(value) ? value.items.slice(0, MAX_ITEMS).map(plain) : plain(value),
+      ]),
     );
   });
   return values.includes(Unreadable) ? Unreadable : values;

@@ -1,5 +1,6 @@
 // The kinds of value that a configuration key can have: how each is checked, and the words for what it allows.
 // Text is taken for numbers, sizes and booleans, because environment variables and flags have nothing else.
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { LogLevel } from '../base/log.ts';
 
@@ -24,6 +25,16 @@ const MAX_SECRET = 256;
 const MAX_ADDRESSES = 8;
 const MAX_PRIORITIES = 100;
 const MAX_LEVEL = 10;
+const MAX_TAGS = 16;
+const MAX_PRICES = 1_000;
+const MAX_NETWORKS = 1_000;
+const MAX_PRELOADS = 100;
+const MAX_PRICE = 1_000_000;
+const MAX_WEIGHT = 100;
+
+const LABEL = /^[A-Za-z0-9_.+-]{1,64}$/;
+const STREAM_GLOB = /^[A-Za-z0-9_.*/-]{1,129}$/;
+const regionOrAny = z.string().regex(/^(\*|[A-Za-z0-9_.+-]{1,64})$/);
 
 const BYTES_OF_UNIT: Readonly<Record<string, number>> = {
   '': 1,
@@ -39,6 +50,35 @@ const BYTES_OF_UNIT: Readonly<Record<string, number>> = {
 function integer(min: number, max: number): z.ZodType<number> {
   return z.preprocess(numberOfText, z.int().min(min).max(max));
 }
+
+/** A number between two bounds, which may have a fraction. */
+function decimal(min: number, max: number): z.ZodType<number> {
+  return z.preprocess(decimalOfText, z.number().min(min).max(max));
+}
+
+/** A part of a whole, above 0. */
+export const share: Kind<number> = {
+  type: decimal(0.01, 1),
+  allowed: 'a number from 0.01 to 1',
+};
+
+/** How much one thing counts beside others; 0: not at all. */
+export const weight: Kind<number> = {
+  type: decimal(0, MAX_WEIGHT),
+  allowed: `a number from 0 to ${MAX_WEIGHT}`,
+};
+
+/** A duration in s, for what operators wait for. */
+export const seconds: Kind<number> = {
+  type: integer(0, MAX_MS / 1000),
+  allowed: `a whole number of seconds from 0 to ${MAX_MS / 1000}`,
+};
+
+/** A whole number of things, or none. */
+export const countOrNone: Kind<number> = {
+  type: integer(0, 10_000_000),
+  allowed: 'a whole number from 0 to 10000000',
+};
 
 /** A whole number of things, at least 1. */
 export const count: Kind<number> = {
@@ -98,7 +138,7 @@ export const host: Kind<string> = {
 
 /** What a key takes that people put nodes into groups by; may be empty. */
 export const label: Kind<string> = {
-  type: z.string().regex(/^[A-Za-z0-9_.+-]{0,64}$/),
+  type: z.union([z.literal(''), z.string().regex(LABEL)]),
   allowed: 'up to 64 of A-Z a-z 0-9 _ . + -',
 };
 
@@ -134,13 +174,90 @@ export const priorities: Kind<readonly PriorityRule[]> = {
     z
       .array(
         z.strictObject({
-          match: z.string().regex(/^[A-Za-z0-9_.*/-]{1,129}$/),
+          match: z.string().regex(STREAM_GLOB),
           level: integer(-MAX_LEVEL, MAX_LEVEL),
         }),
       )
       .max(MAX_PRIORITIES),
   ),
   allowed: `up to ${MAX_PRIORITIES} rules like live/vip*=5,live/*=1, or a list of match and level; levels from -${MAX_LEVEL} to ${MAX_LEVEL}`,
+};
+
+/** Words that nodes are told apart by; text has commas between them. */
+export const tags: Kind<readonly string[]> = {
+  type: z.preprocess(partsOfText, z.array(z.string().regex(LABEL)).max(MAX_TAGS).refine(areDistinct)),
+  allowed: `up to ${MAX_TAGS} different words of A-Z a-z 0-9 _ . + -, with commas between`,
+};
+
+/** What a gigabyte costs from one region to another. */
+export interface PriceRule {
+  /** A region, or `*` for any. */
+  readonly from: string;
+  readonly to: string;
+  readonly price: number;
+}
+
+/** Prices of region pairs; the first that matches counts. Text is like `eu>us=0.02,*>ap=0.09`. */
+export const prices: Kind<readonly PriceRule[]> = {
+  type: z.preprocess(
+    pricesOfText,
+    z
+      .array(z.strictObject({ from: regionOrAny, to: regionOrAny, price: decimal(0, MAX_PRICE) }))
+      .max(MAX_PRICES)
+      .refine((rules) => areDistinct(rules.map(({ from, to }) => `${from}>${to}`))),
+  ),
+  allowed: `up to ${MAX_PRICES} of from>to=price like eu>us=0.02,*>ap=0.09, or a list of from, to and price; no pair twice, prices from 0 to ${MAX_PRICE}`,
+};
+
+/** A network, and the region of who comes from it. */
+export interface NetworkRule {
+  /** CIDR: `10.1.0.0/16`, `2001:db8::/32`. */
+  readonly network: string;
+  readonly region: string;
+}
+
+/** Text is like `10.1.0.0/16=eu,2001:db8::/32=us`. */
+export const networks: Kind<readonly NetworkRule[]> = {
+  type: z.preprocess(
+    networksOfText,
+    z
+      .array(z.strictObject({ network: z.string().refine(isNetwork), region: z.string().regex(LABEL) }))
+      .max(MAX_NETWORKS)
+      .refine((rules) => areDistinct(rules.map(({ network }) => network.toLowerCase()))),
+  ),
+  allowed: `up to ${MAX_NETWORKS} of network=region like 10.1.0.0/16=eu,2001:db8::/32=us, or a list of network and region; no network twice`,
+};
+
+/** Streams whose `app/name` is like `match` are kept warm in these regions. */
+export interface PreloadRule {
+  /** `*` stands for any run of characters. */
+  readonly match: string;
+  readonly regions: readonly string[];
+  /** In each of the regions. */
+  readonly copies: number;
+}
+
+/** Rules, the first that matches counts. Text is like `live/vip*=eu/us:2`. */
+export const preloads: Kind<readonly PreloadRule[]> = {
+  type: z.preprocess(
+    preloadsOfText,
+    z
+      .array(
+        z.strictObject({
+          match: z.string().regex(STREAM_GLOB),
+          regions: z.array(z.string().regex(LABEL)).min(1).max(32).refine(areDistinct),
+          copies: z._default(integer(1, 16), 1),
+        }),
+      )
+      .max(MAX_PRELOADS),
+  ),
+  allowed: `up to ${MAX_PRELOADS} rules like live/vip*=eu/us:2, or a list of match, regions and copies (1 to 16)`,
+};
+
+/** A header of HTTP requests. */
+export const headerName: Kind<string> = {
+  type: z.string().regex(/^[A-Za-z0-9-]{1,64}$/),
+  allowed: 'the name of an HTTP header',
 };
 
 /** The registry's address; it may carry a password, so it is never repeated. */
@@ -170,6 +287,55 @@ function rulesOfText(value: unknown): unknown {
     const [match, level, ...rest] = rule.split('=').map((part) => part.trim());
     return rest.length > 0 ? undefined : { match, level };
   });
+}
+
+function pricesOfText(value: unknown): unknown {
+  return mapParts(value, (part) => {
+    const [, from, to, price] = /^([^>=]+)>([^>=]+)=([^>=]+)$/.exec(part) ?? [];
+    return { from: from?.trim(), to: to?.trim(), price: price?.trim() };
+  });
+}
+
+function networksOfText(value: unknown): unknown {
+  return mapParts(value, (part) => {
+    const [network, region, ...rest] = part.split('=').map((text) => text.trim());
+    return rest.length > 0 ? undefined : { network, region };
+  });
+}
+
+function preloadsOfText(value: unknown): unknown {
+  return mapParts(value, (part) => {
+    const [, match, regions, copies] = /^([^=]+)=([^:=]+)(?::(\d{1,3}))?$/.exec(part) ?? [];
+    return {
+      match: match?.trim(),
+      regions: regions?.split('/').map((region) => region.trim()),
+      ...(copies !== undefined && { copies }),
+    };
+  });
+}
+
+function mapParts(value: unknown, read: (part: string) => unknown): unknown {
+  const parts = partsOfText(value);
+  return Array.isArray(parts) && typeof value === 'string' ? parts.map(read) : value;
+}
+
+function areDistinct(texts: readonly string[]): boolean {
+  return new Set(texts).size === texts.length;
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix = '', ...rest] = text.split('/');
+  const family = isIP(address);
+  return (
+    rest.length === 0 &&
+    family !== 0 &&
+    /^\d{1,3}$/.test(prefix) &&
+    Number(prefix) <= (family === 4 ? 32 : 128)
+  );
+}
+
+function decimalOfText(value: unknown): unknown {
+  return typeof value === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(value) ? Number(value) : value;
 }
 
 function numberOfText(value: unknown): unknown {

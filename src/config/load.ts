@@ -98,10 +98,23 @@ function problemWith({ path, value, from }: Setting): string | undefined {
 }
 
 /** What is wrong with values that are allowed, but not together. */
-function conflictsIn({ registry, mesh }: Config): string[] {
-  if (registry.url === 'memory:' || mesh.secret !== undefined) return [];
-  const why = 'a node of a cluster needs the secret that its nodes know each other by';
-  return [`mesh.secret: ${why}: make one with "openssl rand -hex 32", and give all nodes the same`];
+function conflictsIn({ registry, mesh, node, routing }: Config): string[] {
+  const conflicts: string[] = [];
+  if (registry.url !== 'memory:' && mesh.secret === undefined) {
+    const why = 'a node of a cluster needs the secret that its nodes know each other by';
+    conflicts.push(`mesh.secret: ${why}: make one with "openssl rand -hex 32", and give all nodes the same`);
+  }
+  if (node.zone !== '' && node.region === '') {
+    conflicts.push(`node.zone: ${node.zone} is a zone of no region: give node.region, too`);
+  }
+  if (Object.values(routing.weights).every((weight) => weight === 0)) {
+    conflicts.push('routing.weights: all are 0, so that no node is better than another: raise one of them');
+  }
+  for (const { from, to, price } of routing.prices ?? []) {
+    if (from !== to || from === '*' || price === 0) continue;
+    conflicts.push(`routing.prices: ${from}>${to}=${price}: within a region nothing is priced`);
+  }
+  return conflicts;
 }
 
 function unknownKey(path: string, from: string): string {

@@ -8,6 +8,8 @@ import {
   bytes,
   choice,
   count,
+  countOrNone,
+  headerName,
   host,
   type Kind,
   keyPrefix,
@@ -16,11 +18,18 @@ import {
   MIB,
   meshSecret,
   ms,
+  networks,
   nodeId,
   port,
+  preloads,
+  prices,
   priorities,
   registryUrl,
+  seconds,
   secret,
+  share,
+  tags,
+  weight,
 } from './kinds.ts';
 
 /** What an operator is told about a key. */
@@ -70,6 +79,12 @@ export const configSchema = z.strictObject({
     ),
     region: key(label, '', 'Region of this node, as the cluster is told.', 'none'),
     zone: key(label, '', 'Zone of this node within its region, as the cluster is told.', 'none'),
+    tags: optional(tags, 'none', 'Words that nodes are told apart by, as the cluster is told.'),
+    capacityMbps: optional(
+      count,
+      'the speed of the network interface, else the most that was ever sent',
+      'What this node may send, in Mbit/s: 1 Mbit/s is 125,000 bytes a second.',
+    ),
   }),
   log: z.strictObject({
     level: key(logLevel, 'info', 'Log lines below this level are left out.'),
@@ -80,6 +95,11 @@ export const configSchema = z.strictObject({
       address,
       'rtmp.port at host, or if that is any address, at that of the connection to the registry',
       'Where RTMP publishers and players reach this node, as the cluster is told.',
+    ),
+    advertiseInternal: optional(
+      address,
+      'none',
+      'Where RTMP publishers and players within the cluster network reach this node (network=internal).',
     ),
     maxConnections: key(count, 10_000, 'RTMP connections at once; more are closed on arrival.'),
     maxConnectionsPerAddress: key(count, 10_000, 'RTMP connections at once from one address.'),
@@ -92,6 +112,11 @@ export const configSchema = z.strictObject({
       address,
       'http.port at host, or if that is any address, at that of the connection to the registry',
       'Where HTTP players reach this node, as the cluster is told.',
+    ),
+    advertiseInternal: optional(
+      address,
+      'none',
+      'Where HTTP players within the cluster network reach this node (network=internal).',
     ),
     maxConnections: key(count, 20_000, 'HTTP connections at once; more are closed on arrival.'),
   }),
@@ -121,7 +146,58 @@ export const configSchema = z.strictObject({
     lingerMs: key(ms(0), 10_000, 'How long a stream from another node is kept without a player.'),
     softChildren: key(count, 6, 'Nodes that pull one stream from this one before more are sent on to those.'),
     maxChildren: key(count, 64, 'Nodes that pull one stream from this one at most.'),
+    standbyPlayers: key(
+      countOrNone,
+      100,
+      'From so many players of a stream on, a second node that others can pull it from is kept warm; 0: never.',
+    ),
   }),
+  routing: z.strictObject({
+    weights: z.strictObject({
+      cpu: key(weight, 1, 'How much the CPU of a node counts where one is chosen, event loop included.'),
+      memory: key(weight, 0.3, 'How much its memory counts.'),
+      bandwidth: key(weight, 1, 'How much its bandwidth counts, as a part of what it may send.'),
+      place: key(weight, 2, 'How much it counts that it is in another zone or region than who asks.'),
+      link: key(weight, 0.5, 'How much the round trip to the region of who asks counts.'),
+      price: key(weight, 0.5, 'How much the price counts at which it gets a stream that it lacks.'),
+      stream: key(weight, 0.3, 'How much it counts that it lacks the stream.'),
+    }),
+    limits: z.strictObject({
+      cpu: key(share, 0.9, 'Above this part of its CPU a node is not chosen.'),
+      memory: key(share, 0.9, 'Above this part of its memory a node is not chosen.'),
+      bandwidth: key(share, 0.95, 'Above this part of what it may send a node is not chosen.'),
+      loop: key(share, 0.95, 'Above this part of the time of its event loop a node is not chosen.'),
+      loopLagMs: key(ms(1), 500, 'A node whose event loop is later than this is not chosen.'),
+      players: optional(count, 'none', 'A node with so many players is not chosen for one more.'),
+    }),
+    prices: optional(
+      prices,
+      'none: no way costs anything',
+      'What a gigabyte costs from one region to another; the first rule that matches counts, within a region it is 0.',
+    ),
+    networks: optional(
+      networks,
+      'none',
+      'Region of a player or publisher by its address; of several networks that it is in, the smallest counts.',
+    ),
+    regionHeader: optional(
+      headerName,
+      'none: a header says nothing',
+      'HTTP header that a trusted proxy in front of the nodes sets to the region of who asks.',
+    ),
+  }),
+  route: z.strictObject({
+    redirect: key(
+      choice('never', 'overload', 'always'),
+      'overload',
+      'When a player that asks this node for a stream is sent to a better one: never, when this one is over its limits, or whenever there is one.',
+    ),
+  }),
+  preload: optional(
+    preloads,
+    'none',
+    'Which streams are kept warm in which regions before anybody plays them there; the first rule that matches counts.',
+  ),
   api: z.strictObject({
     token: optional(secret, 'none', 'Token that the cluster API asks for.'),
   }),
@@ -196,6 +272,11 @@ export const configSchema = z.strictObject({
   }),
   shutdown: z.strictObject({
     graceMs: key(ms(0), 5_000, 'How long a stopping node takes to end its players and publishers.'),
+    drainSeconds: key(
+      seconds,
+      0,
+      'How long a node that is told to stop lets its players go on while everything else goes elsewhere; 0: not at all.',
+    ),
   }),
   watch: z.strictObject({
     enabled: key(boolean, true, 'Serve the watch page at /watch/.'),

@@ -31,13 +31,18 @@ export interface LinkRow {
 }
 
 export interface LoadRow {
-  /** Shares, 0 to 1. */
+  /** Of the container or the host, 0 to 1. */
   readonly cpu: number;
   readonly memory: number;
+  /** Part of its time in which the event loop was busy, 0 to 1. */
+  readonly loopBusy: number;
   readonly loopLagMs: number;
   readonly sentBytesPerS: number;
+  readonly receivedBytesPerS: number;
+  /** What it may send; 0: nobody knows. */
   readonly capacityBytesPerS: number;
   readonly players: number;
+  readonly publishers: number;
   readonly streams: number;
 }
 
@@ -48,13 +53,19 @@ export interface NodeRow {
   readonly version: string;
   readonly region: string;
   readonly zone: string;
+  readonly tags: readonly string[];
   readonly draining: boolean;
   /** "host:port" for other nodes, best first. */
   readonly mesh: readonly string[];
   /** "host:port" for publishers and players; empty where that door is shut. */
   readonly rtmp: string;
   readonly http: string;
+  /** For those within the cluster's network; empty where that is no other. */
+  readonly rtmpInternal: string;
+  readonly httpInternal: string;
   readonly load: LoadRow;
+  /** Its median round trip to other regions, ms. */
+  readonly rttMs: Readonly<Record<string, number>>;
   /** How long its last beat counts yet; 0: known from before, and silent; null: the node that answers. */
   readonly leaseMs: number | null;
   /** The node that answers. */

@@ -1,4 +1,5 @@
 // Which streams go first between nodes: pure. The rules are the operator's (`priority`).
+import { isLike } from '../base/glob.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 
 /** Streams whose key is like `match` have the level; higher goes first. */
@@ -12,19 +13,4 @@ export interface PriorityRule {
 /** The level of the first rule that matches; 0 without one. */
 export function priorityOf(key: StreamKey, rules: readonly PriorityRule[]): number {
   return rules.find(({ match }) => isLike(key, match))?.level ?? 0;
-}
-
-/** Takes each piece between stars at its first place, which leaves the most room for the others: no way back. */
-function isLike(text: string, glob: string): boolean {
-  const [head = '', ...pieces] = glob.split('*');
-  const tail = pieces.pop();
-  if (tail === undefined) return text === head;
-  if (!text.startsWith(head) || !text.endsWith(tail)) return false;
-  let at = head.length;
-  for (const piece of pieces) {
-    const found = text.indexOf(piece, at);
-    if (found < 0) return false;
-    at = found + piece.length;
-  }
-  return at <= text.length - tail.length;
 }

@@ -260,9 +260,8 @@ function nodeRow(
   record: NodeRecord,
   other: { readonly leaseMs: number; readonly link: LinkRow | null } | undefined,
 ): NodeRow {
-  const { node, boot, host, version, region, zone, draining, mesh, rtmp, http, load } = record;
   return {
-    ...{ node, boot, host, version, region, zone, draining, mesh, rtmp, http, load },
+    ...record,
     leaseMs: other ? Math.round(other.leaseMs) : null,
     self: !other,
     link: other?.link ?? null,

@@ -154,8 +154,15 @@ export class Member {
       ...this.#advertised(),
       region: this.#config.node.region,
       zone: this.#config.node.zone,
+      tags: this.#config.node.tags ?? [],
+      rtmpInternal: this.#config.rtmp.advertiseInternal ?? '',
+      httpInternal: this.#config.http.advertiseInternal ?? '',
       draining: this.#needs.isStopping(),
-      load: { ...this.#load.read(), capacityBytesPerS: 0, players, streams },
+      load: {
+        ...{ ...this.#load.read(), loopBusy: 0, receivedBytesPerS: 0, capacityBytesPerS: 0 },
+        ...{ players, publishers: 0, streams },
+      },
+      rttMs: {},
     };
   }
 }

@@ -10,6 +10,9 @@ export const MAX_NODES = 1_024;
 /** Replicas in one answer. */
 export const MAX_REPLICAS = 1_024;
 export const MAX_NODE_RECORD_BYTES = 4_096;
+/** Regions that one node tells its round trips to. */
+export const MAX_RTT_REGIONS = 32;
+const MAX_TAGS = 16;
 /** Links between a replica and its origin that a record may claim. */
 const MAX_RECORD_HOPS = 16;
 
@@ -23,27 +26,42 @@ const MAX_KEY_CHARS = 129;
 
 const label = z.string().regex(/^[A-Za-z0-9_.+-]{0,64}$/);
 const amount = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
-/** Fields that a newer version added are left out, so that a cluster can be upgraded node by node. */
+const doorAddress = z.union([z.literal(''), z.string().regex(ADDRESS)]);
+const shareOfOne = z.number().min(0).max(1);
+/**
+ * Fields that a newer version added are left out, and those that an older one lacks have a default, so that a cluster can
+ * be upgraded node by node.
+ */
 const nodeRecord = z.object({
   node: z.string().regex(NODE),
   boot: z.string().regex(BOOT),
   host: label,
   version: label,
   mesh: z.array(z.string().regex(ADDRESS)).max(8),
-  rtmp: z.union([z.literal(''), z.string().regex(ADDRESS)]),
-  http: z.union([z.literal(''), z.string().regex(ADDRESS)]),
+  rtmp: doorAddress,
+  http: doorAddress,
+  rtmpInternal: z._default(doorAddress, ''),
+  httpInternal: z._default(doorAddress, ''),
   region: label,
   zone: label,
+  tags: z._default(z.array(label).max(MAX_TAGS), []),
   draining: z.boolean(),
   load: z.object({
-    cpu: z.number().min(0).max(1),
-    memory: z.number().min(0).max(1),
+    cpu: shareOfOne,
+    memory: shareOfOne,
+    loopBusy: z._default(shareOfOne, 0),
     loopLagMs: amount,
     sentBytesPerS: amount,
+    receivedBytesPerS: z._default(amount, 0),
     capacityBytesPerS: amount,
     players: amount,
+    publishers: z._default(amount, 0),
     streams: amount,
   }),
+  rttMs: z._default(
+    z.record(label, amount).refine((regions) => Object.keys(regions).length <= MAX_RTT_REGIONS),
+    {},
+  ),
 });
 
 /** Text fields as a driver read them, before anybody believed them. */

@@ -102,21 +102,33 @@ export interface NodeRecord extends Owner {
   /** "host:port" for players and publishers, empty where that door is shut. */
   readonly rtmp: string;
   readonly http: string;
+  /** The same for those within the cluster's own network, empty where that is no other. */
+  readonly rtmpInternal: string;
+  readonly httpInternal: string;
   readonly region: string;
   readonly zone: string;
+  /** At most 16, of up to 64 characters. */
+  readonly tags: readonly string[];
   readonly draining: boolean;
   readonly load: NodeLoad;
+  /** Round trip from it to other regions, ms: the median of its links into each; at most MAX_RTT_REGIONS. */
+  readonly rttMs: Readonly<Record<string, number>>;
 }
 
 export interface NodeLoad {
-  /** Shares, 0 to 1. */
+  /** Of the container, else of the host, 0 to 1. */
   readonly cpu: number;
   readonly memory: number;
+  /** Of its time, how much the event loop was busy, 0 to 1. */
+  readonly loopBusy: number;
+  /** What the worst in a hundred turns of the event loop was late. */
   readonly loopLagMs: number;
   readonly sentBytesPerS: number;
-  /** What the node may send; 0 if nobody said. */
+  readonly receivedBytesPerS: number;
+  /** What the node may send; 0 if nobody knows. */
   readonly capacityBytesPerS: number;
   readonly players: number;
+  readonly publishers: number;
   readonly streams: number;
 }
 

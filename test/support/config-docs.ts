@@ -11,18 +11,22 @@ const EXAMPLE_HEAD = `# Every key of Tideway, with its default. Copy what you ch
 
 /** The text of config.example.yaml. */
 export function exampleYaml(): string {
-  const sections = new Set<string>();
+  const opened = new Set<string>();
   const lines = configKeys.flatMap((key) => {
-    const [section = '', name] = key.path.split('.');
-    const indent = name === undefined ? '' : '  ';
-    const opens = name !== undefined && !sections.has(section);
-    sections.add(section);
+    const sections = key.path.split('.');
+    const name = sections.pop() ?? '';
+    const opens = sections.flatMap((section, depth) => {
+      const path = sections.slice(0, depth + 1).join('.');
+      if (opened.has(path)) return [];
+      opened.add(path);
+      return [...(depth === 0 ? [''] : []), `${'  '.repeat(depth)}${section}:`];
+    });
+    const indent = '  '.repeat(sections.length);
     const value = key.unset === undefined ? ` ${yamlValue(key)}` : '';
     return [
-      ...(name === undefined || opens ? [''] : []),
-      ...(opens ? [`${section}:`] : []),
+      ...(sections.length === 0 ? [''] : opens),
       ...comments(key).map((line) => `${indent}# ${line}`),
-      `${indent}${name ?? section}:${value}`,
+      `${indent}${name}:${value}`,
     ];
   });
   return [EXAMPLE_HEAD.trimEnd(), ...lines, ''].join('\n');

@@ -122,6 +122,8 @@ const headed = z.object({
 });
 /** The sender leaves: subscribe elsewhere within `deadlineMs`. */
 const goaway = z.object({ is: z.literal('goaway'), deadlineMs: waitMs });
+/** The receiver is asked to have the stream ready for `ttlMs`, played or not; 0: no longer. */
+const preload = z.object({ is: z.literal('preload'), key, ttlMs: waitMs });
 /** The sender has read so many bytes of this connection, ever: what it is sent next can be metered by it. */
 const got = z.object({ is: z.literal('got'), bytes: z.int().min(0).max(Number.MAX_SAFE_INTEGER) });
 const beat = z.object({
@@ -154,6 +156,7 @@ export const controlMessage = z.discriminatedUnion('is', [
   head,
   headed,
   goaway,
+  preload,
   got,
   beat,
 ]);

@@ -6,9 +6,12 @@ const ENVELOPE = { node: 'b', registry: 'up', asOf: '2026-01-01T00:02:00.000Z' }
 const LOAD = {
   cpu: 0,
   memory: 0,
+  loopBusy: 0,
   loopLagMs: 0,
   sentBytesPerS: 0,
+  receivedBytesPerS: 0,
   capacityBytesPerS: 0,
+  publishers: 0,
   players: 0,
   streams: 0,
 };
@@ -16,6 +19,7 @@ const LOAD = {
 function nodeRow(node: string, fields: Partial<NodeRow> = {}): NodeRow {
   return {
     ...{ node, boot: '0'.repeat(16), host: 'h', version: '1.2.3', region: '', zone: '', draining: false },
+    ...{ tags: [], rtmpInternal: '', httpInternal: '', rttMs: {} },
     ...{ mesh: [], rtmp: '', http: '', load: LOAD, leaseMs: 3000, self: false, link: null },
     ...fields,
   };

@@ -18,6 +18,7 @@ import type {
   ReplicaRecord,
 } from '../../../src/registry/registry.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { nodeRecord } from '../../support/node-record.ts';
 import { settle } from '../../support/settle.ts';
 
 const BOOT = '0123456789abcdef';
@@ -29,11 +30,7 @@ function keyOf(name: string): StreamKey {
 }
 
 function recordOf(node: string): NodeRecord {
-  return {
-    ...{ node, boot: BOOT, host: 'h', version: '1', mesh: [`${node}:7935`], rtmp: '', http: '' },
-    ...{ region: 'eu', zone: '', draining: false },
-    load: { cpu: 0, memory: 0, loopLagMs: 0, sentBytesPerS: 0, capacityBytesPerS: 0, players: 0, streams: 0 },
-  };
+  return nodeRecord(node, { boot: BOOT, mesh: [`${node}:7935`], region: 'eu' });
 }
 
 function originOf(node: string): OriginRecord {
