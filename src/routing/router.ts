@@ -1,0 +1,156 @@
+// Chooses nodes for players, publishers and preloads, and remembers what that leaves behind: promises, sessions and the
+// reasons. It reads its own snapshot of the cluster and asks nobody.
+import type { Clock } from '../base/clock.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import { type Choice, choose, type Filtered, type Holders, type Policy } from './choose.ts';
+import { ClusterView, type ViewOptions } from './cluster-view.ts';
+import type { ChoiceDecision, Decisions } from './decisions.ts';
+import { lotOf } from './lots.ts';
+import type { NodeView, Place } from './node-view.ts';
+import { Reservations } from './reservations.ts';
+import type { LimitReason } from './score.ts';
+import { limitWith } from './score.ts';
+import { Sessions } from './sessions.ts';
+
+export interface RouterOptions extends Policy, Pick<ViewOptions, 'version'> {
+  /** This node. */
+  readonly self: string;
+}
+
+export interface RouterNeeds {
+  readonly clock: Clock;
+  /** 0 to 1. */
+  readonly random: () => number;
+  readonly decisions: Decisions;
+}
+
+/** Who asks, and for what. */
+export interface RouteAsk {
+  readonly kind: ChoiceDecision['kind'];
+  readonly stream: StreamKey | undefined;
+  readonly place: Place;
+  readonly holders: Holders | undefined;
+  readonly hasDoor: (node: string) => boolean;
+  readonly session: string | undefined;
+  /** What it will take of the node that is chosen; undefined: as most streams do. */
+  readonly bytesPerS: number | undefined;
+  /** Not these. */
+  readonly except?: ReadonlySet<string>;
+  /** Only nodes of this region. */
+  readonly region?: string;
+}
+
+export interface Routed {
+  /** Undefined: no node is left. */
+  readonly node: string | undefined;
+  /** Next best, at most MAX_ALTERNATIVES. */
+  readonly alternatives: readonly string[];
+  readonly why: string;
+  readonly choice: Choice;
+}
+
+/** Of a stream whose rate nobody knows: 2 Mbit/s. */
+export const USUAL_BYTES_PER_S = 250_000;
+const MAX_ALTERNATIVES = 3;
+const NOBODY: ReadonlySet<string> = new Set();
+
+export class Router {
+  readonly #options: RouterOptions;
+  readonly #needs: RouterNeeds;
+  readonly #reservations = new Reservations();
+  readonly #sessions = new Sessions();
+  #view: ClusterView;
+  /** Asks that no node was left for. */
+  unmet = 0;
+
+  constructor(options: RouterOptions, needs: RouterNeeds) {
+    this.#options = options;
+    this.#needs = needs;
+    this.#view = new ClusterView([], options);
+  }
+
+  get view(): ClusterView {
+    return this.#view;
+  }
+
+  get reservationCount(): number {
+    return this.#reservations.count;
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.count;
+  }
+
+  /** Takes the nodes as they are now, this one included. */
+  setNodes(nodes: readonly NodeView[]): void {
+    this.#view = new ClusterView(nodes, this.#options, this.#view);
+    this.#reservations.keepOnly((node) => this.#view.get(node) !== undefined, this.#needs.clock.now());
+  }
+
+  /** Why this node should not be chosen now; undefined if it may. */
+  ownLimit(): LimitReason | undefined {
+    return this.limitOf(this.#options.self);
+  }
+
+  /** Why a node can't be chosen now; undefined if it can, or is not known. */
+  limitOf(node: string): LimitReason | undefined {
+    const known = this.#view.get(node);
+    if (!known) return undefined;
+    const promised = this.#reservations.of(node, this.#needs.clock.now());
+    return known.limit ?? limitWith(known.view.load, promised, this.#options.limits);
+  }
+
+  /** Chooses a node, promises it what is asked for, and records why. */
+  route(ask: RouteAsk): Routed {
+    const nowMs = this.#needs.clock.now();
+    const { session } = ask;
+    const choice = choose(
+      this.#view,
+      {
+        place: ask.place,
+        holders: ask.holders,
+        hasDoor: ask.hasDoor,
+        except: ask.except ?? NOBODY,
+        region: ask.region,
+        stay: session === undefined ? undefined : this.#sessions.nodeOf(session, nowMs),
+        lot: session === undefined ? undefined : lotOf(session),
+      },
+      this.#options,
+      (node) => this.#reservations.of(node, nowMs),
+      this.#needs.random,
+    );
+    const { node } = choice;
+    if (node === undefined) this.unmet += 1;
+    else {
+      this.#reservations.add(node, ask.bytesPerS ?? USUAL_BYTES_PER_S, nowMs);
+      if (session !== undefined) this.#sessions.seen(session, node, nowMs);
+    }
+    const why = whyOf(choice);
+    this.#needs.decisions.add({
+      ...{ kind: ask.kind, stream: ask.stream, place: ask.place, node, why },
+      ...{ considered: choice.considered, filtered: choice.filtered },
+    });
+    const alternatives = choice.considered.map((one) => one.node).filter((one) => one !== node);
+    return { node, alternatives: alternatives.slice(0, MAX_ALTERNATIVES), why, choice };
+  }
+}
+
+/** In one line, for people. */
+function whyOf({ node, by, considered, near, filtered }: Choice): string {
+  const without = filtered.length === 0 ? '' : `; not ${filteredText(filtered)}`;
+  if (node === undefined) return `no node is left${without}`;
+  const score = considered.find((one) => one.node === node)?.score.toFixed(3);
+  if (by === 'stay') return `the session was there before (score ${score})${without}`;
+  const among = near === 1 ? 'the best' : `the better of two drawn from the ${near} near-best`;
+  return `${among} (score ${score})${without}`;
+}
+
+/** `a, b (cpu), 12 nodes (draining)`. */
+export function filteredText(filtered: readonly Filtered[]): string {
+  return filtered
+    .map(({ reason, count, nodes }) => {
+      const who = count <= nodes.length ? nodes.join(', ') : `${count} nodes`;
+      return `${who} (${reason})`;
+    })
+    .join(', ');
+}
