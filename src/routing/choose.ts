@@ -8,12 +8,14 @@ import {
   type LimitReason,
   type Limits,
   limitWith,
+  OTHER_ZONE,
   type Promised,
   type ScoreParts,
   scoreOf,
   scoreParts,
   type Way,
   type Weights,
+  wayScore,
 } from './score.ts';
 
 /** Who has a stream, as far as this node knows. */
@@ -83,14 +85,20 @@ export const MAX_NAMED = 16;
 /** Scores this close are the same for who is drawn. */
 const NEAR = 0.1;
 
-/** Places in a list. */
+/** Places in the view. */
 type Pair = readonly [number | undefined, number | undefined];
 
 /** What all nodes of a region have in common for one who asks. */
-type RegionWay = Pick<Way, 'rttMs' | 'priceShare'> & {
+interface RegionWay {
+  readonly rttMs: number | undefined;
+  readonly holds: boolean;
+  /** As parts of the highest price: from the region to who asks, and from who has the stream to the region. */
   readonly deliveryShare: number;
-  readonly has: boolean;
-};
+  readonly pullShare: number;
+  /** Of the score of a node there that has the stream, and what is to be added where it lacks it. */
+  readonly score: number;
+  readonly lacking: number;
+}
 
 /**
  * Chooses.
@@ -104,100 +112,120 @@ export function choose(
   promisedTo: (node: string) => Promised,
   random: () => number,
 ): Choice {
-  const ways = new Ways(view, ask, policy.prices);
-  const able: ViewedNode[] = [];
-  const scores: number[] = [];
+  const ways = new Ways(view, ask, policy);
   const filtered = new FilteredNodes();
+  // One number a node, as a cluster may have a thousand: what makes it up is worked out for those that are shown.
+  const scores = new Float64Array(view.nodes.length).fill(Number.POSITIVE_INFINITY);
   let best = Number.POSITIVE_INFINITY;
-  for (const node of view.nodes) {
-    const { view: of } = node;
-    if (ask.except.has(of.node) || (ask.region !== undefined && of.region !== ask.region)) continue;
+  for (let at = 0; at < view.nodes.length; at += 1) {
+    const node = view.nodes[at];
+    if (!node || isLeftOut(node, ask)) continue;
+    const { view: of, limit } = node;
     const promised = promisedTo(of.node);
-    const limit =
-      node.limit ?? (ask.hasDoor(of.node) ? limitWith(of.load, promised, policy.limits) : ('door' as const));
-    if (limit) {
-      filtered.add(limit, of.node);
-      continue;
+    const reason = limit ?? (ask.hasDoor(of.node) ? limitWith(of.load, promised, policy.limits) : 'door');
+    if (reason) filtered.add(reason, of.node);
+    else {
+      const score = node.loadScore + promised.bytesPerS * node.scorePerByte + ways.score(node, at);
+      scores[at] = score;
+      if (score < best) best = score;
     }
-    const score = scoreOf(scoreParts(of, promised, ask.place, ways.to(node)), policy.weights);
-    if (score < best) best = score;
-    able.push(node);
-    scores.push(score);
   }
-  const stay = able.findIndex(({ view: { node } }) => node === ask.stay);
-  const near = able.flatMap((_, at) => ((scores[at] ?? 0) <= best + NEAR ? [at] : []));
-  const chosen = stay >= 0 ? stay : better(drawTwo(near, able, ask.lot, random), scores);
+  const near = nearBest(scores, best + NEAR);
+  const stay = view.placeOf(ask.stay ?? '') ?? -1;
+  const stays = (scores[stay] ?? Number.POSITIVE_INFINITY) < Number.POSITIVE_INFINITY;
+  const chosen = stays ? stay : better(drawTwo(near, view, ask.lot, random), scores);
   const shown = bestOf(scores, MAX_CONSIDERED);
   if (chosen !== undefined && !shown.includes(chosen)) shown.push(chosen);
   return {
-    node: chosen === undefined ? undefined : able[chosen]?.view.node,
-    by: chosen === undefined ? 'none' : stay >= 0 ? 'stay' : 'near-best',
+    node: view.nodes[chosen ?? -1]?.view.node,
+    by: chosen === undefined ? 'none' : stays ? 'stay' : 'near-best',
     considered: shown.flatMap((at) => {
-      const node = able[at];
+      const node = view.nodes[at];
       if (!node) return [];
       const promised = promisedTo(node.view.node);
-      const parts = scoreParts(node.view, promised, ask.place, ways.to(node));
-      return [
-        {
-          node: node.view.node,
-          region: node.view.region,
-          score: scoreOf(parts, policy.weights),
-          parts,
-          promised,
-        },
-      ];
+      const parts = scoreParts(node.view, promised, ask.place, ways.of(node, at));
+      const { node: id, region } = node.view;
+      return [{ node: id, region, score: scoreOf(parts, policy.weights), parts, promised }];
     }),
     near: near.length,
     filtered: filtered.list(),
   };
 }
 
+function isLeftOut({ view: { node, region } }: ViewedNode, { except, region: only }: Ask): boolean {
+  return (only !== undefined && region !== only) || (except.size > 0 && except.has(node));
+}
+
 /** The ways from nodes to who asks; what is the same for a region is found once. */
 class Ways {
   readonly #view: ClusterView;
   readonly #ask: Ask;
-  readonly #prices: Prices;
-  readonly #holderRegions: ReadonlySet<string>;
+  readonly #policy: Policy;
+  readonly #knowsHolders: boolean;
+  /** 1 where the node has the stream. */
+  readonly #holds: Uint8Array;
+  readonly #holderRegions = new Set<string>();
   readonly #regions = new Map<string, RegionWay>();
 
-  constructor(view: ClusterView, ask: Ask, prices: Prices) {
+  constructor(view: ClusterView, ask: Ask, policy: Policy) {
     this.#view = view;
     this.#ask = ask;
-    this.#prices = prices;
-    const holders = [...(ask.holders?.nodes ?? [])];
-    this.#holderRegions = new Set(holders.flatMap((node) => view.get(node)?.view.region ?? []));
+    this.#policy = policy;
+    this.#holds = new Uint8Array(view.nodes.length);
+    for (const holder of ask.holders?.nodes ?? []) {
+      const at = view.placeOf(holder);
+      if (at === undefined) continue;
+      this.#holds[at] = 1;
+      this.#holderRegions.add(view.nodes[at]?.view.region ?? '');
+    }
+    this.#knowsHolders = this.#holderRegions.size > 0;
   }
 
-  to({ view: { node, region } }: ViewedNode): Way {
+  /** Of a node's score, what is not its own load. */
+  score({ view: { region, zone } }: ViewedNode, at: number): number {
+    const { place } = this.#ask;
+    const way = this.#to(region);
+    const isOtherZone = place.zone !== '' && zone !== place.zone && region === place.region;
+    const lacking = this.#holds[at] === 1 ? 0 : way.lacking;
+    return way.score + lacking + (isOtherZone ? OTHER_ZONE * this.#policy.weights.place : 0);
+  }
+
+  /** The same, for who wants to know what it is made of. */
+  of({ view: { region } }: ViewedNode, at: number): Way {
+    const { rttMs, deliveryShare, pullShare, holds } = this.#to(region);
+    if (!this.#knowsHolders) return { rttMs, priceShare: deliveryShare, stream: 'unknown' };
+    if (this.#holds[at] === 1) return { rttMs, priceShare: deliveryShare, stream: 'here' };
+    return { rttMs, priceShare: deliveryShare + pullShare, stream: holds ? 'in-region' : 'elsewhere' };
+  }
+
+  #to(region: string): RegionWay {
     let way = this.#regions.get(region);
     if (!way) {
       way = this.#regionWay(region);
       this.#regions.set(region, way);
     }
-    const { holders } = this.#ask;
-    const { rttMs, deliveryShare, has } = way;
-    if (!holders || holders.nodes.size === 0) {
-      return { rttMs, priceShare: deliveryShare, stream: 'unknown' };
-    }
-    if (holders.nodes.has(node)) return { rttMs, priceShare: deliveryShare, stream: 'here' };
-    return { rttMs, priceShare: way.priceShare, stream: has ? 'in-region' : 'elsewhere' };
+    return way;
   }
 
   #regionWay(region: string): RegionWay {
     const { place } = this.#ask;
+    const { prices, weights } = this.#policy;
     const isPlaced = place.region !== '';
-    const deliveryShare = isPlaced ? this.#prices.share(region, place.region) : 0;
-    const has = this.#holderRegions.has(region);
-    let pullShare = has || this.#holderRegions.size === 0 ? 0 : 1;
-    for (const holder of this.#holderRegions) {
-      pullShare = Math.min(pullShare, this.#prices.share(holder, region));
-    }
-    return {
-      rttMs: isPlaced ? this.#view.rttMs(region, place.region) : undefined,
+    const deliveryShare = isPlaced ? prices.share(region, place.region) : 0;
+    const rttMs = isPlaced ? this.#view.rttMs(region, place.region) : undefined;
+    const holds = this.#holderRegions.has(region);
+    let pullShare = holds || !this.#knowsHolders ? 0 : 1;
+    for (const holder of this.#holderRegions) pullShare = Math.min(pullShare, prices.share(holder, region));
+    const node = { region, zone: place.zone };
+    const here: Way = { rttMs, priceShare: deliveryShare, stream: 'here' };
+    const away: Way = {
+      rttMs,
       priceShare: deliveryShare + pullShare,
-      deliveryShare,
-      has,
+      stream: holds ? 'in-region' : 'elsewhere',
     };
+    const score = wayScore(node, place, here, weights);
+    const lacking = this.#knowsHolders ? wayScore(node, place, away, weights) - score : 0;
+    return { rttMs, holds, deliveryShare, pullShare, score, lacking };
   }
 }
 
@@ -219,15 +247,23 @@ class FilteredNodes {
   }
 }
 
+/** Those whose score is at most `most`. */
+function nearBest(scores: Float64Array, most: number): number[] {
+  const near: number[] = [];
+  if (most === Number.POSITIVE_INFINITY) return near;
+  for (let at = 0; at < scores.length; at += 1) if ((scores[at] ?? 0) <= most) near.push(at);
+  return near;
+}
+
 /** Two of the near-best; one, if there is no other. */
 function drawTwo(
   near: readonly number[],
-  able: readonly ViewedNode[],
+  view: ClusterView,
   lot: number | undefined,
   random: () => number,
 ): Pair {
   if (near.length <= 2) return [near[0], near[1]];
-  if (lot !== undefined) return highestTwo(near, (at) => lotOfBoth(able[at]?.lot ?? 0, lot));
+  if (lot !== undefined) return highestTwo(near, (at) => lotOfBoth(view.nodes[at]?.lot ?? 0, lot));
   const first = Math.floor(random() * near.length);
   const other = Math.floor(random() * (near.length - 1));
   return [near[first], near[other < first ? other : other + 1]];
@@ -246,20 +282,22 @@ function highestTwo(near: readonly number[], of: (at: number) => number): Pair {
   return [first, second];
 }
 
-function better([a, b]: Pair, scores: readonly number[]): number | undefined {
+function better([a, b]: Pair, scores: Float64Array): number | undefined {
   if (a === undefined || b === undefined) return a;
   return (scores[b] ?? 0) < (scores[a] ?? 0) ? b : a;
 }
 
 /** The places of the lowest scores, lowest first. */
-function bestOf(scores: readonly number[], count: number): number[] {
+function bestOf(scores: Float64Array, count: number): number[] {
   const best: number[] = [];
-  for (const [at, score] of scores.entries()) {
-    const last = best.at(-1);
-    if (best.length === count && last !== undefined && score >= (scores[last] ?? 0)) continue;
+  let worst = Number.POSITIVE_INFINITY;
+  for (let at = 0; at < scores.length; at += 1) {
+    const score = scores[at] ?? worst;
+    if (score >= worst || score === Number.POSITIVE_INFINITY) continue;
     const place = best.findIndex((other) => score < (scores[other] ?? 0));
     best.splice(place < 0 ? best.length : place, 0, at);
     if (best.length > count) best.pop();
+    if (best.length === count) worst = scores[best.at(-1) ?? 0] ?? worst;
   }
   return best;
 }

@@ -1,8 +1,18 @@
 // The snapshot that decisions read: all nodes as they told last, which of them may be chosen, and how far regions are
 // from each other. It is built anew when records changed, and never changes itself.
 import { lotOf } from './lots.ts';
-import type { NodeView } from './node-view.ts';
-import { type LimitReason, type Limits, limitOf } from './score.ts';
+import type { NodeView, Place } from './node-view.ts';
+import {
+  type LimitReason,
+  type Limits,
+  limitOf,
+  loadScore,
+  type Promised,
+  scoreParts,
+  scorePerByte,
+  type Way,
+  type Weights,
+} from './score.ts';
 
 /** A node, with what decisions need of it each time. */
 export interface ViewedNode {
@@ -11,32 +21,51 @@ export interface ViewedNode {
   readonly limit: LimitReason | undefined;
   /** Drawn from its id. */
   readonly lot: number;
+  /** Of its score, what its own load makes, and what each byte a second that it is promised adds. */
+  readonly loadScore: number;
+  readonly scorePerByte: number;
 }
 
 export interface ViewOptions {
+  readonly weights: Weights;
   readonly limits: Limits;
   /** Of this node: others that don't understand it are not chosen. */
   readonly version: string;
 }
 
+const IDLE: Promised = { players: 0, bytesPerS: 0 };
+const NO_PLACE: Place = { region: '', zone: '' };
+const NO_WAY: Way = { rttMs: undefined, priceShare: 0, stream: 'unknown' };
+
 export class ClusterView {
   readonly nodes: readonly ViewedNode[];
-  readonly #byId: ReadonlyMap<string, ViewedNode>;
+  readonly #places: ReadonlyMap<string, number>;
   readonly #rtts: ReadonlyMap<string, ReadonlyMap<string, number>>;
 
   /** @param before the view that this one follows: limits that were met then are left later */
   constructor(views: readonly NodeView[], options: ViewOptions, before?: ClusterView) {
-    this.nodes = views.map((view) => ({
-      view,
-      limit: limitOf(view, options, before?.get(view.node)?.limit),
-      lot: before?.get(view.node)?.lot ?? lotOf(view.node),
-    }));
-    this.#byId = new Map(this.nodes.map((node) => [node.view.node, node]));
+    const { weights } = options;
+    this.nodes = views.map((view) => {
+      const known = before?.get(view.node);
+      return {
+        view,
+        limit: limitOf(view, options, known?.limit),
+        lot: known?.lot ?? lotOf(view.node),
+        loadScore: loadScore(scoreParts(view, IDLE, NO_PLACE, NO_WAY), weights),
+        scorePerByte: scorePerByte(view.load, weights),
+      };
+    });
+    this.#places = new Map(views.map(({ node }, at) => [node, at]));
     this.#rtts = mediansOf(views);
   }
 
   get(node: string): ViewedNode | undefined {
-    return this.#byId.get(node);
+    return this.nodes[this.placeOf(node) ?? -1];
+  }
+
+  /** Where a node stands in `nodes`. */
+  placeOf(node: string): number | undefined {
+    return this.#places.get(node);
   }
 
   /** Is there a node in the region? */

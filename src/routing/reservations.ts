@@ -8,13 +8,13 @@ const FADE_MS = 3_000;
 const MIN_PLAYERS = 0.05;
 const NOTHING: Promised = { players: 0, bytesPerS: 0 };
 
-interface Row extends Promised {
-  readonly atMs: number;
-}
-
 export class Reservations {
-  /** Bounded by the nodes that are chosen from: others are dropped by `keepOnly`. */
-  readonly #rows = new Map<string, Row>();
+  /**
+   * What was promised to each node, as it would have been at #sinceMs: all fade alike, so that one factor serves all.
+   * Bounded by the nodes that are chosen from: others are dropped by `keepOnly`.
+   */
+  #rows = new Map<string, Promised>();
+  #sinceMs = 0;
 
   get count(): number {
     return this.#rows.size;
@@ -22,26 +22,32 @@ export class Reservations {
 
   /** Somebody was sent to a node, and will take so much. */
   add(node: string, bytesPerS: number, nowMs: number): void {
-    const before = this.of(node, nowMs);
+    const grown = 1 / this.#left(nowMs);
+    const before = this.#rows.get(node) ?? NOTHING;
     this.#rows.set(node, {
-      players: before.players + 1,
-      bytesPerS: before.bytesPerS + bytesPerS,
-      atMs: nowMs,
+      players: before.players + grown,
+      bytesPerS: before.bytesPerS + bytesPerS * grown,
     });
   }
 
-  /** What a node was promised and is not seen to do yet. */
-  of(node: string, nowMs: number): Promised {
-    const row = this.#rows.get(node);
-    if (!row) return NOTHING;
-    const left = Math.exp((row.atMs - nowMs) / FADE_MS);
-    return { players: row.players * left, bytesPerS: row.bytesPerS * left };
+  /** What nodes were promised and are not seen to do yet: good for this moment. */
+  at(nowMs: number): (node: string) => Promised {
+    const left = this.#left(nowMs);
+    return (node) => {
+      const row = this.#rows.get(node);
+      return row ? { players: row.players * left, bytesPerS: row.bytesPerS * left } : NOTHING;
+    };
   }
 
-  /** Forgets what has faded, and nodes that are gone. */
+  /** Forgets what has faded, and nodes that are gone. Called each second or so. */
   keepOnly(isThere: (node: string) => boolean, nowMs: number): void {
-    for (const node of this.#rows.keys()) {
-      if (!isThere(node) || this.of(node, nowMs).players < MIN_PLAYERS) this.#rows.delete(node);
-    }
+    const of = this.at(nowMs);
+    const kept = [...this.#rows.keys()].filter((node) => isThere(node) && of(node).players >= MIN_PLAYERS);
+    this.#rows = new Map(kept.map((node) => [node, of(node)]));
+    this.#sinceMs = nowMs;
+  }
+
+  #left(nowMs: number): number {
+    return Math.exp((this.#sinceMs - nowMs) / FADE_MS);
   }
 }

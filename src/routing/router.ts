@@ -96,7 +96,7 @@ export class Router {
   limitOf(node: string): LimitReason | undefined {
     const known = this.#view.get(node);
     if (!known) return undefined;
-    const promised = this.#reservations.of(node, this.#needs.clock.now());
+    const promised = this.#reservations.at(this.#needs.clock.now())(node);
     return known.limit ?? limitWith(known.view.load, promised, this.#options.limits);
   }
 
@@ -116,7 +116,7 @@ export class Router {
         lot: session === undefined ? undefined : lotOf(session),
       },
       this.#options,
-      (node) => this.#reservations.of(node, nowMs),
+      this.#reservations.at(nowMs),
       this.#needs.random,
     );
     const { node } = choice;

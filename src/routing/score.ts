@@ -41,7 +41,7 @@ export interface Promised {
   readonly bytesPerS: number;
 }
 
-/** The parts of a score, each 0 to 1 before its weight, 0 best. */
+/** The parts of a score, each 0 to 1 before its weight, 0 best; what was promised may lift two of them above 1. */
 export type ScoreParts = Weights;
 
 /** What is known of the way between a node and who asks. */
@@ -60,7 +60,8 @@ const BACK_BELOW = 0.95;
 const BUSY_PER_BYTE = 2e-9;
 /** What a node is taken to send at most when nobody knows: 1 Gbit/s. */
 const USUAL_CAPACITY_BYTES_PER_S = 125_000_000;
-const OTHER_ZONE = 0.2;
+/** Of another region. */
+export const OTHER_ZONE = 0.2;
 /** A round trip that counts in full. */
 const FAR_RTT_MS = 200;
 const UNKNOWN_RTT = 0.5;
@@ -108,25 +109,48 @@ export function scoreParts(
   return {
     cpu: cpuOf(node.load, promised.bytesPerS),
     memory: node.load.memory,
-    bandwidth: Math.min(1, bandwidthOf(node.load, promised.bytesPerS)),
-    place: placePart(node, place),
-    link: linkPart(place, way.rttMs),
-    price: Math.min(1, way.priceShare),
-    stream: streamPart(way.stream),
+    bandwidth: bandwidthOf(node.load, promised.bytesPerS),
+    ...wayParts(node, place, way),
   };
 }
 
-/** One number of the parts. */
+/** One number of the parts: their weighted sum. */
 export function scoreOf(parts: ScoreParts, weights: Weights): number {
-  return (
-    parts.cpu * weights.cpu +
-    parts.memory * weights.memory +
-    parts.bandwidth * weights.bandwidth +
-    parts.place * weights.place +
-    parts.link * weights.link +
-    parts.price * weights.price +
-    parts.stream * weights.stream
-  );
+  return loadScore(parts, weights) + awayScore(parts, weights);
+}
+
+/** The part of the sum that is the way's: how far, how dear, and whether the stream is there. */
+export function wayScore(node: Place, place: Place, way: Way, weights: Weights): number {
+  return awayScore(wayParts(node, place, way), weights);
+}
+
+/** The part of the sum that is a node's own: how busy it is. */
+export function loadScore(
+  parts: Pick<ScoreParts, 'cpu' | 'memory' | 'bandwidth'>,
+  { cpu, memory, bandwidth }: Weights,
+): number {
+  return parts.cpu * cpu + parts.memory * memory + parts.bandwidth * bandwidth;
+}
+
+/** What each byte a second that is promised adds to a node's score. */
+export function scorePerByte(load: LoadView, { cpu, bandwidth }: Weights): number {
+  return BUSY_PER_BYTE * cpu + bandwidth / capacityOf(load);
+}
+
+function awayScore(
+  parts: Pick<ScoreParts, 'place' | 'link' | 'price' | 'stream'>,
+  { place, link, price, stream }: Weights,
+): number {
+  return parts.place * place + parts.link * link + parts.price * price + parts.stream * stream;
+}
+
+function wayParts(node: Place, place: Place, { rttMs, priceShare, stream }: Way) {
+  return {
+    place: placePart(node, place),
+    link: linkPart(place, rttMs),
+    price: Math.min(1, priceShare),
+    stream: streamPart(stream),
+  };
 }
 
 /** How busy a node is with what it was promised, 0 to 1: the fullest of its CPU, its event loop and its bandwidth. */
@@ -146,11 +170,15 @@ function generationOf(version: string): string {
 }
 
 function cpuOf({ cpu, loopBusy }: LoadView, promisedBytesPerS: number): number {
-  return Math.min(1, Math.max(cpu, loopBusy) + promisedBytesPerS * BUSY_PER_BYTE);
+  return Math.max(cpu, loopBusy) + promisedBytesPerS * BUSY_PER_BYTE;
 }
 
-function bandwidthOf({ sentBytesPerS, capacityBytesPerS }: LoadView, promisedBytesPerS: number): number {
-  return (sentBytesPerS + promisedBytesPerS) / (capacityBytesPerS || USUAL_CAPACITY_BYTES_PER_S);
+function bandwidthOf(load: LoadView, promisedBytesPerS: number): number {
+  return (load.sentBytesPerS + promisedBytesPerS) / capacityOf(load);
+}
+
+function capacityOf({ capacityBytesPerS }: LoadView): number {
+  return capacityBytesPerS || USUAL_CAPACITY_BYTES_PER_S;
 }
 
 function placePart(node: Place, place: Place): number {
