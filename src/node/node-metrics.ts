@@ -14,6 +14,7 @@ export interface MetricSources extends MediaSources {
   readonly member: Omit<ClusterSources, 'claims'>;
   /** Of the mesh; none for a node alone. */
   readonly mesh: readonly MetricFamily[];
+  readonly routing: readonly MetricFamily[];
   /** Peers told no, by door and code. */
   readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
   /** Connections that broke a wire format, by code. */
@@ -58,5 +59,6 @@ export function nodeMetrics(sources: MetricSources): string {
     ),
     ...clusterMetrics({ registry, membership, replicas, claims: publishing.claims.counts }),
     ...sources.mesh,
+    ...sources.routing,
   ]);
 }

@@ -27,7 +27,10 @@ import { watchMemory } from './memory-watch.ts';
 import { NO_MESH, NodeMesh } from './node-mesh.ts';
 import { nodeMetrics } from './node-metrics.ts';
 import { Publishing } from './publishing.ts';
+import { NodeRouting } from './routing.ts';
+import { routingMetrics } from './routing-metrics.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
+import { StreamHolders } from './stream-holders.ts';
 import { localStreams, streamSummaries } from './stream-summaries.ts';
 
 export interface NodeNeeds {
@@ -63,6 +66,8 @@ export class RelayNode {
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
+  readonly #holders: StreamHolders;
+  readonly #routing: NodeRouting;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #rtmp: RtmpServer;
@@ -112,6 +117,19 @@ export class RelayNode {
         passedOn: (stream, to) => this.#mesh?.passedOn(stream, to),
       },
     );
+    this.#holders = new StreamHolders({
+      self: config.node.id,
+      remembered: (key) => registry.remembered(key),
+      lookup: (key) => registry.lookup(key),
+      isHere: (key) => this.#directory.has(key),
+    });
+    this.#routing = new NodeRouting(config, {
+      ...{ clock, log, version: version(), holders: this.#holders },
+      self: () => this.#member.record(),
+      others: () => this.#member.membership.nodes(),
+      isRegistryUp: () => registry.state === 'up',
+      isLinked: (node) => this.#mesh?.link(node) !== undefined,
+    });
     this.#mesh = this.#buildMesh();
     this.#summaries = new ClusterSummaries({
       ...{ clock, registry, node: config.node.id },
@@ -152,6 +170,8 @@ export class RelayNode {
     // Closed last, so that health answers until the end.
     opened.add(() => http.stop(this.#leftMs()));
     this.#http = http;
+    this.#routing.start();
+    opened.add(() => this.#routing.stop());
     await this.#rtmp.start();
     opened.add((why) => this.#rtmp.stop(why, this.#leftMs() * RTMP_STOP_SHARE));
     opened.add((why) => this.#directory.stop(why));
@@ -280,6 +300,11 @@ export class RelayNode {
       publishing: this.#publishing,
       member: this.#member,
       mesh: this.#mesh?.metrics() ?? [],
+      routing: routingMetrics({
+        router: this.#routing.router,
+        decisions: this.#routing.decisions,
+        holders: this.#holders,
+      }),
       budget: this.#budget,
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,

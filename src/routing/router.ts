@@ -2,7 +2,7 @@
 // reasons. It reads its own snapshot of the cluster and asks nobody.
 import type { Clock } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
-import { type Choice, choose, type Filtered, type Holders, type Policy } from './choose.ts';
+import { type Ask, type Choice, choose, type Filtered, type Holders, type Policy } from './choose.ts';
 import { ClusterView, type ViewOptions } from './cluster-view.ts';
 import type { ChoiceDecision, Decisions } from './decisions.ts';
 import { lotOf } from './lots.ts';
@@ -32,6 +32,8 @@ export interface RouteAsk {
   readonly holders: Holders | undefined;
   readonly hasDoor: (node: string) => boolean;
   readonly session: string | undefined;
+  /** The node that it is at: it stays there if that is near-best. */
+  readonly at?: string;
   /** What it will take of the node that is chosen; undefined: as most streams do. */
   readonly bytesPerS: number | undefined;
   /** Not these. */
@@ -112,7 +114,7 @@ export class Router {
         hasDoor: ask.hasDoor,
         except: ask.except ?? NOBODY,
         region: ask.region,
-        stay: session === undefined ? undefined : this.#sessions.nodeOf(session, nowMs),
+        stay: this.#stay(ask, nowMs),
         lot: session === undefined ? undefined : lotOf(session),
       },
       this.#options,
@@ -133,6 +135,17 @@ export class Router {
     const alternatives = choice.considered.map((one) => one.node).filter((one) => one !== node);
     return { node, alternatives: alternatives.slice(0, MAX_ALTERNATIVES), why, choice };
   }
+
+  /** One with a session of its own was taken here, without being sent anywhere. */
+  tookIn(session: string): void {
+    this.#sessions.seen(session, this.#options.self, this.#needs.clock.now());
+  }
+
+  #stay({ session, at }: RouteAsk, nowMs: number): Ask['stay'] {
+    const before = session === undefined ? undefined : this.#sessions.nodeOf(session, nowMs);
+    if (before !== undefined) return { at: before, if: 'able' };
+    return at === undefined ? undefined : { at, if: 'near-best' };
+  }
 }
 
 /** In one line, for people. */
@@ -140,7 +153,7 @@ function whyOf({ node, by, considered, near, filtered }: Choice): string {
   const without = filtered.length === 0 ? '' : `; not ${filteredText(filtered)}`;
   if (node === undefined) return `no node is left${without}`;
   const score = considered.find((one) => one.node === node)?.score.toFixed(3);
-  if (by === 'stay') return `the session was there before (score ${score})${without}`;
+  if (by === 'stay') return `it is there already, or was before (score ${score})${without}`;
   const among = near === 1 ? 'the best' : `the better of two drawn from the ${near} near-best`;
   return `${among} (score ${score})${without}`;
 }
