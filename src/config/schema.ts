@@ -168,7 +168,11 @@ export const configSchema = z.strictObject({
       bandwidth: key(share, 0.95, 'Above this part of what it may send a node is not chosen.'),
       loop: key(share, 0.95, 'Above this part of the time of its event loop a node is not chosen.'),
       loopLagMs: key(ms(1), 500, 'A node whose event loop is later than this is not chosen.'),
-      players: optional(count, 'none', 'A node with so many players is not chosen for one more.'),
+      players: optional(
+        count,
+        'none',
+        'A node with so many players is not chosen for one more, and refuses it.',
+      ),
     }),
     prices: optional(
       prices,

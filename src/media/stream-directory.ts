@@ -19,12 +19,15 @@ export interface PlayRequest {
 
 /**
  * The stream of a key; one that is not there is waited for.
- * @throws TidewayError `play.no-memory`, `play.not-found`, `play.too-many-waiting`, `play.gone`, `node.stopping`
+ * @throws TidewayError `play.no-memory`, `play.too-many-players`, `play.not-found`, `play.too-many-waiting`, `play.gone`,
+ *   `node.stopping`
  */
 export type OpenStream = (request: PlayRequest) => Promise<Stream>;
 
 export interface DirectoryLimits {
   readonly maxStreams: number;
+  /** Players at once; undefined: as many as come. */
+  readonly maxPlayers?: number | undefined;
   /** How long a player waits for a stream that is not there, ms. */
   readonly waitMs: number;
   /** Keys that may be waited for at once. */
@@ -99,6 +102,11 @@ export class StreamDirectory {
     if (this.#needs.budget.refusesJoins) {
       const message = 'the media of this node use nearly all the memory they may: try later, or another node';
       throw new TidewayError('play.no-memory', message);
+    }
+    const { maxPlayers } = this.#limits;
+    if (maxPlayers !== undefined && this.counters.players >= maxPlayers) {
+      const message = `this node has all the players it may have (${maxPlayers}): use another, or raise routing.limits.players`;
+      throw new TidewayError('play.too-many-players', message, { players: maxPlayers });
     }
     const stream = this.#streams.get(request.key) ?? (await this.#wait(request));
     if (stream instanceof TidewayError) throw stream;

@@ -12,13 +12,16 @@ import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
 import { loadAssets } from '../http/assets.ts';
 import { clusterRoutes } from '../http/cluster-api.ts';
+import { decisionsRoute } from '../http/decisions-api.ts';
 import type { Route } from '../http/route.ts';
+import { type RouteApiNeeds, routeRoutes, routeUpgrade } from '../http/route-api.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import { usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
+import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
 import { Closer } from './lifecycle.ts';
@@ -27,6 +30,7 @@ import { watchMemory } from './memory-watch.ts';
 import { NO_MESH, NodeMesh } from './node-mesh.ts';
 import { nodeMetrics } from './node-metrics.ts';
 import { Publishing } from './publishing.ts';
+import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
@@ -68,6 +72,8 @@ export class RelayNode {
   readonly #mesh: NodeMesh | undefined;
   readonly #holders: StreamHolders;
   readonly #routing: NodeRouting;
+  readonly #places: PlaceFinder;
+  readonly #redirects: Redirects;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #rtmp: RtmpServer;
@@ -84,7 +90,7 @@ export class RelayNode {
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#directory = new StreamDirectory(
-      { maxStreams: config.limits.streams, ...config.play },
+      { maxStreams: config.limits.streams, maxPlayers: config.routing.limits.players, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
         ...{ clock, log, budget: this.#budget },
@@ -129,6 +135,11 @@ export class RelayNode {
       others: () => this.#member.membership.nodes(),
       isRegistryUp: () => registry.state === 'up',
       isLinked: (node) => this.#mesh?.link(node) !== undefined,
+    });
+    this.#places = new PlaceFinder(config.routing);
+    this.#redirects = new Redirects({
+      ...{ log, places: this.#places },
+      redirect: (request) => this.#routing.redirect(request),
     });
     this.#mesh = this.#buildMesh();
     this.#summaries = new ClusterSummaries({
@@ -224,6 +235,7 @@ export class RelayNode {
         log: this.#log,
         openPublication: (request) => this.#publishing.open(request),
         openStream: (request) => this.#directory.open(request),
+        sendOn: this.#redirects.of,
         counters: this.#countersOf('rtmp'),
         budget: this.#budget,
       },
@@ -231,24 +243,32 @@ export class RelayNode {
   }
 
   async #buildHttp(): Promise<HttpServer> {
-    const { host, http, publish, watch } = this.#config;
+    const { node, host, http, publish, watch } = this.#config;
+    const access = { token: this.#config.api.token };
     const clock = this.#clock;
     const openStream: OpenStream = (request) => this.#directory.open(request);
+    const sendOn = this.#redirects.of;
+    const routing: RouteApiNeeds = {
+      ...{ places: this.#places, sent: this.#redirects.sent },
+      route: (request) => this.#routing.route(request),
+    };
     const routes: Route[] = [
       ...healthRoutes({
         notReady: () => this.#notReady ?? this.#member.notReady,
         trouble: () => this.#member.trouble,
         metricsText: () => this.#metricsText(),
       }),
-      ...clusterRoutes({ token: this.#config.api.token }, this.#summaries),
-      new FlvPlayRoute({ clock, openStream, isLive: (key) => this.#directory.has(key) }),
+      ...clusterRoutes(access, this.#summaries),
+      ...routeRoutes(access, routing),
+      decisionsRoute(access, { node: node.id, clock, decisions: this.#routing.decisions }),
+      new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
         { clock, budget: this.#budget, openPublication: (request) => this.#publishing.open(request) },
       ),
     ];
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
-    const upgrades = [new WsFlvPlayRoute({ clock, openStream })];
+    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
   }
@@ -300,11 +320,14 @@ export class RelayNode {
       publishing: this.#publishing,
       member: this.#member,
       mesh: this.#mesh?.metrics() ?? [],
-      routing: routingMetrics({
-        router: this.#routing.router,
-        decisions: this.#routing.decisions,
-        holders: this.#holders,
-      }),
+      routing: [
+        ...routingMetrics({
+          router: this.#routing.router,
+          decisions: this.#routing.decisions,
+          holders: this.#holders,
+        }),
+        ...this.#redirects.metrics(),
+      ],
       budget: this.#budget,
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,

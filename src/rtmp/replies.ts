@@ -73,6 +73,23 @@ export function playRefusal(why: Reason): string {
   return isAboutName ? 'NetStream.Play.StreamNotFound' : 'NetStream.Play.Failed';
 }
 
+/**
+ * Sends a player to another node. There is no standard for it: SRS says it so (`SrsRtmpServer::redirect`), on message
+ * stream 0, its edges read `redirect2`, and Flash players connect to `redirect` and play the same name there. What knows
+ * neither, such as ffmpeg, takes it for a no.
+ * @param url `rtmp://host:port/app/name?query`
+ */
+export function playRedirected(url: string): RtmpMessage {
+  const { host, pathname, search } = new URL(url);
+  const [, app = ''] = pathname.split('/');
+  return command(0, 'onStatus', 0, null, {
+    level: 'error',
+    code: 'NetConnection.Connect.Rejected',
+    description: 'RTMP 302 Redirect',
+    ex: { code: 302, redirect: `rtmp://${host}/${app}${search}`, redirect2: url },
+  });
+}
+
 /** Answers to commands that change nothing here; none for those that do, and for those that we don't know. */
 export function courtesies({ name, transactionId, args }: Command): RtmpMessage[] {
   switch (name) {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError, WireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { SendOn } from '../base/redirect.ts';
 import type { Amf0Object, Amf0Value } from '../format/amf0.ts';
 import { MEDIA_STREAM_ID } from '../format/rtmp/chunk-writer.ts';
 import { type Command, MessageType, parseCommand, type RtmpMessage } from '../format/rtmp/message.ts';
@@ -17,6 +18,7 @@ import {
   connected,
   courtesies,
   failure,
+  playRedirected,
   playRefusal,
   playStarted,
   publishRefusal,
@@ -36,6 +38,7 @@ export interface SessionNeeds {
   readonly log: Log;
   readonly openPublication: OpenPublication;
   readonly openStream: OpenStream;
+  readonly sendOn: SendOn;
   readonly counters: RtmpCounters;
   readonly budget: Pick<MemoryBudget, 'charge' | 'isExhausted'>;
 }
@@ -322,7 +325,13 @@ export class RtmpSession implements ConnectionOwner {
 
   async #play({ key, query }: StreamTarget, target: ConnectTarget, signal: AbortSignal): Promise<void> {
     const { remote } = this.#connection;
-    const stream = await this.#needs.openStream({ key, query, protocol: 'rtmp', remote, signal });
+    const asked = { key, query, protocol: 'rtmp', remote } as const;
+    const elsewhere = this.#needs.sendOn({ ...asked, headers: {} });
+    if (elsewhere !== undefined) {
+      this.#dismiss(playRedirected(elsewhere));
+      return;
+    }
+    const stream = await this.#needs.openStream({ ...asked, signal });
     if (this.#state.at !== 'opening') return;
     const player = new RtmpPlayer(this.#connection, () => this.#end(ENDING_MS));
     this.#state = { at: 'playing', target, player };
@@ -343,9 +352,14 @@ export class RtmpSession implements ConnectionOwner {
     this.#end(REFUSED_MS);
   }
 
-  /** Says no. Nothing that the peer sends is read any more. */
+  /** Says no. */
   #refuse(why: Reason, answer: RtmpMessage): void {
     this.#reportRefusal(why);
+    this.#dismiss(answer);
+  }
+
+  /** Last words: nothing that the peer sends is read any more, and it is closed within a second. */
+  #dismiss(answer: RtmpMessage): void {
     this.#connection.send(answer);
     if (this.#isClosed()) return;
     this.#state = { at: 'ending' };

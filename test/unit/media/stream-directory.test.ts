@@ -193,6 +193,24 @@ describe('a stream directory', () => {
     });
   });
 
+  test('refuses more players than it may have, until one leaves', async () => {
+    const directory = directoryOf({ maxPlayers: 2 });
+    const streams = [KEY, other].map((key) => directory.feed(key));
+    const players = streams.map((stream) => {
+      expect(directory.counters.players).toBeLessThan(2);
+      return stream.play(new TestEncoder(), new FakeSink(), { remote: 'test' });
+    });
+    expect(await codeOf(open(directory, KEY))).toBe('play.too-many-players');
+    expect(await codeOf(open(directory, third))).toBe('play.too-many-players');
+    expect(clock.timerCount).toBeLessThanOrEqual(2);
+    players[0]?.leave(GONE);
+    players[0]?.leave(GONE);
+    expect(directory.counters.players).toBe(1);
+    expect(await codeOf(open(directory, KEY))).toBe(undefined);
+    directory.stop(STOPPING);
+    expect(directory.counters.players).toBe(0);
+  });
+
   test('refuses more streams than it may have, until one ends', () => {
     const directory = directoryOf();
     const [first] = [KEY, other, third].map((key) => directory.feed(key));
