@@ -1,5 +1,5 @@
-// What the commands do. `start` runs one node from its configuration until the process has to end; `nodes` and
-// `streams` ask a running one.
+// What the commands do. `start` runs one node from its configuration until the process has to end; the others ask a
+// running one.
 import { networkInterfaces } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
@@ -9,8 +9,9 @@ import type { Envelope } from '../http/cluster-api.ts';
 import { RelayNode, version } from '../node/relay-node.ts';
 import { banner } from './banner.ts';
 import { nodesText, streamsText } from './cluster-tables.ts';
+import { decisionsText } from './decision-tables.ts';
 import type { AskOptions } from './invocation.ts';
-import { askNodes, askStreams, type NodeApiOptions } from './node-api.ts';
+import { askDecisions, askNodes, askStreams, type NodeApiOptions } from './node-api.ts';
 import { type ProcessEnd, processEnd } from './process-end.ts';
 
 /** 0: as asked. 1: it could not run, or failed. 2: wrong arguments or configuration. */
@@ -67,6 +68,20 @@ export async function showStreams(
     process.stderr.write(`tideway: there are more: these are the first ${answer.streams.length} (--limit)\n`);
   }
   await print(ask.isJson ? jsonText(answer) : streamsText(answer), process);
+  return 0;
+}
+
+/**
+ * Prints why nodes were chosen for a stream.
+ * @throws TidewayError as `showNodes` does
+ */
+export async function showDecisions(
+  ask: AskOptions,
+  asked: { stream: string; limit: string | undefined },
+  process: NodeJS.Process,
+): Promise<ExitCode> {
+  const answer = await askDecisions({ ...nodeApi(ask, process.env), ...asked });
+  await print(ask.isJson ? jsonText(answer) : decisionsText(answer), process);
   return 0;
 }
 

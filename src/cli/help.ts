@@ -1,6 +1,7 @@
 // What `tideway help` prints, made from the configuration schema.
 import { type ConfigKey, configKeys, defaultText } from '../config/schema.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from '../http/cluster-api.ts';
+import { DEFAULT_DECISIONS, MOST_DECISIONS } from '../http/decisions-api.ts';
 import type { CommandName } from './invocation.ts';
 
 /** `tideway help` and `tideway --help`. */
@@ -11,6 +12,7 @@ Usage
   tideway help start                                      every key, with its default
   tideway nodes                                           the nodes of the cluster
   tideway streams                                         the streams: who is origin, who pulls from whom
+  tideway why app/name                                    why nodes were chosen for a stream
   tideway --version
 
 Examples
@@ -51,6 +53,14 @@ node that it pulls from. Players are those of the node that is asked.
 
 ${ASKING}  --limit <n>
       Streams at most. Allowed: 1 to ${MAX_LIMIT}. Default: ${DEFAULT_LIMIT}.
+`;
+    case 'why':
+      return `tideway why app/name lists what the node that is asked decided of late about a stream, newest first: which node
+was chosen for players and publishers, where the stream is pulled from, and why. The nodes that the newest decision was
+between are listed with their scores, lower ones being better, and those that could not be chosen with the reason.
+
+${ASKING}  --limit <n>
+      Decisions at most. Allowed: 1 to ${MOST_DECISIONS}. Default: ${DEFAULT_DECISIONS}.
 `;
   }
 }

@@ -4,7 +4,7 @@ import { TidewayError } from '../base/errors.ts';
 import { closest } from '../config/closest.ts';
 import { configKeys } from '../config/schema.ts';
 
-export type CommandName = 'start' | 'nodes' | 'streams';
+export type CommandName = 'start' | 'nodes' | 'streams' | 'why';
 
 /** How a running node is asked. */
 export interface AskOptions {
@@ -25,13 +25,25 @@ export type Invocation =
       readonly flags: Readonly<Record<string, string>>;
     }
   | { readonly run: 'nodes'; readonly ask: AskOptions }
-  | { readonly run: 'streams'; readonly ask: AskOptions; readonly limit: string | undefined };
+  | { readonly run: 'streams'; readonly ask: AskOptions; readonly limit: string | undefined }
+  | {
+      readonly run: 'why';
+      /** `app/name`, as it was typed. */
+      readonly stream: string;
+      readonly ask: AskOptions;
+      readonly limit: string | undefined;
+    };
 
 interface Command {
   /** Flags that it takes, without the dashes. */
   readonly flags: readonly string[];
-  /** @param flags those that were given; of a switch the value is '' */
-  readonly read: (flags: Readonly<Record<string, string>>) => Invocation;
+  /** The one thing that it wants besides flags, as its help writes it; undefined: nothing. */
+  readonly operand?: string;
+  /**
+   * @param flags those that were given; of a switch the value is ''
+   * @param operand '' for a command that takes none
+   */
+  readonly read: (flags: Readonly<Record<string, string>>, operand: string) => Invocation;
 }
 
 const COMMANDS: Readonly<Record<CommandName, Command>> = {
@@ -46,6 +58,11 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   streams: {
     flags: ['url', 'token', 'json', 'limit'],
     read: (flags) => ({ run: 'streams', ask: askOptions(flags), limit: flags.limit }),
+  },
+  why: {
+    flags: ['url', 'token', 'json', 'limit'],
+    operand: 'app/name',
+    read: (flags, stream) => ({ run: 'why', stream, ask: askOptions(flags), limit: flags.limit }),
   },
 };
 /** Whose help tells of a flag that nobody knows. */
@@ -91,8 +108,18 @@ export function parseInvocation(argv: readonly string[]): Invocation {
   if (name === undefined)
     throw usage('which command? "tideway start" runs a node, "tideway help" tells more');
   if (command === undefined) throw unknownCommand(name);
-  if (rest.length > 0) throw usage(`${command} takes flags only, not ${JSON.stringify(rest[0])}`);
-  return COMMANDS[command].read(flags);
+  return COMMANDS[command].read(flags, operandOf(command, rest));
+}
+
+function operandOf(command: CommandName, [given, ...more]: readonly string[]): string {
+  const { operand } = COMMANDS[command];
+  if (operand === undefined) {
+    if (given === undefined) return '';
+    throw usage(`${command} takes flags only, not ${JSON.stringify(given)}`);
+  }
+  if (given === undefined) throw usage(`${command} of what? "tideway ${command} ${operand}"`);
+  if (more.length === 0) return given;
+  throw usage(`${command} takes one ${operand}, not also ${JSON.stringify(more[0])}`);
 }
 
 function isCommand(name: string | undefined): name is CommandName {

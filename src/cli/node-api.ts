@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { TidewayError } from '../base/errors.ts';
 import type { NodesAnswer, StreamsAnswer } from '../http/cluster-api.ts';
+import type { DecisionsAnswer } from '../http/decisions-api.ts';
 
 export interface NodeApiOptions {
   /** Of a node's HTTP port; a path in front of the API's own is kept. */
@@ -96,6 +97,60 @@ const streamsAnswer = z.object({
   ),
 });
 
+const decisionsAnswer = z.object({
+  node: text,
+  asOf: z.iso.datetime(),
+  decisions: z.array(
+    z.object({
+      id: number,
+      time: z.iso.datetime(),
+      kind: z.enum(['play', 'publish', 'redirect', 'preload', 'reconnect', 'upstream']),
+      stream: z.nullable(text),
+      place: z.nullable(z.object({ region: text, zone: text })),
+      node: z.nullable(text),
+      why: text,
+      considered: z.array(
+        z.object({
+          node: text,
+          region: text,
+          score: number,
+          parts: z.object({
+            cpu: number,
+            memory: number,
+            bandwidth: number,
+            place: number,
+            link: number,
+            price: number,
+            stream: number,
+          }),
+          promised: z.object({ players: number, bytesPerS: number }),
+        }),
+      ),
+      filtered: z.array(
+        z.object({
+          reason: z.enum(['draining', 'version', 'door', 'cpu', 'memory', 'bandwidth', 'loop', 'players']),
+          count: number,
+          nodes: z.array(text),
+        }),
+      ),
+      parents: z.array(
+        z.object({
+          node: text,
+          total: number,
+          parts: z.object({
+            rtt: number,
+            hops: number,
+            loss: number,
+            busy: number,
+            price: number,
+            draining: number,
+          }),
+        }),
+      ),
+    }),
+  ),
+});
+
 const problem = z.object({ code: text, detail: text });
 
 /** @throws TidewayError `cli.unreachable`, `cli.refused`, `cli.not-tideway` */
@@ -109,6 +164,19 @@ export function askStreams(
 ): Promise<StreamsAnswer> {
   const query = options.limit === undefined ? '' : `?limit=${encodeURIComponent(options.limit)}`;
   return ask(`api/v1/streams${query}`, options, streamsAnswer);
+}
+
+/** @throws TidewayError as `askNodes` does */
+export function askDecisions({
+  stream,
+  limit,
+  ...options
+}: NodeApiOptions & {
+  readonly stream: string;
+  readonly limit: string | undefined;
+}): Promise<DecisionsAnswer> {
+  const query = new URLSearchParams({ stream, ...(limit !== undefined && { limit }) });
+  return ask(`api/v1/decisions?${query}`, options, decisionsAnswer);
 }
 
 async function ask<T>(path: string, { url, token }: NodeApiOptions, form: z.ZodType<T>): Promise<T> {

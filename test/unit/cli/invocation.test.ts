@@ -29,6 +29,15 @@ test('nodes and streams take where to ask, with what, and how to show it', () =>
   });
 });
 
+test('why takes a stream, and as many decisions as are wanted', () => {
+  const ask = { url: undefined, token: undefined, isJson: false };
+  expect(parse('why live/show')).toEqual({ run: 'why', stream: 'live/show', ask, limit: undefined });
+  expect(parse('--json why --limit 5 live/show')).toEqual({
+    ...{ run: 'why', stream: 'live/show', limit: '5' },
+    ask: { ...ask, isJson: true },
+  });
+});
+
 test.each([
   ['--help', 'tideway'],
   ['-h', 'tideway'],
@@ -38,6 +47,8 @@ test.each([
   ['help nonsense', 'tideway'],
   ['help nodes', 'nodes'],
   ['streams --help', 'streams'],
+  ['help why', 'why'],
+  ['why --help', 'why'],
 ])('"%s" helps with %s', (line, about) => {
   expect(parse(line)).toEqual({ run: 'help', about });
 });
@@ -62,6 +73,8 @@ test.each([
   ['nodes --rtmp.port 5', 'no such flag: --rtmp.port; "tideway nodes --help" lists all'],
   ['streams --limt 5', 'no such flag: --limt; did you mean --limit?'],
   ['streams live/show', 'streams takes flags only, not "live/show"'],
+  ['why', 'why of what? "tideway why app/name"'],
+  ['why live/a live/b', 'why takes one app/name, not also "live/b"'],
   ['streams --json=yes', '--json takes no value'],
   ['streams --url 10.0.0.2:8080', '--url wants the address of a node, like http://127.0.0.1:8080'],
   ['streams --url http://', '--url wants the address of a node, like http://127.0.0.1:8080'],
