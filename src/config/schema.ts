@@ -82,7 +82,7 @@ export const configSchema = z.strictObject({
     tags: optional(tags, 'none', 'Words that nodes are told apart by, as the cluster is told.'),
     capacityMbps: optional(
       count,
-      'the speed of the network interface, else the most that was ever sent',
+      'the speed of the network interface, else at least 1 Gbit/s and twice the most that was ever sent',
       'What this node may send, in Mbit/s: 1 Mbit/s is 125,000 bytes a second.',
     ),
   }),

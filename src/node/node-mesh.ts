@@ -126,6 +126,15 @@ export class NodeMesh implements MeshFacts {
     return this.#links.port;
   }
 
+  /** Bytes of all links ever. */
+  get bytesIn(): number {
+    return this.#links.bytesIn;
+  }
+
+  get bytesOut(): number {
+    return this.#links.bytesOut;
+  }
+
   /** @throws TidewayError `listen.busy`, `listen.failed` */
   async start(): Promise<void> {
     const { member } = this.#needs;

@@ -3,15 +3,18 @@ import type { HttpServer } from '../http/server.ts';
 import { type CodeCounter, counter, gauge, type MetricFamily, metricsText } from '../observe/metrics.ts';
 import type { RtmpServer } from '../rtmp/server.ts';
 import { type ClusterSources, clusterMetrics } from './cluster-metrics.ts';
+import { type LoadSource, loadMetrics } from './load-metrics.ts';
 import { type MediaSources, mediaMetrics } from './media-metrics.ts';
 import type { Publishing } from './publishing.ts';
 
 export interface MetricSources extends MediaSources {
   readonly version: string;
   readonly rtmp: Pick<RtmpServer, 'connections' | 'accepted' | 'turnedAway' | 'bytesIn' | 'bytesOut'>;
-  readonly http: Pick<HttpServer, 'connections' | 'droppedConnections' | 'requests' | 'bytesOut'> | undefined;
+  readonly http:
+    | Pick<HttpServer, 'connections' | 'droppedConnections' | 'requests' | 'bytesIn' | 'bytesOut'>
+    | undefined;
   readonly publishing: Pick<Publishing, 'opened' | 'claims' | 'standbys'>;
-  readonly member: Omit<ClusterSources, 'claims'>;
+  readonly member: Omit<ClusterSources, 'claims'> & { readonly load: LoadSource };
   /** Of the mesh; none for a node alone. */
   readonly mesh: readonly MetricFamily[];
   readonly routing: readonly MetricFamily[];
@@ -41,7 +44,9 @@ export function nodeMetrics(sources: MetricSources): string {
     counter('tideway_rtmp_received_bytes_total', 'Bytes received by RTMP.', rtmp.bytesIn),
     counter('tideway_rtmp_sent_bytes_total', 'Bytes sent by RTMP.', rtmp.bytesOut),
     counter('tideway_http_requests_total', 'Requests taken.', http?.requests ?? 0),
+    counter('tideway_http_received_bytes_total', 'Bytes received by HTTP.', http?.bytesIn ?? 0),
     counter('tideway_http_sent_bytes_total', 'Bytes sent by HTTP, media included.', http?.bytesOut ?? 0),
+    ...loadMetrics(sources.member.load),
     ...mediaMetrics({ directory, budget }),
     counter('tideway_publications_total', 'Publications opened.', publishing.opened),
     gauge('tideway_standbys', 'Publishers that stand by.', publishing.standbys.count),

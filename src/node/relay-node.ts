@@ -17,9 +17,10 @@ import type { Route } from '../http/route.ts';
 import { type RouteApiNeeds, routeRoutes, routeUpgrade } from '../http/route-api.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
+import { Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
-import { usableMemoryBytes } from '../observe/load-probe.ts';
+import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
@@ -102,6 +103,7 @@ export class RelayNode {
       ...{ clock, log, version: version() },
       ports: () => this.addresses,
       counts: () => this.#counts(),
+      traffic: () => this.#traffic(),
       isStopping: () => this.#stopByMs !== undefined,
       renewClaimsWithin: (ms) => this.#publishing.claims.renewAllWithin(ms),
       taken: failed,
@@ -221,9 +223,20 @@ export class RelayNode {
 
   #counts() {
     let players = 0;
-    for (const { playerCount } of this.#directory.streams) players += playerCount;
-    const sentBytes = this.#rtmp.bytesOut + (this.#http?.bytesOut ?? 0);
-    return { players, streams: this.#directory.streamCount, sentBytes };
+    let publishers = 0;
+    for (const { playerCount, state } of this.#directory.streams) {
+      players += playerCount;
+      if (state.at === 'live' && state.source instanceof Publication) publishers += 1;
+    }
+    return { players, publishers, streams: this.#directory.streamCount };
+  }
+
+  #traffic(): Traffic {
+    const parts = [this.#rtmp, this.#http, this.#mesh];
+    return {
+      sentBytes: parts.reduce((sum, part) => sum + (part?.bytesOut ?? 0), 0),
+      receivedBytes: parts.reduce((sum, part) => sum + (part?.bytesIn ?? 0), 0),
+    };
   }
 
   #buildRtmp(): RtmpServer {
