@@ -15,6 +15,10 @@ const STATUS: Readonly<Record<string, number>> = {
   'http.internal': 500,
   'stream-key.invalid': 400,
   'stream-key.reserved': 400,
+  'http.body-timeout': 408,
+  'http.body-too-large': 413,
+  'http.media-type': 415,
+  'api.body': 400,
   'api.limit': 400,
   'api.loopback-only': 403,
   'api.token': 401,
@@ -25,6 +29,8 @@ const STATUS: Readonly<Record<string, number>> = {
   'publish.idle': 408,
 };
 const UNAVAILABLE = 503;
+/** When who is refused may ask again, s: who comes through a balancer finds another node by then. */
+const RETRY_AFTER_S: Readonly<Record<string, number>> = { 'node.draining': 5, 'node.drained': 5 };
 
 /** How long what a refused client still sends is read and thrown away, so that it gets to read why. */
 const LINGER_MS = 1000;
@@ -79,6 +85,7 @@ export function refuse(
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
+    ...retryAfter(problem),
   });
   if (request.complete) {
     response.end(body);
@@ -111,6 +118,7 @@ export function refuseSocket(socket: Socket, error: TidewayError): void {
     'Access-Control-Allow-Origin: *',
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...Object.entries(retryAfter(problem)).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
@@ -118,6 +126,11 @@ export function refuseSocket(socket: Socket, error: TidewayError): void {
 function problemOf(error: TidewayError): Problem {
   const status = STATUS[error.code] ?? (error instanceof WireError ? 400 : UNAVAILABLE);
   return { status, code: error.code, detail: error.message };
+}
+
+function retryAfter({ code }: Problem): Readonly<Record<string, number>> {
+  const seconds = RETRY_AFTER_S[code];
+  return seconds === undefined ? {} : { 'Retry-After': seconds };
 }
 
 function problemText(problem: Problem): string {
