@@ -1,6 +1,7 @@
 // What `tideway help` prints, made from the configuration schema.
 import { type ConfigKey, configKeys, defaultText } from '../config/schema.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from '../http/cluster-api.ts';
+import { DEFAULT_DEADLINE_S, MAX_DEADLINE_S } from '../http/node-control-api.ts';
 import type { CommandName } from './invocation.ts';
 
 /** `tideway help` and `tideway --help`. */
@@ -11,6 +12,7 @@ Usage
   tideway help start                                      every key, with its default
   tideway nodes                                           the nodes of the cluster
   tideway streams                                         the streams: who is origin, who pulls from whom
+  tideway drain                                           empties a node, before it is stopped
   tideway --version
 
 Examples
@@ -51,6 +53,17 @@ node that it pulls from. Players are those of the node that is asked.
 
 ${ASKING}  --limit <n>
       Streams at most. Allowed: 1 to ${MAX_LIMIT}. Default: ${DEFAULT_LIMIT}.
+`;
+    case 'drain':
+      return `tideway drain empties a node: it takes no new publishers and players, nodes that pull from it go elsewhere, and
+players go on until they leave, or the deadline ends them. The node runs on until it is stopped, or this is undone.
+
+${ASKING}  --deadline <seconds>
+      Players and publishers that are left then are ended. Allowed: 0 to ${MAX_DEADLINE_S}. Default: ${DEFAULT_DEADLINE_S}.
+  --undo
+      The node serves again, also after the deadline.
+  --wait
+      Returns once nobody is left, or the deadline has passed; says on standard error who is left.
 `;
   }
 }

@@ -23,7 +23,8 @@ export interface MemberNeeds {
   /** Where the doors listen now. */
   readonly ports: () => DoorPorts;
   readonly counts: () => { readonly players: number; readonly streams: number; readonly sentBytes: number };
-  readonly isStopping: () => boolean;
+  /** It takes nobody new, as it is emptied or stops. */
+  readonly isDraining: () => boolean;
   /** Renew all claims within so many ms. */
   readonly renewClaimsWithin: (ms: number) => void;
   /** Another process has this node's id: stop. */
@@ -157,7 +158,7 @@ export class Member {
       tags: this.#config.node.tags ?? [],
       rtmpInternal: this.#config.rtmp.advertiseInternal ?? '',
       httpInternal: this.#config.http.advertiseInternal ?? '',
-      draining: this.#needs.isStopping(),
+      draining: this.#needs.isDraining(),
       load: {
         ...{ ...this.#load.read(), loopBusy: 0, receivedBytesPerS: 0, capacityBytesPerS: 0 },
         ...{ players, publishers: 0, streams },

@@ -12,15 +12,18 @@ import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
 import { loadAssets } from '../http/assets.ts';
 import { clusterRoutes } from '../http/cluster-api.ts';
+import { type DrainControl, drainRoute } from '../http/node-control-api.ts';
 import type { Route } from '../http/route.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
+import type { OpenPublication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import { usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
+import { Drain } from './drain.ts';
 import { Closer } from './lifecycle.ts';
 import { Member } from './member.ts';
 import { watchMemory } from './memory-watch.ts';
@@ -66,6 +69,7 @@ export class RelayNode {
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #rtmp: RtmpServer;
+  readonly #drain: Drain;
   #http: HttpServer | undefined;
   #running: Closer | undefined;
   #stopByMs: number | undefined;
@@ -91,7 +95,7 @@ export class RelayNode {
       ...{ clock, log, version: version() },
       ports: () => this.addresses,
       counts: () => this.#counts(),
-      isStopping: () => this.#stopByMs !== undefined,
+      isDraining: () => this.#stopByMs !== undefined || this.#drain.notReady !== undefined,
       renewClaimsWithin: (ms) => this.#publishing.claims.renewAllWithin(ms),
       taken: failed,
       peersRegistryWallMs: () => this.#mesh?.peersRegistryWallMs(),
@@ -122,6 +126,7 @@ export class RelayNode {
       mesh: this.#mesh ?? NO_MESH,
     });
     this.#rtmp = this.#buildRtmp();
+    this.#drain = this.#buildDrain();
   }
 
   /** The ports that it listens on; 0 for a door that is not open. */
@@ -161,6 +166,7 @@ export class RelayNode {
       shed: () => this.#directory.shed(),
     });
     opened.add(() => watch.cancel());
+    opened.add(() => this.#drain.stop());
     this.#running = opened.move();
     this.#notReady = undefined;
     this.#member.tell();
@@ -169,6 +175,14 @@ export class RelayNode {
       const hint = 'anybody who reaches this node may publish: set publish.secret, or host to 127.0.0.1';
       this.#log.warn({ host: this.#config.host, hint }, 'node.open-to-publish');
     }
+  }
+
+  /**
+   * Takes nobody new, lets players go on and sends the rest elsewhere, before it is stopped: resolves once nobody is left,
+   * at the latest after `shutdown.drainSeconds`, with whose end it ends who is left.
+   */
+  drain(): Promise<void> {
+    return this.#drain.finish(this.#config.shutdown.drainSeconds * 1000);
   }
 
   /** Takes nobody any more, ends publishers and players, closes. Done within `shutdown.graceMs`; calm when repeated. */
@@ -202,8 +216,7 @@ export class RelayNode {
       {
         clock: this.#clock,
         log: this.#log,
-        openPublication: (request) => this.#publishing.open(request),
-        openStream: (request) => this.#directory.open(request),
+        ...{ openPublication: this.#openPublication, openStream: this.#openStream },
         counters: this.#countersOf('rtmp'),
         budget: this.#budget,
       },
@@ -213,18 +226,19 @@ export class RelayNode {
   async #buildHttp(): Promise<HttpServer> {
     const { host, http, publish, watch } = this.#config;
     const clock = this.#clock;
-    const openStream: OpenStream = (request) => this.#directory.open(request);
+    const openStream = this.#openStream;
     const routes: Route[] = [
       ...healthRoutes({
-        notReady: () => this.#notReady ?? this.#member.notReady,
+        notReady: () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady,
         trouble: () => this.#member.trouble,
         metricsText: () => this.#metricsText(),
       }),
       ...clusterRoutes({ token: this.#config.api.token }, this.#summaries),
+      drainRoute({ token: this.#config.api.token }, { clock, drain: this.#drainControl() }),
       new FlvPlayRoute({ clock, openStream, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
-        { clock, budget: this.#budget, openPublication: (request) => this.#publishing.open(request) },
+        { clock, budget: this.#budget, openPublication: this.#openPublication },
       ),
     ];
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
@@ -240,6 +254,56 @@ export class RelayNode {
       guardsPublish: this.#authorizer.guardsPublish,
     });
   }
+
+  #buildDrain(): Drain {
+    return new Drain({
+      ...{ clock: this.#clock, log: this.#log },
+      left: () => ({
+        players: this.#counts().players,
+        publishers: this.#publishing.publisherCount,
+        children: this.#mesh?.childCount ?? 0,
+      }),
+      begun: (why, deadlineMs) => {
+        this.#member.tell();
+        this.#directory.turnAway(why);
+        this.#publishing.dismiss(why);
+        this.#rtmp.sendElsewhere(why);
+        this.#mesh?.drain(deadlineMs);
+      },
+      ended: (why) => {
+        this.#directory.endPlayers(why);
+        this.#publishing.endPublishers(why);
+      },
+      undone: () => {
+        this.#mesh?.undoDrain();
+        this.#member.tell();
+      },
+    });
+  }
+
+  #drainControl(): DrainControl {
+    return {
+      state: () => {
+        const { sinceWallMs, deadlineMs = null, ...summary } = this.#drain.summary;
+        const since = sinceWallMs === undefined ? null : new Date(sinceWallMs).toISOString();
+        return { node: this.#config.node.id, ...summary, since, deadlineMs };
+      },
+      begin: (deadlineMs) => this.#drain.begin(deadlineMs),
+      undo: () => this.#drain.undo(),
+    };
+  }
+
+  /** What the doors ask for a player. */
+  readonly #openStream: OpenStream = async (request) => {
+    this.#drain.check();
+    return this.#directory.open(request);
+  };
+
+  /** What the doors ask for a publisher. */
+  readonly #openPublication: OpenPublication = async (request) => {
+    this.#drain.check();
+    return this.#publishing.open(request);
+  };
 
   /** A node of a cluster has one. */
   #buildMesh(): NodeMesh | undefined {
@@ -277,6 +341,7 @@ export class RelayNode {
       rtmp: this.#rtmp,
       http: this.#http,
       directory: this.#directory,
+      drain: this.#drain.summary,
       publishing: this.#publishing,
       member: this.#member,
       mesh: this.#mesh?.metrics() ?? [],

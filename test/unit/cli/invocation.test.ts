@@ -29,6 +29,17 @@ test('nodes and streams take where to ask, with what, and how to show it', () =>
   });
 });
 
+test('drain takes a deadline, and is undone by name', () => {
+  const ask = { url: undefined, token: undefined, isJson: false };
+  const begin = { is: 'begin', deadlineSeconds: undefined, waits: false };
+  expect(parse('drain')).toEqual({ run: 'drain', ask, order: begin });
+  expect(parse('drain --deadline 600 --wait')).toEqual({
+    ...{ run: 'drain', ask },
+    order: { is: 'begin', deadlineSeconds: 600, waits: true },
+  });
+  expect(parse('drain --undo')).toEqual({ run: 'drain', ask, order: { is: 'undo' } });
+});
+
 test.each([
   ['--help', 'tideway'],
   ['-h', 'tideway'],
@@ -64,6 +75,10 @@ test.each([
   ['streams live/show', 'streams takes flags only, not "live/show"'],
   ['streams --json=yes', '--json takes no value'],
   ['streams --url 10.0.0.2:8080', '--url wants the address of a node, like http://127.0.0.1:8080'],
+  ['drain --undo --wait', '--undo goes with neither --wait nor --deadline'],
+  ['drain --undo --deadline 5', '--undo goes with neither --wait nor --deadline'],
+  ['drain --deadline soon', '--deadline wants a whole number of seconds, like 600'],
+  ['drain --deadline -5', '--deadline wants a whole number of seconds, like 600'],
   ['streams --url http://', '--url wants the address of a node, like http://127.0.0.1:8080'],
 ])('"%s" is refused in one line', (line, message) => {
   expect(() => parse(line)).toThrow(TidewayError);
