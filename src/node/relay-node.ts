@@ -261,6 +261,7 @@ export class RelayNode {
         log: this.#log,
         ...{ openPublication: this.#openPublication, openStream: this.#openStream },
         sendOn: this.#redirects.of,
+        elsewhere: (key) => this.#routing.reconnectTo(key),
         counters: this.#countersOf('rtmp'),
         budget: this.#budget,
       },

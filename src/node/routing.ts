@@ -104,7 +104,7 @@ export class NodeRouting implements RouteNeeds {
     return to;
   }
 
-  /** Where a publisher of this node had better go, as the `tcUrl` of its next connection. */
+  /** "host:port" of the node where a publisher of this one had better go on; undefined: no node is left. */
   reconnectTo(key: StreamKey): string | undefined {
     const { node } = this.router.route({
       ...this.#ask(
@@ -113,9 +113,7 @@ export class NodeRouting implements RouteNeeds {
       ),
       except: new Set([this.#self]),
     });
-    const address = node === undefined ? undefined : this.#records.get(node)?.rtmp;
-    const [app] = key.split('/');
-    return address && `rtmp://${address}/${app}`;
+    return node === undefined ? undefined : this.#records.get(node)?.rtmp;
   }
 
   /** A node that is to have a stream ready. */

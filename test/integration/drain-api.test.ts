@@ -137,7 +137,7 @@ test('an encoder that can be asked to connect again is asked, at once and at the
   expect(await able.status()).toBe('NetConnection.Connect.ReconnectRequest');
   expect(await able.status()).toBe('NetStream.Unpublish.Success');
   expect(await old.status()).toBe('NetStream.Unpublish.Success');
-  expect(await (await get('/metrics')).text()).toContain('tideway_reconnect_requests_total 2\n');
+  expect(await (await get('/metrics')).text()).toContain('tideway_reconnect_requests_total 4\n');
 });
 
 interface Refusal {
