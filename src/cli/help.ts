@@ -2,6 +2,7 @@
 import { type ConfigKey, configKeys, defaultText } from '../config/schema.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from '../http/cluster-api.ts';
 import { DEFAULT_DECISIONS, MOST_DECISIONS } from '../http/decisions-api.ts';
+import { DEFAULT_DEADLINE_S, MAX_DEADLINE_S } from '../http/node-control-api.ts';
 import type { CommandName } from './invocation.ts';
 
 /** `tideway help` and `tideway --help`. */
@@ -13,6 +14,7 @@ Usage
   tideway nodes                                           the nodes of the cluster
   tideway streams                                         the streams: who is origin, who pulls from whom
   tideway why app/name                                    why nodes were chosen for a stream
+  tideway drain                                           empties a node, before it is stopped
   tideway --version
 
 Examples
@@ -61,6 +63,17 @@ between are listed with their scores, lower ones being better, and those that co
 
 ${ASKING}  --limit <n>
       Decisions at most. Allowed: 1 to ${MOST_DECISIONS}. Default: ${DEFAULT_DECISIONS}.
+`;
+    case 'drain':
+      return `tideway drain empties a node: it takes no new publishers and players, nodes that pull from it go elsewhere, and
+players go on until they leave, or the deadline ends them. The node runs on until it is stopped, or this is undone.
+
+${ASKING}  --deadline <seconds>
+      Players and publishers that are left then are ended. Allowed: 0 to ${MAX_DEADLINE_S}. Default: ${DEFAULT_DEADLINE_S}.
+  --undo
+      The node serves again, also after the deadline.
+  --wait
+      Returns once nobody is left, or the deadline has passed; says on standard error who is left.
 `;
   }
 }

@@ -4,7 +4,7 @@ import { TidewayError } from '../base/errors.ts';
 import { closest } from '../config/closest.ts';
 import { configKeys } from '../config/schema.ts';
 
-export type CommandName = 'start' | 'nodes' | 'streams' | 'why';
+export type CommandName = 'start' | 'nodes' | 'streams' | 'why' | 'drain';
 
 /** How a running node is asked. */
 export interface AskOptions {
@@ -14,6 +14,11 @@ export interface AskOptions {
   /** The node's own answer instead of a table. */
   readonly isJson: boolean;
 }
+
+/** What is asked of the node, and whether its end is waited for. */
+export type DrainOrder =
+  | { readonly is: 'begin'; readonly deadlineSeconds: number | undefined; readonly waits: boolean }
+  | { readonly is: 'undo' };
 
 export type Invocation =
   | { readonly run: 'help'; readonly about: 'tideway' | CommandName }
@@ -32,7 +37,8 @@ export type Invocation =
       readonly stream: string;
       readonly ask: AskOptions;
       readonly limit: string | undefined;
-    };
+    }
+  | { readonly run: 'drain'; readonly ask: AskOptions; readonly order: DrainOrder };
 
 interface Command {
   /** Flags that it takes, without the dashes. */
@@ -64,10 +70,14 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
     operand: 'app/name',
     read: (flags, stream) => ({ run: 'why', stream, ask: askOptions(flags), limit: flags.limit }),
   },
+  drain: {
+    flags: ['url', 'token', 'json', 'deadline', 'undo', 'wait'],
+    read: (flags) => ({ run: 'drain', ask: askOptions(flags), order: drainOrder(flags) }),
+  },
 };
 /** Whose help tells of a flag that nobody knows. */
 const DEFAULT_COMMAND: CommandName = 'start';
-const SWITCHES: readonly string[] = ['help', 'version', 'json'];
+const SWITCHES: readonly string[] = ['help', 'version', 'json', 'undo', 'wait'];
 const SHORT: Readonly<Record<string, string>> = { help: 'h', version: 'v', config: 'c' };
 
 const OPTIONS = Object.fromEntries(
@@ -147,6 +157,18 @@ function askOptions({ url, token, json }: Readonly<Record<string, string>>): Ask
     throw usage('--url wants the address of a node, like http://127.0.0.1:8080');
   }
   return { url, token, isJson: json !== undefined };
+}
+
+function drainOrder({ deadline, undo, wait }: Readonly<Record<string, string>>): DrainOrder {
+  const waits = wait !== undefined;
+  if (undo !== undefined) {
+    if (waits || deadline !== undefined) throw usage('--undo goes with neither --wait nor --deadline');
+    return { is: 'undo' };
+  }
+  if (deadline !== undefined && !/^\d{1,9}$/.test(deadline)) {
+    throw usage('--deadline wants a whole number of seconds, like 600');
+  }
+  return { is: 'begin', deadlineSeconds: deadline === undefined ? undefined : Number(deadline), waits };
 }
 
 function isHttpUrl(text: string): boolean {

@@ -4,6 +4,8 @@ import { z } from 'zod';
 import { TidewayError } from '../base/errors.ts';
 import type { NodesAnswer, StreamsAnswer } from '../http/cluster-api.ts';
 import type { DecisionsAnswer } from '../http/decisions-api.ts';
+import type { DrainAnswer } from '../http/node-control-api.ts';
+import type { DrainOrder } from './invocation.ts';
 
 export interface NodeApiOptions {
   /** Of a node's HTTP port; a path in front of the API's own is kept. */
@@ -151,6 +153,16 @@ const decisionsAnswer = z.object({
   ),
 });
 
+const drainAnswer = z.object({
+  node: text,
+  state: z.enum(['serving', 'draining', 'drained']),
+  since: z.nullable(z.iso.datetime()),
+  deadlineMs: z.nullable(number),
+  players: number,
+  publishers: number,
+  children: number,
+});
+
 const problem = z.object({ code: text, detail: text });
 
 /** @throws TidewayError `cli.unreachable`, `cli.refused`, `cli.not-tideway` */
@@ -179,11 +191,50 @@ export function askDecisions({
   return ask(`api/v1/decisions?${query}`, options, decisionsAnswer);
 }
 
-async function ask<T>(path: string, { url, token }: NodeApiOptions, form: z.ZodType<T>): Promise<T> {
+/**
+ * Begins a drain, undoes it, or looks how far it is.
+ * @throws TidewayError as `askNodes` does
+ */
+export function askDrain(options: NodeApiOptions, order: DrainOrder | { is: 'look' }): Promise<DrainAnswer> {
+  return ask('api/v1/node/drain', options, drainAnswer, requestOf(order));
+}
+
+function requestOf(order: DrainOrder | { is: 'look' }): NodeRequest {
+  switch (order.is) {
+    case 'look':
+      return GET;
+    case 'undo':
+      return { method: 'DELETE' };
+    case 'begin': {
+      const { deadlineSeconds } = order;
+      return { method: 'POST', body: deadlineSeconds === undefined ? {} : { deadlineSeconds } };
+    }
+  }
+}
+
+/** What is sent beside the path. */
+interface NodeRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Sent as JSON. */
+  readonly body?: unknown;
+}
+
+const GET: NodeRequest = { method: 'GET' };
+
+async function ask<T>(
+  path: string,
+  { url, token }: NodeApiOptions,
+  form: z.ZodType<T>,
+  { method, body }: NodeRequest = GET,
+): Promise<T> {
   const base = new URL(url);
   if (!base.pathname.endsWith('/')) base.pathname += '/';
-  const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
-  const answered = await fetchText(new URL(path, base), headers);
+  const headers = {
+    ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+    ...(body !== undefined && { 'Content-Type': 'application/json' }),
+  };
+  const content = body === undefined ? null : JSON.stringify(body);
+  const answered = await fetchText(new URL(path, base), { method, headers, body: content });
   const document = parseJson(answered.text);
   if (answered.status !== 200) throw refusalOf(answered.status, document, url);
   const read = form.safeParse(document);
@@ -193,11 +244,15 @@ async function ask<T>(path: string, { url, token }: NodeApiOptions, form: z.ZodT
 
 async function fetchText(
   url: URL,
-  headers: Readonly<Record<string, string>>,
+  request: { method: string; headers: Record<string, string>; body: string | null },
 ): Promise<{ readonly status: number; readonly text: string }> {
   try {
     // A token goes to who was named, and not on to where that points.
-    const answer = await fetch(url, { headers, redirect: 'manual', signal: AbortSignal.timeout(WITHIN_MS) });
+    const answer = await fetch(url, {
+      ...request,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(WITHIN_MS),
+    });
     return { status: answer.status, text: await answer.text() };
   } catch (cause) {
     throw new TidewayError('cli.unreachable', `${url.origin}: ${failureText(cause)}`, {}, { cause });

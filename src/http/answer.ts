@@ -21,6 +21,10 @@ const STATUS: Readonly<Record<string, number>> = {
   'route.repeated': 400,
   'route.session': 400,
   'route.stream': 400,
+  'http.body-timeout': 408,
+  'http.body-too-large': 413,
+  'http.media-type': 415,
+  'api.body': 400,
   'api.limit': 400,
   'api.loopback-only': 403,
   'api.token': 401,
@@ -32,7 +36,13 @@ const STATUS: Readonly<Record<string, number>> = {
 };
 const UNAVAILABLE = 503;
 /** When who is refused may ask again, s. */
-const RETRY_AFTER_S: Readonly<Record<string, number>> = { 'route.no-node': 2, 'play.too-many-players': 5 };
+const RETRY_AFTER_S: Readonly<Record<string, number>> = {
+  'route.no-node': 2,
+  'play.too-many-players': 5,
+  // Who comes through a balancer finds another node by then.
+  'node.draining': 5,
+  'node.drained': 5,
+};
 
 /** How long what a refused client still sends is read and thrown away, so that it gets to read why. */
 const LINGER_MS = 1000;

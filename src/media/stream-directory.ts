@@ -20,7 +20,7 @@ export interface PlayRequest {
 /**
  * The stream of a key; one that is not there is waited for.
  * @throws TidewayError `play.no-memory`, `play.too-many-players`, `play.not-found`, `play.too-many-waiting`, `play.gone`,
- *   `node.stopping`
+ *   `node.draining`, `node.stopping`
  */
 export type OpenStream = (request: PlayRequest) => Promise<Stream>;
 
@@ -145,12 +145,22 @@ export class StreamDirectory {
     return stream;
   }
 
+  /** Refuses those who wait for a stream. */
+  turnAway(why: Reason): void {
+    const refusal = new TidewayError(why.code, why.message);
+    for (const key of [...this.#waiting.keys()]) this.#answer(key, refusal);
+  }
+
+  /** Ends the players of every stream; the streams go on. */
+  endPlayers(why: Reason): void {
+    for (const stream of [...this.#streams.values()]) stream.endPlayers(why);
+  }
+
   /** Ends every stream and every wait; from now on nothing is opened. */
   stop(why: Reason): void {
-    const stopped = new TidewayError(why.code, why.message);
-    this.#stopped = stopped;
+    this.#stopped = new TidewayError(why.code, why.message);
     for (const stream of [...this.#streams.values()]) stream.end(why);
-    for (const key of [...this.#waiting.keys()]) this.#answer(key, stopped);
+    this.turnAway(why);
   }
 
   readonly #changed = (stream: Stream): void => {

@@ -25,7 +25,8 @@ export interface MemberNeeds {
   readonly counts: () => { readonly players: number; readonly publishers: number; readonly streams: number };
   /** Of all doors and links; costs a look at each connection. */
   readonly traffic: () => Traffic;
-  readonly isStopping: () => boolean;
+  /** It takes nobody new, as it is emptied or stops. */
+  readonly isDraining: () => boolean;
   /** Renew all claims within so many ms. */
   readonly renewClaimsWithin: (ms: number) => void;
   /** Another process has this node's id: stop. */
@@ -159,7 +160,7 @@ export class Member {
       tags: this.#config.node.tags ?? [],
       rtmpInternal: this.#config.rtmp.advertiseInternal ?? '',
       httpInternal: this.#config.http.advertiseInternal ?? '',
-      draining: this.#needs.isStopping(),
+      draining: this.#needs.isDraining(),
       load: { ...this.load.read(), ...this.#needs.counts() },
       rttMs: {},
     };

@@ -156,6 +156,20 @@ export class NodeMesh implements MeshFacts {
     }
   }
 
+  /** Sends those elsewhere that this node feeds what it relays; streams of its own publishers stay to be had. */
+  drain(withinMs: number): void {
+    this.#downstreams.drain(withinMs);
+  }
+
+  undoDrain(): void {
+    this.#downstreams.undoDrain();
+  }
+
+  /** Streams that other nodes pull from this one. */
+  get childCount(): number {
+    return this.#downstreams.count;
+  }
+
   /** Ends what it pulls, closes all links. Calm when repeated. */
   async stop(why: Reason): Promise<void> {
     this.#unsubscribe();

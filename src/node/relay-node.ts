@@ -13,11 +13,12 @@ import { healthRoutes, watchRoutes } from '../http/api.ts';
 import { loadAssets } from '../http/assets.ts';
 import { clusterRoutes } from '../http/cluster-api.ts';
 import { decisionsRoute } from '../http/decisions-api.ts';
+import { type DrainControl, drainRoute } from '../http/node-control-api.ts';
 import type { Route } from '../http/route.ts';
 import { type RouteApiNeeds, routeRoutes, routeUpgrade } from '../http/route-api.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
-import { Publication } from '../media/publication.ts';
+import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
@@ -25,6 +26,7 @@ import { CodeCounter } from '../observe/metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
+import { Drain } from './drain.ts';
 import { Closer } from './lifecycle.ts';
 import { Member } from './member.ts';
 import { watchMemory } from './memory-watch.ts';
@@ -78,6 +80,7 @@ export class RelayNode {
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #rtmp: RtmpServer;
+  readonly #drain: Drain;
   #http: HttpServer | undefined;
   #running: Closer | undefined;
   #stopByMs: number | undefined;
@@ -104,7 +107,7 @@ export class RelayNode {
       ports: () => this.addresses,
       counts: () => this.#counts(),
       traffic: () => this.#traffic(),
-      isStopping: () => this.#stopByMs !== undefined,
+      isDraining: () => this.#stopByMs !== undefined || this.#drain.notReady !== undefined,
       renewClaimsWithin: (ms) => this.#publishing.claims.renewAllWithin(ms),
       taken: failed,
       peersRegistryWallMs: () => this.#mesh?.peersRegistryWallMs(),
@@ -153,6 +156,7 @@ export class RelayNode {
       mesh: this.#mesh ?? NO_MESH,
     });
     this.#rtmp = this.#buildRtmp();
+    this.#drain = this.#buildDrain();
   }
 
   /** The ports that it listens on; 0 for a door that is not open. */
@@ -194,6 +198,7 @@ export class RelayNode {
       shed: () => this.#directory.shed(),
     });
     opened.add(() => watch.cancel());
+    opened.add(() => this.#drain.stop());
     this.#running = opened.move();
     this.#notReady = undefined;
     this.#member.tell();
@@ -202,6 +207,14 @@ export class RelayNode {
       const hint = 'anybody who reaches this node may publish: set publish.secret, or host to 127.0.0.1';
       this.#log.warn({ host: this.#config.host, hint }, 'node.open-to-publish');
     }
+  }
+
+  /**
+   * Takes nobody new, lets players go on and sends the rest elsewhere, before it is stopped: resolves once nobody is left,
+   * at the latest after `shutdown.drainSeconds`, with whose end it ends who is left.
+   */
+  drain(): Promise<void> {
+    return this.#drain.finish(this.#config.shutdown.drainSeconds * 1000);
   }
 
   /** Takes nobody any more, ends publishers and players, closes. Done within `shutdown.graceMs`; calm when repeated. */
@@ -246,8 +259,7 @@ export class RelayNode {
       {
         clock: this.#clock,
         log: this.#log,
-        openPublication: (request) => this.#publishing.open(request),
-        openStream: (request) => this.#directory.open(request),
+        ...{ openPublication: this.#openPublication, openStream: this.#openStream },
         sendOn: this.#redirects.of,
         counters: this.#countersOf('rtmp'),
         budget: this.#budget,
@@ -259,7 +271,7 @@ export class RelayNode {
     const { node, host, http, publish, watch } = this.#config;
     const access = { token: this.#config.api.token };
     const clock = this.#clock;
-    const openStream: OpenStream = (request) => this.#directory.open(request);
+    const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
     const routing: RouteApiNeeds = {
       ...{ places: this.#places, sent: this.#redirects.sent },
@@ -267,17 +279,18 @@ export class RelayNode {
     };
     const routes: Route[] = [
       ...healthRoutes({
-        notReady: () => this.#notReady ?? this.#member.notReady,
+        notReady: () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady,
         trouble: () => this.#member.trouble,
         metricsText: () => this.#metricsText(),
       }),
       ...clusterRoutes(access, this.#summaries),
       ...routeRoutes(access, routing),
+      drainRoute(access, { clock, drain: this.#drainControl() }),
       decisionsRoute(access, { node: node.id, clock, decisions: this.#routing.decisions }),
       new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
-        { clock, budget: this.#budget, openPublication: (request) => this.#publishing.open(request) },
+        { clock, budget: this.#budget, openPublication: this.#openPublication },
       ),
     ];
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
@@ -293,6 +306,56 @@ export class RelayNode {
       guardsPublish: this.#authorizer.guardsPublish,
     });
   }
+
+  #buildDrain(): Drain {
+    return new Drain({
+      ...{ clock: this.#clock, log: this.#log },
+      left: () => ({
+        players: this.#counts().players,
+        publishers: this.#publishing.publisherCount,
+        children: this.#mesh?.childCount ?? 0,
+      }),
+      begun: (why, deadlineMs) => {
+        this.#member.tell();
+        this.#directory.turnAway(why);
+        this.#publishing.dismiss(why);
+        this.#rtmp.sendElsewhere(why);
+        this.#mesh?.drain(deadlineMs);
+      },
+      ended: (why) => {
+        this.#directory.endPlayers(why);
+        this.#publishing.endPublishers(why);
+      },
+      undone: () => {
+        this.#mesh?.undoDrain();
+        this.#member.tell();
+      },
+    });
+  }
+
+  #drainControl(): DrainControl {
+    return {
+      state: () => {
+        const { sinceWallMs, deadlineMs = null, ...summary } = this.#drain.summary;
+        const since = sinceWallMs === undefined ? null : new Date(sinceWallMs).toISOString();
+        return { node: this.#config.node.id, ...summary, since, deadlineMs };
+      },
+      begin: (deadlineMs) => this.#drain.begin(deadlineMs),
+      undo: () => this.#drain.undo(),
+    };
+  }
+
+  /** What the doors ask for a player. */
+  readonly #openStream: OpenStream = async (request) => {
+    this.#drain.check();
+    return this.#directory.open(request);
+  };
+
+  /** What the doors ask for a publisher. */
+  readonly #openPublication: OpenPublication = async (request) => {
+    this.#drain.check();
+    return this.#publishing.open(request);
+  };
 
   /** A node of a cluster has one. */
   #buildMesh(): NodeMesh | undefined {
@@ -330,6 +393,7 @@ export class RelayNode {
       rtmp: this.#rtmp,
       http: this.#http,
       directory: this.#directory,
+      drain: this.#drain.summary,
       publishing: this.#publishing,
       member: this.#member,
       mesh: this.#mesh?.metrics() ?? [],

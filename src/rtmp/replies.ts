@@ -12,14 +12,15 @@ import {
   userControl,
   windowAckSize,
 } from '../format/rtmp/message.ts';
+import { CAPS_RECONNECT } from './reconnect.ts';
 
 /** Bytes between two acknowledgements, in both directions, until the peer asks for others. */
 export const ACK_WINDOW_BYTES = 2_500_000;
 
 /** Enhanced RTMP v2, FourCcInfoMask.CanForward: we pass every codec on and look into few. */
 const CAN_FORWARD = 4;
-/** Enhanced RTMP v2, CapsExMask: Multitrack, ModEx and TimestampNanoOffset pass; Reconnect requests are not sent. */
-const CAPS_EX = 0x02 | 0x04 | 0x08;
+/** Enhanced RTMP v2, CapsExMask: Reconnect requests are sent; Multitrack, ModEx and TimestampNanoOffset pass. */
+const CAPS_EX = CAPS_RECONNECT | 0x02 | 0x04 | 0x08;
 const ENHANCED_FIELDS = ['fourCcList', 'videoFourCcInfoMap', 'audioFourCcInfoMap', 'capsEx'];
 
 /** The answer to `connect`; the last message is the result. */

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError, WireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { SendOn } from '../base/redirect.ts';
+import type { StreamKey } from '../base/stream-key.ts';
 import type { Amf0Object, Amf0Value } from '../format/amf0.ts';
 import { MEDIA_STREAM_ID } from '../format/rtmp/chunk-writer.ts';
 import { type Command, MessageType, parseCommand, type RtmpMessage } from '../format/rtmp/message.ts';
@@ -14,6 +15,7 @@ import { Unfinished } from '../media/unfinished.ts';
 import { type ConnectionOwner, RtmpConnection } from './connection.ts';
 import { RtmpPlayer } from './player.ts';
 import { isMedia, RtmpPublisher } from './publisher.ts';
+import { type Reconnects, reconnectRequest, reconnectsOf, tcUrlAt } from './reconnect.ts';
 import {
   connected,
   courtesies,
@@ -39,6 +41,8 @@ export interface SessionNeeds {
   readonly openPublication: OpenPublication;
   readonly openStream: OpenStream;
   readonly sendOn: SendOn;
+  /** "host:port" of another node for who publishes the stream; undefined: it is to come back to the address that it has. */
+  readonly elsewhere?: (key: StreamKey) => string | undefined;
   readonly counters: RtmpCounters;
   readonly budget: Pick<MemoryBudget, 'charge' | 'isExhausted'>;
 }
@@ -57,7 +61,7 @@ type SessionState =
   | { at: 'handshaken' }
   | { at: 'connected'; target: ConnectTarget }
   | { at: 'opening'; target: ConnectTarget; gone: AbortController }
-  | { at: 'publishing'; target: ConnectTarget; publisher: RtmpPublisher }
+  | { at: 'publishing'; target: ConnectTarget; key: StreamKey; publisher: RtmpPublisher }
   | { at: 'playing'; target: ConnectTarget; player: RtmpPlayer }
   /** Told that it is over; its last words are on their way. */
   | { at: 'ending' }
@@ -88,6 +92,8 @@ export class RtmpSession implements ConnectionOwner {
   #state: SessionState = { at: 'handshake' };
   /** When `check` closes a session that neither publishes nor plays, and why. */
   #deadline: { atMs: number; why: Reason };
+  /** Can it be asked to connect again? */
+  #reconnects: Reconnects = 'unasked';
   /** A publisher's bytes at the last check that found new ones, and when that was. */
   #heard = { bytes: 0, ms: 0 };
 
@@ -143,6 +149,16 @@ export class RtmpSession implements ConnectionOwner {
       player.end(why);
       // One that opens is told by whom it waits for.
     } else if (at !== 'ending' && at !== 'opening') this.#connection.destroy(why);
+  }
+
+  /** Asks a publisher to go on elsewhere, over a new connection. Was there one, and one that can be asked? */
+  sendElsewhere(why: Reason): boolean {
+    const state = this.#state;
+    if (state.at !== 'publishing' || this.#reconnects === 'unasked') return false;
+    const address = this.#reconnects === 'anywhere' ? this.#needs.elsewhere?.(state.key) : undefined;
+    const tcUrl = address === undefined ? undefined : tcUrlAt(address, state.target);
+    this.#connection.send(reconnectRequest(why, tcUrl));
+    return true;
   }
 
   /** Closes it at once. Calm when repeated. */
@@ -250,6 +266,7 @@ export class RtmpSession implements ConnectionOwner {
     }
     const commandObject = objectOf(args[0]);
     this.#state = { at: 'connected', target: connectTarget(commandObject) };
+    this.#reconnects = reconnectsOf(commandObject);
     this.#connection.send(...connected(transactionId, commandObject));
   }
 
@@ -316,7 +333,7 @@ export class RtmpSession implements ConnectionOwner {
       publication.end(this.#state.at === 'closed' ? this.#state.why : ENDED);
       return;
     }
-    this.#state = { at: 'publishing', target, publisher: new RtmpPublisher(publication) };
+    this.#state = { at: 'publishing', target, key, publisher: new RtmpPublisher(publication) };
     this.#heard = { bytes: this.#connection.bytesIn, ms: this.#needs.clock.now() };
     this.#connection.allowMedia(true);
     this.#connection.send(...publishStarted());
@@ -348,6 +365,8 @@ export class RtmpSession implements ConnectionOwner {
     if (before.at !== 'publishing' && before.at !== 'opening') return;
     if (before.at === 'publishing') before.publisher.end(why);
     const wasTaken = why.code.startsWith('publish.taken');
+    // It is the node that goes: another one has room.
+    if (why.code.startsWith('node.')) this.sendElsewhere(why);
     this.#connection.send(wasTaken ? failure('NetStream.Publish.BadName', why) : unpublished(why));
     this.#end(REFUSED_MS);
   }

@@ -38,6 +38,17 @@ test('why takes a stream, and as many decisions as are wanted', () => {
   });
 });
 
+test('drain takes a deadline, and is undone by name', () => {
+  const ask = { url: undefined, token: undefined, isJson: false };
+  const begin = { is: 'begin', deadlineSeconds: undefined, waits: false };
+  expect(parse('drain')).toEqual({ run: 'drain', ask, order: begin });
+  expect(parse('drain --deadline 600 --wait')).toEqual({
+    ...{ run: 'drain', ask },
+    order: { is: 'begin', deadlineSeconds: 600, waits: true },
+  });
+  expect(parse('drain --undo')).toEqual({ run: 'drain', ask, order: { is: 'undo' } });
+});
+
 test.each([
   ['--help', 'tideway'],
   ['-h', 'tideway'],
@@ -77,6 +88,10 @@ test.each([
   ['why live/a live/b', 'why takes one app/name, not also "live/b"'],
   ['streams --json=yes', '--json takes no value'],
   ['streams --url 10.0.0.2:8080', '--url wants the address of a node, like http://127.0.0.1:8080'],
+  ['drain --undo --wait', '--undo goes with neither --wait nor --deadline'],
+  ['drain --undo --deadline 5', '--undo goes with neither --wait nor --deadline'],
+  ['drain --deadline soon', '--deadline wants a whole number of seconds, like 600'],
+  ['drain --deadline -5', '--deadline wants a whole number of seconds, like 600'],
   ['streams --url http://', '--url wants the address of a node, like http://127.0.0.1:8080'],
 ])('"%s" is refused in one line', (line, message) => {
   expect(() => parse(line)).toThrow(TidewayError);

@@ -111,6 +111,7 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
     path: fc.array(node, { maxLength: MAX_PATH }),
   }),
   fc.record({ is: is('goaway'), deadlineMs: waitMs }),
+  fc.record({ is: is('goaway'), deadlineMs: waitMs, only: fc.constant('relayed' as const) }),
   fc.record(
     {
       is: is('beat'),
