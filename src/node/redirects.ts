@@ -1,5 +1,5 @@
 // Players that came to a door of this node and had better go to another: asked of routing, counted and logged.
-import { hostOf } from '../base/address.ts';
+import { hostOf, isLoopback } from '../base/address.ts';
 import type { Log } from '../base/log.ts';
 import { type Arrival, sentOnUrl, wasSentHere } from '../base/redirect.ts';
 import type { StreamKey } from '../base/stream-key.ts';
@@ -35,8 +35,7 @@ export class Redirects {
       network: query.get('network') === 'internal' ? 'internal' : 'public',
       session: session === '' || session.length > MAX_SESSION_CHARS ? undefined : session,
     });
-    // What another node tells of itself may be no address at all.
-    if (url === undefined || !URL.canParse(url)) return undefined;
+    if (url === undefined || !reaches(remote, url)) return undefined;
     this.sent({ key, door: protocol, remote, url });
     return sentOnUrl(url, query);
   };
@@ -62,4 +61,10 @@ export class Redirects {
     const samples = Object.entries(this.#counts).map(([door, value]) => ({ labels: { door }, value }));
     return [counter('tideway_redirects_total', 'Players that were sent to another node, by door.', samples)];
   }
+}
+
+/** Can it be reached from there? What a node tells of itself may be its loopback address, or none at all. */
+function reaches(remote: string, url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  return !isLoopback(new URL(url).hostname) || isLoopback(hostOf(remote));
 }

@@ -78,6 +78,16 @@ test('an address that is none sends nobody anywhere', () => {
   expect(log.lines).toEqual([]);
 });
 
+test('to a loopback address only who is on this machine is sent', () => {
+  for (const host of ['127.0.0.1', '[::1]', 'localhost']) {
+    to = `http://${host}:8080/live/show.flv`;
+    expect(redirects.of(arrival())).toBeUndefined();
+    for (const remote of ['127.0.0.1:5000', '::1:5000', '::ffff:127.0.0.1:5000']) {
+      expect(redirects.of(arrival('', { remote }))).toBe(`${to}?tw_hop=1`);
+    }
+  }
+});
+
 test('session, network and place are passed on; what is not allowed is as if it were not there', () => {
   redirects.of(arrival('session=me&network=internal&region=us&zone=us-1'));
   redirects.of(
