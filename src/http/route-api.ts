@@ -17,7 +17,7 @@ import type { Route, UpgradeRoute } from './route.ts';
 import type { RouteAnswer, RouteNeeds, RouteProtocol, RouteRequest } from './route-request.ts';
 
 export interface RouteApiNeeds extends Pick<RouteNeeds, 'route'> {
-  readonly places: Pick<PlaceFinder, 'find'>;
+  readonly places: Pick<PlaceFinder, 'find' | 'ofPlayer'>;
   /** A player of `/route/` was sent on. */
   readonly sent: (to: SentOn) => void;
 }
@@ -73,7 +73,7 @@ export function routeRoutes(options: { token: string | undefined }, needs: Route
       const key = streamIn(searchParams);
       if (key === undefined) throw new TidewayError('route.stream', 'which stream? stream=app/name');
       const protocol = protocolIn(searchParams, protocols);
-      const asker = askerOf(request, searchParams, needs.places);
+      const asker = askerOf(request, searchParams, (clues) => needs.places.find(clues));
       const answer = await needs.route({ kind, key, protocol, ...asker });
       answerJson(response, 200, documentOf(answer, asker));
     },
@@ -126,7 +126,7 @@ async function locate(
   const remote = remoteOf(request.socket);
   const { url } = await route({
     ...{ kind: 'play', key, protocol },
-    ...askerOf(request, searchParams, places),
+    ...askerOf(request, searchParams, (clues) => places.ofPlayer(clues)),
   });
   if (url === undefined) {
     throw new TidewayError('route.no-node', 'no node can take a player now: try again in a moment');
@@ -167,7 +167,7 @@ interface Asker extends Pick<RouteRequest, 'network' | 'session'> {
 function askerOf(
   { headers, socket }: IncomingMessage,
   query: URLSearchParams,
-  places: Pick<PlaceFinder, 'find'>,
+  find: PlaceFinder['find'],
 ): Asker {
   const region = labelIn(query, 'region');
   const zone = labelIn(query, 'zone');
@@ -178,7 +178,7 @@ function askerOf(
   if (network !== 'public' && network !== 'internal') {
     throw new TidewayError('route.network', 'network is public or internal');
   }
-  const place = places.find({ query, headers, address: socket.remoteAddress });
+  const place = find({ query, headers, address: socket.remoteAddress });
   return { place, network, session: sessionIn(query) };
 }
 

@@ -11,7 +11,7 @@ import { MAX_SESSION_CHARS } from '../routing/sessions.ts';
 
 export interface RedirectsNeeds extends Pick<RouteNeeds, 'redirect'> {
   readonly log: Log;
-  readonly places: Pick<PlaceFinder, 'find'>;
+  readonly places: Pick<PlaceFinder, 'ofPlayer'>;
 }
 
 /** `route`: `/route/` of the HTTP server, which serves nobody itself. */
@@ -31,7 +31,7 @@ export class Redirects {
     const session = query.get('session') ?? '';
     const url = this.#needs.redirect({
       ...{ kind: 'play', key, protocol },
-      place: this.#needs.places.find({ query, headers, address: hostOf(remote) }),
+      place: this.#needs.places.ofPlayer({ query, headers, address: hostOf(remote) }),
       network: query.get('network') === 'internal' ? 'internal' : 'public',
       session: session === '' || session.length > MAX_SESSION_CHARS ? undefined : session,
     });

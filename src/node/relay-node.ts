@@ -141,7 +141,7 @@ export class RelayNode {
       isRegistryUp: () => registry.state === 'up',
       isLinked: (node) => this.#mesh?.link(node) !== undefined,
     });
-    this.#places = new PlaceFinder(config.routing);
+    this.#places = new PlaceFinder({ ...config.routing, node: config.node });
     this.#redirects = new Redirects({
       ...{ log, places: this.#places },
       redirect: (request) => this.#routing.redirect(request),

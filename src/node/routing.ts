@@ -125,12 +125,12 @@ export class NodeRouting implements RouteNeeds {
   }
 
   #redirectTo(request: RouteRequest): string | undefined {
-    if (this.#redirects === 'never') return undefined;
     const isOver = this.router.ownLimit() !== undefined;
-    if (this.#redirects === 'overload' && !isOver) return undefined;
-    const place = request.place.region === '' ? this.#place : request.place;
+    // Most RTMP players follow no redirect: one that could be served here is not lost for a better place.
+    const isLookedFor = this.#redirects === 'always' && request.protocol !== 'rtmp';
+    if (this.#redirects === 'never' || !(isOver || isLookedFor)) return undefined;
     const holders = this.#needs.holders.now(request.key);
-    const ask = this.#ask({ ...request, place }, { kind: 'redirect', holders });
+    const ask = this.#ask(request, { kind: 'redirect', holders });
     const routed = this.router.route(
       isOver ? { ...ask, except: new Set([this.#self]) } : { ...ask, at: this.#self },
     );

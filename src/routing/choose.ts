@@ -6,8 +6,6 @@ import type { Place } from './node-view.ts';
 import type { Prices } from './prices.ts';
 import {
   type LimitReason,
-  type Limits,
-  limitWith,
   OTHER_ZONE,
   type Promised,
   type ScoreParts,
@@ -46,7 +44,6 @@ export interface Ask {
 
 export interface Policy {
   readonly weights: Weights;
-  readonly limits: Limits;
   readonly prices: Prices;
 }
 
@@ -122,7 +119,7 @@ export function choose(
     if (!node || isLeftOut(node, ask)) continue;
     const { view: of, limit } = node;
     const promised = promisedTo(of.node);
-    const reason = limit ?? (ask.hasDoor(of.node) ? limitWith(of.load, promised, policy.limits) : 'door');
+    const reason = limit ?? (ask.hasDoor(of.node) ? undefined : 'door');
     if (reason) filtered.add(reason, of.node);
     else {
       const score = node.loadScore + promised.bytesPerS * node.scorePerByte + ways.score(node, at);

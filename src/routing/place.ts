@@ -21,8 +21,8 @@ export interface PlaceClues {
 }
 
 export interface FoundPlace extends Place {
-  /** Who said so. */
-  readonly from: 'query' | 'header' | 'network' | 'unknown';
+  /** Who said so; `node`: nobody, but it came to a node there by itself. */
+  readonly from: 'query' | 'header' | 'network' | 'node' | 'unknown';
 }
 
 const LABEL = /^[A-Za-z0-9_.+-]{1,64}$/;
@@ -37,12 +37,16 @@ export class PlaceFinder {
   /** Lower case. */
   readonly #header: string | undefined;
   readonly #networks: NetworkTable;
+  readonly #ofNode: FoundPlace;
 
-  /** Of `routing`. */
+  /** @param options of `routing`, and the place of this node */
   constructor(options: {
     readonly networks?: readonly NetworkRule[] | undefined;
     readonly regionHeader?: string | undefined;
+    readonly node: Place;
   }) {
+    const { region, zone } = options.node;
+    this.#ofNode = region === '' ? UNKNOWN : { region, zone, from: 'node' };
     this.#header = options.regionHeader?.toLowerCase();
     this.#networks = new NetworkTable(options.networks ?? []);
   }
@@ -58,6 +62,12 @@ export class PlaceFinder {
     if (typeof told === 'string' && isPlaceLabel(told)) return { region: told, zone: '', from: 'header' };
     const region = address === undefined ? undefined : this.#networks.regionOf(address);
     return region === undefined ? UNKNOWN : { region, zone: '', from: 'network' };
+  }
+
+  /** The same for a player that came by itself: if nothing else is known, what led it to this node led it to a near one. */
+  ofPlayer(clues: PlaceClues): FoundPlace {
+    const found = this.find(clues);
+    return found.from === 'unknown' ? this.#ofNode : found;
   }
 }
 

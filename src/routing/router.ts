@@ -9,10 +9,9 @@ import { lotOf } from './lots.ts';
 import type { NodeView, Place } from './node-view.ts';
 import { Reservations } from './reservations.ts';
 import type { LimitReason } from './score.ts';
-import { limitWith } from './score.ts';
 import { Sessions } from './sessions.ts';
 
-export interface RouterOptions extends Policy, Pick<ViewOptions, 'version'> {
+export interface RouterOptions extends Policy, ViewOptions {
   /** This node. */
   readonly self: string;
 }
@@ -91,15 +90,7 @@ export class Router {
 
   /** Why this node should not be chosen now; undefined if it may. */
   ownLimit(): LimitReason | undefined {
-    return this.limitOf(this.#options.self);
-  }
-
-  /** Why a node can't be chosen now; undefined if it can, or is not known. */
-  limitOf(node: string): LimitReason | undefined {
-    const known = this.#view.get(node);
-    if (!known) return undefined;
-    const promised = this.#reservations.at(this.#needs.clock.now())(node);
-    return known.limit ?? limitWith(known.view.load, promised, this.#options.limits);
+    return this.#view.get(this.#options.self)?.limit;
   }
 
   /** Chooses a node, promises it what is asked for, and records why. */

@@ -59,6 +59,7 @@ async function serve(): Promise<void> {
   await server?.stop(100);
   const needs: RouteApiNeeds = {
     places: new PlaceFinder({
+      node: { region: '', zone: '' },
       networks: [{ network: '127.0.0.0/8', region: 'home' }],
       regionHeader: 'x-region',
     }),

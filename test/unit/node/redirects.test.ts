@@ -20,6 +20,7 @@ beforeEach(() => {
   redirects = new Redirects({
     log,
     places: new PlaceFinder({
+      node: { region: '', zone: '' },
       networks: [{ network: '10.0.0.0/8', region: 'eu' }],
       regionHeader: 'x-region',
     }),

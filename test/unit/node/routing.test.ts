@@ -115,11 +115,12 @@ describe('a play that came to this node', () => {
     expect(routingOf(flags).redirect(PLAY)).toBe('http://b.example:80/live/show.flv');
   });
 
-  test('of an unknown place counts as of this node’s', () => {
-    const flags = { 'route.redirect': 'always', 'node.region': 'eu' };
-    own = busy('a', 0.5, { region: 'eu' });
-    others = [recordOf('b', { region: 'us' })];
-    expect(routingOf(flags).redirect(PLAY)).toBeUndefined();
+  test('by RTMP is not sent away for a better place: most players would be lost', () => {
+    const flags = { 'route.redirect': 'always' };
+    own = busy('a', 0.5);
+    expect(routingOf(flags).redirect({ ...PLAY, protocol: 'rtmp' })).toBeUndefined();
+    own = busy('a', 0.99);
+    expect(routingOf(flags).redirect({ ...PLAY, protocol: 'rtmp' })).toBe('rtmp://b.example:1935/live/show');
   });
 });
 

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type NetworkRule, PlaceFinder } from '../../../src/routing/place.ts';
 
+const NOWHERE = { region: '', zone: '' };
+
 const RULES: readonly NetworkRule[] = [
   { network: '10.0.0.0/8', region: 'wide' },
   { network: '10.1.0.0/16', region: 'narrow' },
@@ -14,7 +16,7 @@ const RULES: readonly NetworkRule[] = [
 ];
 
 function regionOf(address: string | undefined, networks = RULES): string {
-  const { region, from } = new PlaceFinder({ networks }).find({
+  const { region, from } = new PlaceFinder({ networks, node: NOWHERE }).find({
     query: new URLSearchParams(),
     headers: {},
     address,
@@ -84,7 +86,7 @@ describe('by its address, somebody is in the region of the smallest network that
         at % 2 === 0 ? `10.${at >> 3}.${at % 256}.0/${20 + (at % 9)}` : `2001:db8:${at}::/${40 + (at % 9)}`,
       region: `r${at}`,
     }));
-    const places = new PlaceFinder({ networks });
+    const places = new PlaceFinder({ networks, node: NOWHERE });
     const clues = { query: new URLSearchParams(), headers: {} };
     const startedMs = performance.now();
     for (let at = 0; at < 2_000; at += 1) {
@@ -97,7 +99,7 @@ describe('by its address, somebody is in the region of the smallest network that
 });
 
 describe('a place is taken', () => {
-  const places = new PlaceFinder({ networks: RULES, regionHeader: 'X-Region' });
+  const places = new PlaceFinder({ networks: RULES, regionHeader: 'X-Region', node: NOWHERE });
   const find = (query: string, headers: Record<string, string | string[]> = {}) =>
     places.find({ query: new URLSearchParams(query), headers, address: '10.1.0.1' });
 
@@ -117,6 +119,15 @@ describe('a place is taken', () => {
 
   test('from no header at all if none is trusted', () => {
     const clues = { query: new URLSearchParams(), headers: { 'x-region': 'us' }, address: undefined };
-    expect(new PlaceFinder({}).find(clues)).toEqual({ region: '', zone: '', from: 'unknown' });
+    expect(new PlaceFinder({ node: NOWHERE }).find(clues)).toEqual({ region: '', zone: '', from: 'unknown' });
   });
+});
+
+test('a player that nobody can place is where this node is, as it found its way here; who asks for another is not', () => {
+  const places = new PlaceFinder({ networks: RULES, node: { region: 'eu', zone: 'a' } });
+  const clues = { query: new URLSearchParams(), headers: {}, address: '203.0.113.9' };
+
+  expect(places.ofPlayer(clues)).toEqual({ region: 'eu', zone: 'a', from: 'node' });
+  expect(places.find(clues).from).toBe('unknown');
+  expect(places.ofPlayer({ ...clues, query: new URLSearchParams('region=us') }).from).toBe('query');
 });

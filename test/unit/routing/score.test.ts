@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isCompatible, limitOf, limitWith, scoreOf, scoreParts } from '../../../src/routing/score.ts';
+import { isCompatible, limitOf, scoreOf, scoreParts } from '../../../src/routing/score.ts';
 import { LIMITS, nodeView, VERSION, WEIGHTS } from '../../support/node-views.ts';
 
 const POLICY = { limits: LIMITS, version: VERSION };
@@ -30,13 +30,10 @@ describe('limits', () => {
     expect(limitOf(nodeView('a', { load: { cpu: 0.85 } }), POLICY, 'cpu')).toBeUndefined();
   });
 
-  test('what was promised counts against bandwidth and players', () => {
-    const { load } = nodeView('a', { load: { players: 9, sentBytesPerS: 100_000_000 } });
-    const limits = { ...LIMITS, players: 10 };
-
-    expect(limitWith(load, NOTHING, limits)).toBeUndefined();
-    expect(limitWith(load, { players: 1, bytesPerS: 0 }, limits)).toBe('players');
-    expect(limitWith(load, { players: 0.5, bytesPerS: 19_000_000 }, limits)).toBe('bandwidth');
+  test('a node that has as many players as it may have takes none more', () => {
+    const policy = { ...POLICY, limits: { ...LIMITS, players: 10 } };
+    expect(limitOf(nodeView('a', { load: { players: 9 } }), policy, undefined)).toBeUndefined();
+    expect(limitOf(nodeView('a', { load: { players: 10 } }), policy, undefined)).toBe('players');
   });
 
   test('a node of unknown capacity is taken for one of 1 Gbit/s', () => {
