@@ -249,8 +249,9 @@ export class RelayNode {
     return new NodeMesh(config, {
       ...{ clock: this.#clock, log: this.#log, version: version(), member: this.#member },
       ...{ directory: this.#directory, origins: this.#publishing.claims },
-      isWanted: (key) => this.#publishing.standsBy(key),
+      standsBy: (key) => this.#publishing.standsBy(key),
       refusesJoins: () => this.#budget.refusesJoins,
+      isDraining: () => this.#stopByMs !== undefined,
     });
   }
 
