@@ -157,7 +157,11 @@ export function clusterRoutes(options: { token: string | undefined }, needs: Clu
   ];
 }
 
-function checkAccess(
+/**
+ * Refuses who may not ask, and says how to come in.
+ * @throws TidewayError as `ApiAccess.check` does
+ */
+export function checkAccess(
   access: ApiAccess,
   { socket, headers }: IncomingMessage,
   response: ServerResponse,

@@ -12,6 +12,7 @@ import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
 import { loadAssets } from '../http/assets.ts';
 import { clusterRoutes } from '../http/cluster-api.ts';
+import { preloadRoute } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
@@ -19,6 +20,7 @@ import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import { usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
+import { chosenByHash } from '../routing/preload-rules.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
 import { Closer } from './lifecycle.ts';
@@ -26,6 +28,9 @@ import { Member } from './member.ts';
 import { watchMemory } from './memory-watch.ts';
 import { NO_MESH, NodeMesh } from './node-mesh.ts';
 import { nodeMetrics } from './node-metrics.ts';
+import { NO_PRELOAD, Preload } from './preload.ts';
+import { preloadMetrics } from './preload-metrics.ts';
+import { PreloadNodes } from './preload-nodes.ts';
 import { Publishing } from './publishing.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
 import { localStreams, streamSummaries } from './stream-summaries.ts';
@@ -63,6 +68,7 @@ export class RelayNode {
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
+  readonly #preload: Preload | undefined;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #rtmp: RtmpServer;
@@ -113,6 +119,7 @@ export class RelayNode {
       },
     );
     this.#mesh = this.#buildMesh();
+    this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
     this.#summaries = new ClusterSummaries({
       ...{ clock, registry, node: config.node.id },
       self: () => this.#member.record(),
@@ -147,6 +154,8 @@ export class RelayNode {
       await mesh.start();
       opened.add((why) => mesh.stop(why));
     }
+    this.#preload?.start();
+    opened.add(() => this.#preload?.stop());
     const http = await this.#buildHttp();
     await http.start();
     // Closed last, so that health answers until the end.
@@ -179,6 +188,8 @@ export class RelayNode {
     this.#stopByMs ??= this.#clock.now() + this.#config.shutdown.graceMs;
     this.#member.tell();
     this.#rtmp.stopAccepting();
+    // What others have ready for it stays so: its publishers go on at another node.
+    this.#preload?.stop();
     await this.#mesh?.goAway(this.#leftMs() * GO_AWAY_SHARE);
     await this.#running.close(this.#notReady);
   }
@@ -221,6 +232,7 @@ export class RelayNode {
         metricsText: () => this.#metricsText(),
       }),
       ...clusterRoutes({ token: this.#config.api.token }, this.#summaries),
+      preloadRoute({ token: this.#config.api.token }, { clock, orders: this.#preload ?? NO_PRELOAD }),
       new FlvPlayRoute({ clock, openStream, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
@@ -255,6 +267,33 @@ export class RelayNode {
     });
   }
 
+  #buildPreload(mesh: NodeMesh): Preload {
+    const { node, preload: rules = [], relay } = this.#config;
+    const { id, region } = node;
+    const { membership, registry } = this.#member;
+    const nodes = () => [
+      { node: id, region, draining: this.#stopByMs !== undefined },
+      ...membership.nodes().map(({ record }) => record),
+    ];
+    return new Preload(
+      { self: { node: id, region }, rules, standbyPlayers: relay.standbyPlayers },
+      {
+        ...{ clock: this.#clock, log: this.#log, random: Math.random },
+        lookup: (key) => registry.lookup(key),
+        nodes: new PreloadNodes({
+          clock: this.#clock,
+          nodes,
+          isLinked: (other) => mesh.link(other) !== undefined,
+        }),
+        streams: () => this.#directory.streams,
+        isOrigin: (key) => this.#publishing.claims.originOf(key) !== undefined,
+        upstreamOf: (key) => mesh.replica(key)?.upstream,
+        chooseFor: (key, at, except) => chosenByHash(key, nodes(), { region: at, except }),
+        ask: (other, key, ttlMs) => mesh.askFor(other, key, ttlMs),
+      },
+    );
+  }
+
   /** The mesh is built of the publishing, and so after it. */
   get #sight(): StreamSight {
     return this.#mesh?.sight ?? SIGHT_OF_ONE;
@@ -263,6 +302,7 @@ export class RelayNode {
   #streamChanged(stream: Stream): void {
     this.#publishing.claims.streamChanged(stream);
     this.#mesh?.streamChanged(stream);
+    this.#preload?.streamChanged(stream);
   }
 
   #countersOf(door: 'rtmp' | 'http') {
@@ -280,7 +320,7 @@ export class RelayNode {
       directory: this.#directory,
       publishing: this.#publishing,
       member: this.#member,
-      mesh: this.#mesh?.metrics() ?? [],
+      mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       budget: this.#budget,
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
