@@ -18,6 +18,7 @@ import {
   wantsStandby,
 } from '../routing/preload-rules.ts';
 import type { PreloadNodes } from './preload-nodes.ts';
+import { PreloadQueue } from './preload-queue.ts';
 import { type Cause, type FoundCopies, PreloadTask, type Settled, type TaskNeeds } from './preload-task.ts';
 
 const TICK_MS = 100;
@@ -30,9 +31,6 @@ export const LOOKUP_MS = 30_000;
 /** Who is asked is to have the stream ready for so long, and is told again long before. */
 export const TTL_MS = 30_000;
 export const RENEW_MS = 10_000;
-/** Lookups that are under way at once, and in each tick at most: 200 a second. */
-export const LOOKUPS_AT_ONCE = 32;
-export const LOOKUPS_PER_TICK = 20;
 export const MAX_ORDERS = 1_000;
 /** Of what is unknown, so many are named. */
 const MAX_TOLD = 5;
@@ -84,11 +82,7 @@ export class Preload implements PreloadOrders {
   /** Those of them whose turn in this round is yet to come. */
   #round: Iterator<PreloadTask> = [].values();
   #ticks = 0;
-  /** Those that wait for a lookup: new ones, which go first, and others. */
-  readonly #newcomers = new Set<PreloadTask>();
-  readonly #waiting = new Set<PreloadTask>();
-  #looking = 0;
-  #lookupsLeft = LOOKUPS_PER_TICK;
+  readonly #queue = new PreloadQueue((task) => this.#look(task));
   #orderCount = 0;
   /** When it was logged last that nodes are missing. */
   #saidMs = Number.NEGATIVE_INFINITY;
@@ -120,8 +114,7 @@ export class Preload implements PreloadOrders {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#tasks.clear();
-    this.#newcomers.clear();
-    this.#waiting.clear();
+    this.#queue.clear();
     this.#orderCount = 0;
   }
 
@@ -222,19 +215,16 @@ export class Preload implements PreloadOrders {
   #forgetIfEmpty(task: PreloadTask | undefined): void {
     if (!task?.isEmpty) return;
     this.#tasks.delete(task.key);
-    this.#newcomers.delete(task);
-    this.#waiting.delete(task);
+    this.#queue.remove(task);
   }
 
-  /** At once, if lookups are left in this tick. */
   #aimFor(key: StreamKey, cause: Cause, aims: readonly Aim[]): void {
     const task = this.#taskOf(key);
     task.aimFor(
       cause,
       aims.map((aim) => ({ aim })),
     );
-    this.#newcomers.add(task);
-    this.#pump();
+    this.#queue.addFirst(task);
   }
 
   /** Nothing more for a cause: who was asked for it is told. */
@@ -258,8 +248,7 @@ export class Preload implements PreloadOrders {
       }
       this.#visit(next.value, nowMs);
     }
-    this.#lookupsLeft = LOOKUPS_PER_TICK;
-    this.#pump();
+    this.#queue.refill();
   }
 
   #visit(task: PreloadTask, nowMs: number): void {
@@ -272,40 +261,20 @@ export class Preload implements PreloadOrders {
     task.nodesSeen = changes;
     if (nowMs >= task.renewMs) this.#renew(task);
     if (task.isLooking || task.isEmpty || nowMs < task.settleMs) return;
-    if (nowMs >= task.lookupMs || (task.isLive && !task.isReady)) this.#waiting.add(task);
+    if (nowMs >= task.lookupMs || (task.isLive && !task.isReady)) this.#queue.add(task);
     else this.#settle(task, undefined);
-  }
-
-  #pump(): void {
-    while (this.#lookupsLeft > 0 && this.#looking < LOOKUPS_AT_ONCE) {
-      const row = this.#newcomers.size > 0 ? this.#newcomers : this.#waiting;
-      const [task] = row;
-      if (!task) return;
-      row.delete(task);
-      if (task.isLooking || !this.#isKept(task)) continue;
-      this.#lookupsLeft -= 1;
-      void this.#look(task);
-    }
   }
 
   /** Looks up who has the stream, and chooses anew. Never rejects. */
   async #look(task: PreloadTask): Promise<void> {
-    this.#looking += 1;
     task.isLooking = true;
     this.lookups += 1;
     const found = await this.#needs.lookup(task.key).catch(() => undefined);
-    this.#looking -= 1;
     task.isLooking = false;
-    if (this.#isKept(task)) {
-      const isBelieved = found !== undefined && found.ageMs <= BELIEVED_MS;
-      task.lookupMs = this.#needs.clock.now() + (isBelieved ? LOOKUP_MS : SETTLE_MS);
-      this.#settle(task, isBelieved ? copiesIn(found) : undefined);
-    }
-    this.#pump();
-  }
-
-  #isKept(task: PreloadTask): boolean {
-    return this.#tasks.get(task.key) === task;
+    if (this.#tasks.get(task.key) !== task) return;
+    const isBelieved = found !== undefined && found.ageMs <= BELIEVED_MS;
+    task.lookupMs = this.#needs.clock.now() + (isBelieved ? LOOKUP_MS : SETTLE_MS);
+    this.#settle(task, isBelieved ? copiesIn(found) : undefined);
   }
 
   #settle(task: PreloadTask, found: FoundCopies | undefined): void {

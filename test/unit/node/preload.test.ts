@@ -4,8 +4,6 @@ import { parseStreamKey, type StreamKey } from '../../../src/base/stream-key.ts'
 import type { PreloadRow } from '../../../src/http/preload-api.ts';
 import {
   LOOKUP_MS,
-  LOOKUPS_AT_ONCE,
-  LOOKUPS_PER_TICK,
   MAX_ORDERS,
   NO_PRELOAD,
   Preload,
@@ -14,6 +12,7 @@ import {
   TTL_MS,
 } from '../../../src/node/preload.ts';
 import { type BeatingNode, PreloadNodes } from '../../../src/node/preload-nodes.ts';
+import { LOOKUPS_AT_ONCE, LOOKUPS_PER_REFILL } from '../../../src/node/preload-queue.ts';
 import { GIVE_UP_MS } from '../../../src/node/preload-task.ts';
 import { MAX_REPLICAS } from '../../../src/registry/records.ts';
 import type { Lookup } from '../../../src/registry/registry.ts';
@@ -307,19 +306,19 @@ describe('rules', () => {
     const waiting: (() => void)[] = [];
     stage.waiting = waiting;
     for (let n = 0; n < 300; n += 1) await stage.publish(keyOf(n));
-    expect(waiting.length).toBe(LOOKUPS_PER_TICK);
+    expect(waiting.length).toBe(LOOKUPS_PER_REFILL);
     await stage.pass(100);
     await stage.pass(100);
     expect(waiting.length).toBe(LOOKUPS_AT_ONCE);
     // What was answered makes room, but for no more than are left in the tick.
     for (const go of waiting.splice(0)) go();
     await settled();
-    expect(waiting.length).toBe(LOOKUPS_PER_TICK);
+    expect(waiting.length).toBe(LOOKUPS_PER_REFILL);
     stage.waiting = undefined;
     for (const go of waiting.splice(0)) go();
     await stage.pass(1_000);
     const asked = new Set(stage.tell().map(([, key]) => key)).size;
-    expect(asked).toBe(LOOKUPS_AT_ONCE + LOOKUPS_PER_TICK + 10 * LOOKUPS_PER_TICK);
+    expect(asked).toBe(LOOKUPS_AT_ONCE + LOOKUPS_PER_REFILL + 10 * LOOKUPS_PER_REFILL);
     await stage.pass(500);
     expect(stage.preload.asks.samples()).toEqual([{ value: 300, labels: { for: 'rule' } }]);
   });
