@@ -39,6 +39,12 @@ export class QuietLog {
     if (suppressed !== undefined) this.#log.warn({ ...fields, suppressed }, 'mesh.dial-failed');
   }
 
+  /** A node asks for what this one does not do for it. */
+  wantRefused(node: string, fields: object): void {
+    const suppressed = this.#suppressed(`want-refused ${node}`);
+    if (suppressed !== undefined) this.#log.warn({ ...fields, suppressed }, 'preload.refused');
+  }
+
   /** Lines left out since the last one; undefined if this one is to be left out, too. */
   #suppressed(key: string): number | undefined {
     const nowMs = this.#clock.now();

@@ -20,6 +20,8 @@ export interface RelayNeeds {
   readonly originAt: (node: string, key: StreamKey, epoch: number) => void;
   /** A peer knows a higher epoch of a stream that this node sent. */
   readonly fenced: (key: StreamKey, epoch: number) => void;
+  /** A peer asks to have a stream ready here for so long; 0: no longer. */
+  readonly wanted: (node: string, key: StreamKey, ttlMs: number) => void;
 }
 
 export class Relay implements LinkOwner {
@@ -64,6 +66,9 @@ export class Relay implements LinkOwner {
         break;
       case 'fenced':
         this.#needs.fenced(keyOf(message.key), message.epoch);
+        break;
+      case 'preload':
+        this.#needs.wanted(peer.node, keyOf(message.key), message.ttlMs);
         break;
       case 'goaway':
         this.#needs.replicas.goAway(peer, message);

@@ -62,7 +62,7 @@ export interface ReplicaNeeds {
    * @throws TidewayError `publish.too-many-streams`, `node.stopping`
    */
   readonly stream: (key: StreamKey) => Stream;
-  /** Does somebody need it who is no player and no child: one that waits, or a backup publisher? */
+  /** Does somebody need it who is no player and no child: a backup publisher, or who asked to have it ready? */
   readonly isWanted: (key: StreamKey) => boolean;
   readonly owner: ReplicaOwner;
 }

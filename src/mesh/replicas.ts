@@ -30,7 +30,7 @@ export interface ReplicasNeeds extends Omit<ReplicaNeeds, 'owner' | 'sources'> {
   readonly register: ReplicaRegister;
   /** The stream, if it is on this node. */
   readonly streamOf: (key: StreamKey) => Stream | undefined;
-  /** Does a player wait for it? */
+  /** Does somebody wait for it who is to have it at once: a player, or a backup publisher? */
   readonly isWaitedFor: (key: StreamKey) => boolean;
   /** The way from the origin to this node changed: its children are told. */
   readonly pathChanged: (stream: Stream) => void;
@@ -41,7 +41,7 @@ export interface ReplicasNeeds extends Omit<ReplicaNeeds, 'owner' | 'sources'> {
 export class Replicas implements ReplicaOwner {
   readonly #options: ReplicaOptions;
   readonly #needs: ReplicasNeeds;
-  /** Bounded by the streams of this node and the keys that players may wait for. */
+  /** Bounded by the streams of this node, the keys that players may wait for, and those that are wanted. */
   readonly #replicas = new Map<StreamKey, Replica>();
   #watch: Timer | undefined;
   #lookedMs = 0;
@@ -157,7 +157,8 @@ export class Replicas implements ReplicaOwner {
   gaveUp(replica: Replica): void {
     this.#remove(replica);
     this.#needs.clock.after(UNKNOWN_MS, () => {
-      if (this.#watch && this.#isSought(replica.key)) this.seek(replica.key);
+      // What is only wanted is sought again in its own time (wants.ts).
+      if (this.#watch && this.#needs.isWaitedFor(replica.key)) this.seek(replica.key);
     });
   }
 

@@ -4,6 +4,7 @@ import type { Links } from '../mesh/links.ts';
 import type { Replicas } from '../mesh/replicas.ts';
 import type { Sources } from '../mesh/sources.ts';
 import type { Subscriptions } from '../mesh/subscriptions.ts';
+import type { Wants } from '../mesh/wants.ts';
 import { counter, gauge, type MetricFamily } from '../observe/metrics.ts';
 
 export interface MeshSources {
@@ -15,10 +16,11 @@ export interface MeshSources {
   readonly sources: Pick<Sources, 'lookups' | 'spared' | 'asked' | 'unknownCount'>;
   readonly downstreams: Pick<Downstreams, 'count' | 'granted' | 'declined'>;
   readonly replicas: Pick<Replicas, 'count' | 'switches' | 'splices' | 'gaps' | 'fences'>;
+  readonly wants: Pick<Wants, 'count' | 'taken' | 'refused' | 'soughtAgain'>;
 }
 
 export function meshMetrics(of: MeshSources): MetricFamily[] {
-  const { links, subscriptions, sources, downstreams, replicas } = of;
+  const { links, subscriptions, sources, downstreams, replicas, wants } = of;
   return [
     gauge('tideway_mesh_links', 'Open links to other nodes.', links.size),
     gauge(
@@ -66,5 +68,17 @@ export function meshMetrics(of: MeshSources): MetricFamily[] {
     gauge('tideway_downstreams', 'Subscriptions that this node feeds.', downstreams.count),
     counter('tideway_downstreams_total', 'Subscriptions that this node granted.', downstreams.granted),
     counter('tideway_declines_total', 'Subscriptions declined, by why.', downstreams.declined.samples()),
+    gauge(
+      'tideway_wants',
+      'Streams that this node was asked to have ready, once for each asker.',
+      wants.count,
+    ),
+    counter('tideway_wants_total', 'Times that it was asked and took it on.', wants.taken),
+    counter('tideway_wants_refused_total', 'Times that it did not, by reason.', wants.refused.samples()),
+    counter(
+      'tideway_wants_sought_again_total',
+      'Looks for a wanted stream that was not found before.',
+      wants.soughtAgain,
+    ),
   ];
 }

@@ -2,7 +2,7 @@
 // has none.
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
-import type { Reason } from '../base/errors.ts';
+import { messageOf, type Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Config } from '../config/schema.ts';
@@ -11,10 +11,12 @@ import type { StreamDirectory } from '../media/stream-directory.ts';
 import { Downstreams } from '../mesh/downstreams.ts';
 import { Links } from '../mesh/links.ts';
 import { priorityOf } from '../mesh/priority.ts';
+import { QuietLog } from '../mesh/quiet-log.ts';
 import { Relay } from '../mesh/relay.ts';
 import { Replicas } from '../mesh/replicas.ts';
 import { Sources } from '../mesh/sources.ts';
 import { Subscriptions } from '../mesh/subscriptions.ts';
+import { Wants } from '../mesh/wants.ts';
 import type { LinkFacts, MeshFacts, ReplicaFacts } from './cluster-summaries.ts';
 import type { Member } from './member.ts';
 import { meshMetrics } from './mesh-metrics.ts';
@@ -36,9 +38,11 @@ export interface NodeMeshNeeds {
   readonly directory: StreamDirectory;
   readonly origins: OriginNews;
   /** Does a backup publisher of this node stand by for the stream? */
-  readonly isWanted: (key: StreamKey) => boolean;
+  readonly standsBy: (key: StreamKey) => boolean;
   /** Is this node too short of memory for new readers of its streams? */
   readonly refusesJoins: () => boolean;
+  /** Does this node give up what it has for others? */
+  readonly isDraining: () => boolean;
 }
 
 /** Of a node alone. */
@@ -55,12 +59,13 @@ export class NodeMesh implements MeshFacts {
   readonly #sources: Sources;
   readonly #downstreams: Downstreams;
   readonly #replicas: Replicas;
+  readonly #wants: Wants;
   #unsubscribe = () => {};
 
   /** @param config with `mesh.secret` */
   constructor(config: Config & { readonly mesh: { readonly secret: string } }, needs: NodeMeshNeeds) {
     this.#needs = needs;
-    const { clock, log, member, directory, origins, version } = needs;
+    const { clock, log, member, directory, origins, version, standsBy } = needs;
     const { owner } = member;
     const streamOf = (key: StreamKey) => directory.get(key);
     this.#subscriptions = new Subscriptions({ clock });
@@ -79,15 +84,22 @@ export class NodeMesh implements MeshFacts {
       fenced: (key, epoch) => this.#fenced(key, epoch),
       refusesJoins: needs.refusesJoins,
     });
+    this.#wants = new Wants({
+      ...{ clock, log, quietLog: new QuietLog({ clock, log }) },
+      ...{ isDraining: needs.isDraining, refusesJoins: needs.refusesJoins },
+      isHere: (key) => directory.has(key) || this.#replicas.get(key) !== undefined,
+      seek: (key) => this.#replicas.seek(key),
+    });
     this.#replicas = new Replicas(
       { self: owner.node, holdMs: config.publish.holdMs, lingerMs: config.relay.lingerMs },
       {
-        ...{ clock, log, random: Math.random, streamOf, isWanted: needs.isWanted },
+        ...{ clock, log, random: Math.random, streamOf },
         ...{ subscriptions: this.#subscriptions, sources: this.#sources, register: member.replicas },
         linkTo: (node) => this.#links.get(node),
         dial: (node) => this.#links.dial(node),
         stream: (key) => directory.feed(key),
-        isWaitedFor: (key) => directory.isWaitedFor(key),
+        isWanted: (key) => standsBy(key) || this.#wants.has(key),
+        isWaitedFor: (key) => standsBy(key) || directory.isWaitedFor(key),
         pathChanged: (stream) => this.#downstreams.pathChanged(stream),
         sawEpoch: (epoch) => member.claimant.see(epoch),
       },
@@ -100,6 +112,7 @@ export class NodeMesh implements MeshFacts {
         this.#replicas.originAt(node, key, epoch);
       },
       fenced: (key, epoch) => this.#fenced(key, epoch),
+      wanted: (node, key, ttlMs) => void this.#wants.ask(node, key, ttlMs),
     });
     this.#links = new Links(
       {
@@ -173,6 +186,7 @@ export class NodeMesh implements MeshFacts {
   /** Ends what it pulls, closes all links. Calm when repeated. */
   async stop(why: Reason): Promise<void> {
     this.#unsubscribe();
+    this.#wants.stop();
     this.#replicas.stop();
     await this.#links.stop(why);
   }
@@ -189,6 +203,28 @@ export class NodeMesh implements MeshFacts {
   /** A player waits for a stream that is not here. */
   seek(key: StreamKey): void {
     this.#replicas.seek(key);
+  }
+
+  /** Asks a node, or this one, to have a stream ready for so long; 0: no longer. Who can't be reached is not told. */
+  askFor(node: string, key: StreamKey, ttlMs: number): void {
+    const { owner } = this.#needs.member;
+    if (node === owner.node) {
+      this.#wants.ask(node, key, ttlMs);
+      return;
+    }
+    const message = { is: 'preload', key, ttlMs } as const;
+    const peer = this.#links.get(node);
+    if (peer) peer.send(message);
+    // What is over runs out by itself.
+    else if (ttlMs > 0) {
+      this.#links.dial(node).then(
+        (dialled) => dialled.send(message),
+        (error: unknown) => {
+          const fields = { stream: key, peer: node, detail: messageOf(error) };
+          this.#needs.log.debug(fields, 'preload.unreachable');
+        },
+      );
+    }
   }
 
   /** A stream of this node went live, into hold, or ended. */
@@ -236,6 +272,7 @@ export class NodeMesh implements MeshFacts {
       sources: this.#sources,
       downstreams: this.#downstreams,
       replicas: this.#replicas,
+      wants: this.#wants,
     });
   }
 

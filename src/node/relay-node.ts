@@ -14,6 +14,7 @@ import { loadAssets } from '../http/assets.ts';
 import { clusterRoutes } from '../http/cluster-api.ts';
 import { decisionsRoute } from '../http/decisions-api.ts';
 import { type DrainControl, drainRoute } from '../http/node-control-api.ts';
+import { preloadRoute } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
 import { type RouteApiNeeds, routeRoutes, routeUpgrade } from '../http/route-api.ts';
 import { HttpServer } from '../http/server.ts';
@@ -32,6 +33,9 @@ import { Member } from './member.ts';
 import { watchMemory } from './memory-watch.ts';
 import { NO_MESH, NodeMesh } from './node-mesh.ts';
 import { nodeMetrics } from './node-metrics.ts';
+import { NO_PRELOAD, Preload } from './preload.ts';
+import { preloadMetrics } from './preload-metrics.ts';
+import { PreloadNodes } from './preload-nodes.ts';
 import { Publishing } from './publishing.ts';
 import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
@@ -77,6 +81,7 @@ export class RelayNode {
   readonly #routing: NodeRouting;
   readonly #places: PlaceFinder;
   readonly #redirects: Redirects;
+  readonly #preload: Preload | undefined;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #rtmp: RtmpServer;
@@ -107,7 +112,7 @@ export class RelayNode {
       ports: () => this.addresses,
       counts: () => this.#counts(),
       traffic: () => this.#traffic(),
-      isDraining: () => this.#stopByMs !== undefined || this.#drain.notReady !== undefined,
+      isDraining: () => this.#isDraining,
       renewClaimsWithin: (ms) => this.#publishing.claims.renewAllWithin(ms),
       taken: failed,
       peersRegistryWallMs: () => this.#mesh?.peersRegistryWallMs(),
@@ -147,6 +152,7 @@ export class RelayNode {
       redirect: (request) => this.#routing.redirect(request),
     });
     this.#mesh = this.#buildMesh();
+    this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
     this.#summaries = new ClusterSummaries({
       ...{ clock, registry, node: config.node.id },
       self: () => this.#member.record(),
@@ -182,6 +188,8 @@ export class RelayNode {
       await mesh.start();
       opened.add((why) => mesh.stop(why));
     }
+    this.#preload?.start();
+    opened.add(() => this.#preload?.stop());
     const http = await this.#buildHttp();
     await http.start();
     // Closed last, so that health answers until the end.
@@ -225,8 +233,15 @@ export class RelayNode {
     this.#stopByMs ??= this.#clock.now() + this.#config.shutdown.graceMs;
     this.#member.tell();
     this.#rtmp.stopAccepting();
+    // What others have ready for it stays so: its publishers go on at another node.
+    this.#preload?.stop();
     await this.#mesh?.goAway(this.#leftMs() * GO_AWAY_SHARE);
     await this.#running.close(this.#notReady);
+  }
+
+  /** It takes nobody new. */
+  get #isDraining(): boolean {
+    return this.#stopByMs !== undefined || this.#drain.notReady !== undefined;
   }
 
   /** What is left of `shutdown.graceMs`. */
@@ -286,6 +301,7 @@ export class RelayNode {
       }),
       ...clusterRoutes(access, this.#summaries),
       ...routeRoutes(access, routing),
+      preloadRoute(access, { clock, orders: this.#preload ?? NO_PRELOAD }),
       drainRoute(access, { clock, drain: this.#drainControl() }),
       decisionsRoute(access, { node: node.id, clock, decisions: this.#routing.decisions }),
       new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => this.#directory.has(key) }),
@@ -366,9 +382,33 @@ export class RelayNode {
     return new NodeMesh(config, {
       ...{ clock: this.#clock, log: this.#log, version: version(), member: this.#member },
       ...{ directory: this.#directory, origins: this.#publishing.claims },
-      isWanted: (key) => this.#publishing.standsBy(key),
+      standsBy: (key) => this.#publishing.standsBy(key),
       refusesJoins: () => this.#budget.refusesJoins,
+      isDraining: () => this.#isDraining,
     });
+  }
+
+  #buildPreload(mesh: NodeMesh): Preload {
+    const { node, preload: rules = [], relay } = this.#config;
+    const { id, region } = node;
+    const { registry } = this.#member;
+    return new Preload(
+      { self: { node: id, region }, rules, standbyPlayers: relay.standbyPlayers },
+      {
+        ...{ clock: this.#clock, log: this.#log, random: Math.random },
+        lookup: (key) => registry.lookup(key),
+        nodes: new PreloadNodes({
+          clock: this.#clock,
+          nodes: () => this.#routing.router.view.nodes.map(({ view }) => view),
+          isLinked: (other) => mesh.link(other) !== undefined,
+        }),
+        streams: () => this.#directory.streams,
+        isOrigin: (key) => this.#publishing.claims.originOf(key) !== undefined,
+        upstreamOf: (key) => mesh.replica(key)?.upstream,
+        chooseFor: (key, at, except) => this.#routing.chooseFor(key, at, except),
+        ask: (other, key, ttlMs) => mesh.askFor(other, key, ttlMs),
+      },
+    );
   }
 
   /** The mesh is built of the publishing, and so after it. */
@@ -379,6 +419,7 @@ export class RelayNode {
   #streamChanged(stream: Stream): void {
     this.#publishing.claims.streamChanged(stream);
     this.#mesh?.streamChanged(stream);
+    this.#preload?.streamChanged(stream);
   }
 
   #countersOf(door: 'rtmp' | 'http') {
@@ -397,7 +438,6 @@ export class RelayNode {
       drain: this.#drain.summary,
       publishing: this.#publishing,
       member: this.#member,
-      mesh: this.#mesh?.metrics() ?? [],
       routing: [
         ...routingMetrics({
           router: this.#routing.router,
@@ -406,6 +446,7 @@ export class RelayNode {
         }),
         ...this.#redirects.metrics(),
       ],
+      mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       budget: this.#budget,
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,

@@ -116,11 +116,12 @@ export class NodeRouting implements RouteNeeds {
     return node === undefined ? undefined : this.#records.get(node)?.rtmp;
   }
 
-  /** A node that is to have a stream ready. */
-  chooseFor(key: StreamKey, region: string, except: ReadonlySet<string>): string | undefined {
+  /** A node that is to have a stream ready, of the region, or of any; undefined: none is left. */
+  chooseFor(key: StreamKey, region: string | undefined, except: ReadonlySet<string>): string | undefined {
     return this.router.route({
-      ...{ kind: 'preload', stream: key, place: { region, zone: '' }, session: undefined },
-      ...{ holders: undefined, bytesPerS: undefined, hasDoor: () => true, region, except },
+      ...{ kind: 'preload', stream: key, place: { region: region ?? '', zone: '' }, session: undefined },
+      ...{ holders: undefined, bytesPerS: undefined, hasDoor: () => true, except },
+      ...(region !== undefined && { region }),
     }).node;
   }
 

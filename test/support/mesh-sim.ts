@@ -14,6 +14,7 @@ import { Relay } from '../../src/mesh/relay.ts';
 import { Replicas } from '../../src/mesh/replicas.ts';
 import { Sources } from '../../src/mesh/sources.ts';
 import { Subscriptions } from '../../src/mesh/subscriptions.ts';
+import { Wants } from '../../src/mesh/wants.ts';
 import { RENEW_MS } from '../../src/registry/claim-keeper.ts';
 import type { Lookup } from '../../src/registry/registry.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -116,6 +117,7 @@ export class SimNode {
   readonly replicas: Replicas;
   readonly downstreams: Downstreams;
   readonly subscriptions: Subscriptions;
+  readonly wants: Wants;
   readonly relay: Relay;
   readonly log = new FakeLog();
   readonly sinks: FakeSink[] = [];
@@ -156,6 +158,17 @@ export class SimNode {
       lookup: async (key) => net.lookup(key),
       peers: () => [...this.links.values()],
     });
+    this.wants = new Wants({
+      ...{
+        clock,
+        log,
+        quietLog: { wantRefused: () => {} },
+        isDraining: () => false,
+        refusesJoins: () => false,
+      },
+      isHere: (key) => this.directory.has(key) || this.replicas.get(key) !== undefined,
+      seek: (key) => this.replicas.seek(key),
+    });
     this.replicas = new Replicas(
       { self: id, holdMs: 30_000, lingerMs: 10_000 },
       {
@@ -163,7 +176,7 @@ export class SimNode {
         linkTo: (node) => this.links.get(node),
         dial: async (node) => net.dial(this, node),
         stream: (key) => this.directory.feed(key),
-        isWanted: () => false,
+        isWanted: (key) => this.wants.has(key),
         isWaitedFor: (key) => this.directory.isWaitedFor(key),
         pathChanged: (stream) => this.downstreams.pathChanged(stream),
         sawEpoch: () => {},
@@ -178,6 +191,7 @@ export class SimNode {
       isPlausible: () => true,
       originAt: (node, key, epoch) => this.replicas.originAt(node, key, epoch),
       fenced: (key) => this.replicas.fencedAt(key),
+      wanted: (node, key, ttlMs) => void this.wants.ask(node, key, ttlMs),
     });
     this.replicas.start();
   }

@@ -17,6 +17,7 @@ function relay() {
     isPlausible: (epoch) => epoch <= LATEST,
     originAt: (...origin) => told.push(['origin', ...origin]),
     fenced: (...fence) => told.push(['fenced', ...fence]),
+    wanted: (...want) => told.push(['wanted', ...want]),
   };
   const one = new Relay(needs);
   const peer = links.get('b');
@@ -34,9 +35,20 @@ test('news of an origin, and of an epoch above ours, get on', () => {
   ]);
 });
 
+test('what a peer wants ready gets on, with who it is', () => {
+  const { told, code } = relay();
+  expect(code({ is: 'preload', key, ttlMs: 30_000 })).toBeUndefined();
+  expect(code({ is: 'preload', key, ttlMs: 0 })).toBeUndefined();
+  expect(told).toEqual([
+    ['wanted', 'b', key, 30_000],
+    ['wanted', 'b', key, 0],
+  ]);
+});
+
 test.each<[string, ControlMessage]>([
   ['mesh.key', { is: 'origin', key: 'show', epoch: 5 }],
   ['mesh.key', { is: 'fenced', key: 'live//', epoch: 5 }],
+  ['mesh.key', { is: 'preload', key: 'live/', ttlMs: 1 }],
   ['mesh.epoch', { is: 'origin', key, epoch: LATEST + 1 }],
   ['mesh.epoch', { is: 'fenced', key, epoch: LATEST + 1 }],
   ['mesh.epoch', { is: 'sub', id: 1, key, insist: false, resume: { epoch: LATEST + 1, from: 1 } }],

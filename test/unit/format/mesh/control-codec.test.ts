@@ -101,6 +101,7 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
     { requiredKeys: ['is', 'ref', 'at', 'msLeft'] },
   ),
   fc.record({ is: fc.constantFrom('origin' as const, 'fenced' as const), key, epoch: ids.epoch }),
+  fc.record({ is: is('preload'), key, ttlMs: waitMs }),
   fc.record({ is: is('head'), id: ids.id, key }),
   fc.record({
     is: is('headed'),
