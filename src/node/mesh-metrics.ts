@@ -9,7 +9,7 @@ import { counter, gauge, type MetricFamily } from '../observe/metrics.ts';
 export interface MeshSources {
   readonly links: Pick<
     Links,
-    'size' | 'unproven' | 'accepted' | 'dialled' | 'bytesIn' | 'bytesOut' | 'refused' | 'wireErrors'
+    'size' | 'worst' | 'unproven' | 'accepted' | 'dialled' | 'bytesIn' | 'bytesOut' | 'refused' | 'wireErrors'
   >;
   readonly subscriptions: Pick<Subscriptions, 'fedCount' | 'asked' | 'granted' | 'unanswered'>;
   readonly sources: Pick<Sources, 'lookups' | 'spared' | 'asked' | 'unknownCount'>;
@@ -21,6 +21,16 @@ export function meshMetrics(of: MeshSources): MetricFamily[] {
   const { links, subscriptions, sources, downstreams, replicas } = of;
   return [
     gauge('tideway_mesh_links', 'Open links to other nodes.', links.size),
+    gauge(
+      'tideway_mesh_rtt_max_seconds',
+      'The slowest round trip of the links to other nodes.',
+      links.worst.rttMs / 1_000,
+    ),
+    gauge(
+      'tideway_mesh_loss_max',
+      'The greatest part of the heartbeats of another node that did not come in time, 0 to 1.',
+      links.worst.lossShare,
+    ),
     gauge(
       'tideway_mesh_unproven_connections',
       'Connections that have not proven to be nodes.',

@@ -55,7 +55,10 @@ class SimPeer implements Peer {
   sentBytes = 0;
   takenBytes = 0;
   windowBytes = Number.POSITIVE_INFINITY;
-  quality: LinkQuality | undefined = { rttMs: 2, rttDevMs: 0, offsetMs: 0 };
+  quality: LinkQuality | undefined = {
+    ...{ rttMs: 2, rttDevMs: 0, offsetMs: 0 },
+    ...{ lossShare: 0, receivedBytesPerS: 0, sentBytesPerS: 0 },
+  };
   registryWallMs = undefined;
   heardMs = 0;
   other: SimPeer | undefined;
