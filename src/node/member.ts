@@ -30,6 +30,8 @@ export interface MemberNeeds {
   readonly taken: (why: Reason) => void;
   /** Registry time as the linked peers have it. */
   readonly peersRegistryWallMs: () => number | undefined;
+  /** Round trip to other regions, ms, by its links. */
+  readonly rttMs: () => Readonly<Record<string, number>>;
   /** A beat was answered: look at the nodes of `membership`. */
   readonly nodesChanged: () => void;
 }
@@ -162,7 +164,7 @@ export class Member {
         ...{ ...this.#load.read(), loopBusy: 0, receivedBytesPerS: 0, capacityBytesPerS: 0 },
         ...{ players, publishers: 0, streams },
       },
-      rttMs: {},
+      rttMs: this.#needs.rttMs(),
     };
   }
 }

@@ -14,7 +14,7 @@ export interface MeshSources {
   readonly subscriptions: Pick<Subscriptions, 'fedCount' | 'asked' | 'granted' | 'unanswered'>;
   readonly sources: Pick<Sources, 'lookups' | 'spared' | 'asked' | 'unknownCount'>;
   readonly downstreams: Pick<Downstreams, 'count' | 'granted' | 'declined'>;
-  readonly replicas: Pick<Replicas, 'count' | 'switches' | 'splices' | 'gaps' | 'fences'>;
+  readonly replicas: Pick<Replicas, 'count' | 'switches' | 'movesRefused' | 'splices' | 'gaps' | 'fences'>;
 }
 
 export function meshMetrics(of: MeshSources): MetricFamily[] {
@@ -58,6 +58,11 @@ export function meshMetrics(of: MeshSources): MetricFamily[] {
       subscriptions.unanswered,
     ),
     counter('tideway_switches_total', 'Changes of upstream, by cause.', replicas.switches.samples()),
+    counter(
+      'tideway_moves_refused_total',
+      'Better upstreams that would not have it, or could not be had.',
+      replicas.movesRefused,
+    ),
     counter('tideway_splices_total', 'New epochs that were spliced to what players had.', replicas.splices),
     counter('tideway_gaps_total', 'Times that frames were missing which no peer had.', replicas.gaps),
     counter(

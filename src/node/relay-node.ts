@@ -19,6 +19,9 @@ import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import { usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
+import type { NodeRecord } from '../registry/registry.ts';
+import { ClusterView } from '../routing/cluster-view.ts';
+import { Decisions } from '../routing/decisions.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
 import { Closer } from './lifecycle.ts';
@@ -63,6 +66,9 @@ export class RelayNode {
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
+  readonly #version = version();
+  readonly #decisions: Decisions;
+  #view: ClusterView;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #rtmp: RtmpServer;
@@ -77,6 +83,8 @@ export class RelayNode {
     this.#log = log;
     this.#clock = clock;
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
+    this.#decisions = new Decisions(() => clock.wallMs());
+    this.#view = this.#viewOf([]);
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#directory = new StreamDirectory(
       { maxStreams: config.limits.streams, ...config.play },
@@ -88,14 +96,15 @@ export class RelayNode {
       },
     );
     this.#member = new Member(config, {
-      ...{ clock, log, version: version() },
+      ...{ clock, log, version: this.#version },
       ports: () => this.addresses,
       counts: () => this.#counts(),
       isStopping: () => this.#stopByMs !== undefined,
       renewClaimsWithin: (ms) => this.#publishing.claims.renewAllWithin(ms),
       taken: failed,
       peersRegistryWallMs: () => this.#mesh?.peersRegistryWallMs(),
-      nodesChanged: () => this.#mesh?.nodesChanged(),
+      rttMs: () => this.#mesh?.rttMs ?? {},
+      nodesChanged: () => this.#nodesChanged(),
     });
     const { claimant, registry } = this.#member;
     this.#publishing = new Publishing(
@@ -164,7 +173,7 @@ export class RelayNode {
     this.#running = opened.move();
     this.#notReady = undefined;
     this.#member.tell();
-    this.#log.info({ version: version(), ...this.addresses }, 'node.start');
+    this.#log.info({ version: this.#version, ...this.addresses }, 'node.start');
     if (!this.#authorizer.guardsPublish && !isLoopback(this.#config.host)) {
       const hint = 'anybody who reaches this node may publish: set publish.secret, or host to 127.0.0.1';
       this.#log.warn({ host: this.#config.host, hint }, 'node.open-to-publish');
@@ -247,10 +256,27 @@ export class RelayNode {
     if (this.#config.registry.url === 'memory:' || secret === undefined) return undefined;
     const config = { ...this.#config, mesh: { ...this.#config.mesh, secret } };
     return new NodeMesh(config, {
-      ...{ clock: this.#clock, log: this.#log, version: version(), member: this.#member },
+      ...{ clock: this.#clock, log: this.#log, version: this.#version, member: this.#member },
       ...{ directory: this.#directory, origins: this.#publishing.claims },
       isWanted: (key) => this.#publishing.standsBy(key),
+      standsBy: (key) => this.#publishing.standsBy(key),
       refusesJoins: () => this.#budget.refusesJoins,
+      rttMs: (from, to) => this.#view.rttMs(from, to),
+      decided: (decision) => this.#decisions.add(decision),
+    });
+  }
+
+  #nodesChanged(): void {
+    this.#view = this.#viewOf(this.#member.membership.nodes().map(({ record }) => record));
+    this.#mesh?.nodesChanged();
+  }
+
+  #viewOf(records: readonly NodeRecord[]): ClusterView {
+    const { limits, weights } = this.#config.routing;
+    return new ClusterView(records, {
+      weights,
+      limits: { ...limits, players: limits.players },
+      version: this.#version,
     });
   }
 
@@ -273,7 +299,7 @@ export class RelayNode {
 
   #metricsText(): string {
     return nodeMetrics({
-      version: version(),
+      version: this.#version,
       rtmp: this.#rtmp,
       http: this.#http,
       directory: this.#directory,
