@@ -16,6 +16,8 @@ const NODE_COLUMNS: readonly Column[] = [
   { head: 'STREAMS', align: 'right' },
   { head: 'PLAYERS', align: 'right' },
   { head: 'CPU', align: 'right' },
+  { head: 'LOOP', align: 'right' },
+  { head: 'OUT', align: 'right' },
   { head: 'PLACE' },
   { head: 'MESH' },
   { head: 'HTTP' },
@@ -56,12 +58,24 @@ function nodeCells(row: NodeRow): string[] {
     linkOf(row),
     String(load.streams),
     String(load.players),
-    `${Math.round(load.cpu * 100)} %`,
+    percentText(load.cpu),
+    percentText(load.loopBusy),
+    `${mbit(load.sentBytesPerS)} Mbit/s`,
     [row.region, row.zone].filter((part) => part !== '').join('/') || '-',
     row.mesh[0] ?? '-',
     row.http || '-',
     row.version,
   ];
+}
+
+function percentText(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
+/** One place below 10. */
+function mbit(bytesPerS: number): string {
+  const value = bytesPerS / 125_000;
+  return value.toFixed(value < 9.95 ? 1 : 0);
 }
 
 function stateOf({ draining, leaseMs }: NodeRow): string {

@@ -1,5 +1,5 @@
-// What the commands do. `start` runs one node from its configuration until the process has to end; `nodes` and
-// `streams` ask a running one.
+// What the commands do. `start` runs one node from its configuration until the process has to end; the others ask a
+// running one.
 import { networkInterfaces } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
@@ -9,9 +9,11 @@ import type { Envelope } from '../http/cluster-api.ts';
 import { RelayNode, version } from '../node/relay-node.ts';
 import { banner } from './banner.ts';
 import { nodesText, streamsText } from './cluster-tables.ts';
-import type { AskOptions } from './invocation.ts';
-import { askNodes, askStreams, type NodeApiOptions } from './node-api.ts';
-import { type ProcessEnd, processEnd } from './process-end.ts';
+import { decisionsText } from './decision-tables.ts';
+import { drainText, orderDrain } from './drain.ts';
+import type { AskOptions, DrainOrder } from './invocation.ts';
+import { askDecisions, askNodes, askStreams, type NodeApiOptions } from './node-api.ts';
+import { type ProcessEnd, processEnds } from './process-end.ts';
 
 /** 0: as asked. 1: it could not run, or failed. 2: wrong arguments or configuration. */
 export type ExitCode = 0 | 1 | 2;
@@ -26,9 +28,9 @@ const STOP_MARGIN_MS = 1_000;
  */
 export async function start(config: Config, process: NodeJS.Process): Promise<ExitCode> {
   const log = createLog({ level: config.log.level, node: config.node.id });
-  const ending = processEnd(process, log);
+  const { asked, failed: crashed } = processEnds(process, log);
   let fail: (end: ProcessEnd) => void = () => {};
-  const failing = new Promise<ProcessEnd>((resolve) => {
+  const takenOver = new Promise<ProcessEnd>((resolve) => {
     fail = resolve;
   });
   const failed = (why: Reason) => {
@@ -38,7 +40,15 @@ export async function start(config: Config, process: NodeJS.Process): Promise<Ex
   const node = new RelayNode({ config, log, clock: systemClock, failed });
   await node.start();
   process.stderr.write(banner({ config, version: version(), ...node.addresses, lanAddress: lanAddress() }));
-  return stop(node, await Promise.race([ending, failing]), { log, graceMs: config.shutdown.graceMs });
+  const broken = Promise.race([crashed, takenOver]);
+  let end = await Promise.race([asked, broken]);
+  const { graceMs, drainSeconds } = config.shutdown;
+  if (end.exitCode === 0 && drainSeconds > 0) {
+    const order = end;
+    process.stderr.write(`tideway: drains for at most ${drainSeconds} s; a second signal ends it at once\n`);
+    end = await Promise.race([node.drain().then(() => order), broken]);
+  }
+  return stop(node, end, { log, graceMs });
 }
 
 /**
@@ -67,6 +77,31 @@ export async function showStreams(
     process.stderr.write(`tideway: there are more: these are the first ${answer.streams.length} (--limit)\n`);
   }
   await print(ask.isJson ? jsonText(answer) : streamsText(answer), process);
+  return 0;
+}
+
+/**
+ * Prints why nodes were chosen for a stream.
+ * @throws TidewayError as `showNodes` does
+ */
+export async function showDecisions(
+  ask: AskOptions,
+  asked: { stream: string; limit: string | undefined },
+  process: NodeJS.Process,
+): Promise<ExitCode> {
+  const answer = await askDecisions({ ...nodeApi(ask, process.env), ...asked });
+  await print(ask.isJson ? jsonText(answer) : decisionsText(answer), process);
+  return 0;
+}
+
+/**
+ * Empties a node, or undoes that; prints how it stands then.
+ * @throws TidewayError as `showNodes` does, and `cli.drain-undone`
+ */
+export async function drain(ask: AskOptions, order: DrainOrder, process: NodeJS.Process): Promise<ExitCode> {
+  const note = (line: string) => process.stderr.write(`tideway: ${line}\n`);
+  const answer = await orderDrain(order, nodeApi(ask, process.env), { clock: systemClock, note });
+  await print(ask.isJson ? jsonText(answer) : `${drainText(answer)}\n`, process);
   return 0;
 }
 

@@ -1,6 +1,8 @@
 // What `tideway help` prints, made from the configuration schema.
 import { type ConfigKey, configKeys, defaultText } from '../config/schema.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from '../http/cluster-api.ts';
+import { DEFAULT_DECISIONS, MOST_DECISIONS } from '../http/decisions-api.ts';
+import { DEFAULT_DEADLINE_S, MAX_DEADLINE_S } from '../http/node-control-api.ts';
 import type { CommandName } from './invocation.ts';
 
 /** `tideway help` and `tideway --help`. */
@@ -11,6 +13,8 @@ Usage
   tideway help start                                      every key, with its default
   tideway nodes                                           the nodes of the cluster
   tideway streams                                         the streams: who is origin, who pulls from whom
+  tideway why app/name                                    why nodes were chosen for a stream
+  tideway drain                                           empties a node, before it is stopped
   tideway --version
 
 Examples
@@ -51,6 +55,25 @@ node that it pulls from. Players are those of the node that is asked.
 
 ${ASKING}  --limit <n>
       Streams at most. Allowed: 1 to ${MAX_LIMIT}. Default: ${DEFAULT_LIMIT}.
+`;
+    case 'why':
+      return `tideway why app/name lists what the node that is asked decided of late about a stream, newest first: which node
+was chosen for players and publishers, where the stream is pulled from, and why. The nodes that the newest decision was
+between are listed with their scores, lower ones being better, and those that could not be chosen with the reason.
+
+${ASKING}  --limit <n>
+      Decisions at most. Allowed: 1 to ${MOST_DECISIONS}. Default: ${DEFAULT_DECISIONS}.
+`;
+    case 'drain':
+      return `tideway drain empties a node: it takes no new publishers and players, nodes that pull from it go elsewhere, and
+players go on until they leave, or the deadline ends them. The node runs on until it is stopped, or this is undone.
+
+${ASKING}  --deadline <seconds>
+      Players and publishers that are left then are ended. Allowed: 0 to ${MAX_DEADLINE_S}. Default: ${DEFAULT_DEADLINE_S}.
+  --undo
+      The node serves again, also after the deadline.
+  --wait
+      Returns once nobody is left, or the deadline has passed; says on standard error who is left.
 `;
   }
 }

@@ -4,7 +4,7 @@ import { TidewayError } from '../base/errors.ts';
 import { closest } from '../config/closest.ts';
 import { configKeys } from '../config/schema.ts';
 
-export type CommandName = 'start' | 'nodes' | 'streams';
+export type CommandName = 'start' | 'nodes' | 'streams' | 'why' | 'drain';
 
 /** How a running node is asked. */
 export interface AskOptions {
@@ -14,6 +14,11 @@ export interface AskOptions {
   /** The node's own answer instead of a table. */
   readonly isJson: boolean;
 }
+
+/** What is asked of the node, and whether its end is waited for. */
+export type DrainOrder =
+  | { readonly is: 'begin'; readonly deadlineSeconds: number | undefined; readonly waits: boolean }
+  | { readonly is: 'undo' };
 
 export type Invocation =
   | { readonly run: 'help'; readonly about: 'tideway' | CommandName }
@@ -25,13 +30,26 @@ export type Invocation =
       readonly flags: Readonly<Record<string, string>>;
     }
   | { readonly run: 'nodes'; readonly ask: AskOptions }
-  | { readonly run: 'streams'; readonly ask: AskOptions; readonly limit: string | undefined };
+  | { readonly run: 'streams'; readonly ask: AskOptions; readonly limit: string | undefined }
+  | {
+      readonly run: 'why';
+      /** `app/name`, as it was typed. */
+      readonly stream: string;
+      readonly ask: AskOptions;
+      readonly limit: string | undefined;
+    }
+  | { readonly run: 'drain'; readonly ask: AskOptions; readonly order: DrainOrder };
 
 interface Command {
   /** Flags that it takes, without the dashes. */
   readonly flags: readonly string[];
-  /** @param flags those that were given; of a switch the value is '' */
-  readonly read: (flags: Readonly<Record<string, string>>) => Invocation;
+  /** The one thing that it wants besides flags, as its help writes it; undefined: nothing. */
+  readonly operand?: string;
+  /**
+   * @param flags those that were given; of a switch the value is ''
+   * @param operand '' for a command that takes none
+   */
+  readonly read: (flags: Readonly<Record<string, string>>, operand: string) => Invocation;
 }
 
 const COMMANDS: Readonly<Record<CommandName, Command>> = {
@@ -47,10 +65,19 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
     flags: ['url', 'token', 'json', 'limit'],
     read: (flags) => ({ run: 'streams', ask: askOptions(flags), limit: flags.limit }),
   },
+  why: {
+    flags: ['url', 'token', 'json', 'limit'],
+    operand: 'app/name',
+    read: (flags, stream) => ({ run: 'why', stream, ask: askOptions(flags), limit: flags.limit }),
+  },
+  drain: {
+    flags: ['url', 'token', 'json', 'deadline', 'undo', 'wait'],
+    read: (flags) => ({ run: 'drain', ask: askOptions(flags), order: drainOrder(flags) }),
+  },
 };
 /** Whose help tells of a flag that nobody knows. */
 const DEFAULT_COMMAND: CommandName = 'start';
-const SWITCHES: readonly string[] = ['help', 'version', 'json'];
+const SWITCHES: readonly string[] = ['help', 'version', 'json', 'undo', 'wait'];
 const SHORT: Readonly<Record<string, string>> = { help: 'h', version: 'v', config: 'c' };
 
 const OPTIONS = Object.fromEntries(
@@ -91,8 +118,18 @@ export function parseInvocation(argv: readonly string[]): Invocation {
   if (name === undefined)
     throw usage('which command? "tideway start" runs a node, "tideway help" tells more');
   if (command === undefined) throw unknownCommand(name);
-  if (rest.length > 0) throw usage(`${command} takes flags only, not ${JSON.stringify(rest[0])}`);
-  return COMMANDS[command].read(flags);
+  return COMMANDS[command].read(flags, operandOf(command, rest));
+}
+
+function operandOf(command: CommandName, [given, ...more]: readonly string[]): string {
+  const { operand } = COMMANDS[command];
+  if (operand === undefined) {
+    if (given === undefined) return '';
+    throw usage(`${command} takes flags only, not ${JSON.stringify(given)}`);
+  }
+  if (given === undefined) throw usage(`${command} of what? "tideway ${command} ${operand}"`);
+  if (more.length === 0) return given;
+  throw usage(`${command} takes one ${operand}, not also ${JSON.stringify(more[0])}`);
 }
 
 function isCommand(name: string | undefined): name is CommandName {
@@ -120,6 +157,18 @@ function askOptions({ url, token, json }: Readonly<Record<string, string>>): Ask
     throw usage('--url wants the address of a node, like http://127.0.0.1:8080');
   }
   return { url, token, isJson: json !== undefined };
+}
+
+function drainOrder({ deadline, undo, wait }: Readonly<Record<string, string>>): DrainOrder {
+  const waits = wait !== undefined;
+  if (undo !== undefined) {
+    if (waits || deadline !== undefined) throw usage('--undo goes with neither --wait nor --deadline');
+    return { is: 'undo' };
+  }
+  if (deadline !== undefined && !/^\d{1,9}$/.test(deadline)) {
+    throw usage('--deadline wants a whole number of seconds, like 600');
+  }
+  return { is: 'begin', deadlineSeconds: deadline === undefined ? undefined : Number(deadline), waits };
 }
 
 function isHttpUrl(text: string): boolean {

@@ -3,7 +3,7 @@ import { TidewayError } from '../base/errors.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { readConfig } from '../config/load.ts';
 import { version } from '../node/relay-node.ts';
-import { type ExitCode, showNodes, showStreams, start } from './commands.ts';
+import { drain, type ExitCode, showDecisions, showNodes, showStreams, start } from './commands.ts';
 import { helpText } from './help.ts';
 import { parseInvocation } from './invocation.ts';
 
@@ -35,6 +35,10 @@ async function run(argv: readonly string[], process: NodeJS.Process): Promise<Ex
       return showNodes(invocation.ask, process);
     case 'streams':
       return showStreams(invocation.ask, { limit: invocation.limit }, process);
+    case 'why':
+      return showDecisions(invocation.ask, { stream: invocation.stream, limit: invocation.limit }, process);
+    case 'drain':
+      return drain(invocation.ask, invocation.order, process);
   }
 }
 

@@ -3,6 +3,9 @@
 import { z } from 'zod';
 import { TidewayError } from '../base/errors.ts';
 import type { NodesAnswer, StreamsAnswer } from '../http/cluster-api.ts';
+import type { DecisionsAnswer } from '../http/decisions-api.ts';
+import type { DrainAnswer } from '../http/node-control-api.ts';
+import type { DrainOrder } from './invocation.ts';
 
 export interface NodeApiOptions {
   /** Of a node's HTTP port; a path in front of the API's own is kept. */
@@ -99,6 +102,70 @@ const streamsAnswer = z.object({
   ),
 });
 
+const decisionsAnswer = z.object({
+  node: text,
+  asOf: z.iso.datetime(),
+  decisions: z.array(
+    z.object({
+      id: number,
+      time: z.iso.datetime(),
+      kind: z.enum(['play', 'publish', 'redirect', 'preload', 'reconnect', 'upstream']),
+      stream: z.nullable(text),
+      place: z.nullable(z.object({ region: text, zone: text })),
+      node: z.nullable(text),
+      why: text,
+      considered: z.array(
+        z.object({
+          node: text,
+          region: text,
+          score: number,
+          parts: z.object({
+            cpu: number,
+            memory: number,
+            bandwidth: number,
+            place: number,
+            link: number,
+            price: number,
+            stream: number,
+          }),
+          promised: z.object({ players: number, bytesPerS: number }),
+        }),
+      ),
+      filtered: z.array(
+        z.object({
+          reason: z.enum(['draining', 'version', 'door', 'cpu', 'memory', 'bandwidth', 'loop', 'players']),
+          count: number,
+          nodes: z.array(text),
+        }),
+      ),
+      parents: z.array(
+        z.object({
+          node: text,
+          total: number,
+          parts: z.object({
+            rtt: number,
+            hops: number,
+            loss: number,
+            busy: number,
+            price: number,
+            draining: number,
+          }),
+        }),
+      ),
+    }),
+  ),
+});
+
+const drainAnswer = z.object({
+  node: text,
+  state: z.enum(['serving', 'draining', 'drained']),
+  since: z.nullable(z.iso.datetime()),
+  deadlineMs: z.nullable(number),
+  players: number,
+  publishers: number,
+  children: number,
+});
+
 const problem = z.object({ code: text, detail: text });
 
 /** @throws TidewayError `cli.unreachable`, `cli.refused`, `cli.not-tideway` */
@@ -114,11 +181,63 @@ export function askStreams(
   return ask(`api/v1/streams${query}`, options, streamsAnswer);
 }
 
-async function ask<T>(path: string, { url, token }: NodeApiOptions, form: z.ZodType<T>): Promise<T> {
+/** @throws TidewayError as `askNodes` does */
+export function askDecisions({
+  stream,
+  limit,
+  ...options
+}: NodeApiOptions & {
+  readonly stream: string;
+  readonly limit: string | undefined;
+}): Promise<DecisionsAnswer> {
+  const query = new URLSearchParams({ stream, ...(limit !== undefined && { limit }) });
+  return ask(`api/v1/decisions?${query}`, options, decisionsAnswer);
+}
+
+/**
+ * Begins a drain, undoes it, or looks how far it is.
+ * @throws TidewayError as `askNodes` does
+ */
+export function askDrain(options: NodeApiOptions, order: DrainOrder | { is: 'look' }): Promise<DrainAnswer> {
+  return ask('api/v1/node/drain', options, drainAnswer, requestOf(order));
+}
+
+function requestOf(order: DrainOrder | { is: 'look' }): NodeRequest {
+  switch (order.is) {
+    case 'look':
+      return GET;
+    case 'undo':
+      return { method: 'DELETE' };
+    case 'begin': {
+      const { deadlineSeconds } = order;
+      return { method: 'POST', body: deadlineSeconds === undefined ? {} : { deadlineSeconds } };
+    }
+  }
+}
+
+/** What is sent beside the path. */
+interface NodeRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Sent as JSON. */
+  readonly body?: unknown;
+}
+
+const GET: NodeRequest = { method: 'GET' };
+
+async function ask<T>(
+  path: string,
+  { url, token }: NodeApiOptions,
+  form: z.ZodType<T>,
+  { method, body }: NodeRequest = GET,
+): Promise<T> {
   const base = new URL(url);
   if (!base.pathname.endsWith('/')) base.pathname += '/';
-  const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
-  const answered = await fetchText(new URL(path, base), headers);
+  const headers = {
+    ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+    ...(body !== undefined && { 'Content-Type': 'application/json' }),
+  };
+  const content = body === undefined ? null : JSON.stringify(body);
+  const answered = await fetchText(new URL(path, base), { method, headers, body: content });
   const document = parseJson(answered.text);
   if (answered.status !== 200) throw refusalOf(answered.status, document, url);
   const read = form.safeParse(document);
@@ -128,11 +247,15 @@ async function ask<T>(path: string, { url, token }: NodeApiOptions, form: z.ZodT
 
 async function fetchText(
   url: URL,
-  headers: Readonly<Record<string, string>>,
+  request: { method: string; headers: Record<string, string>; body: string | null },
 ): Promise<{ readonly status: number; readonly text: string }> {
   try {
     // A token goes to who was named, and not on to where that points.
-    const answer = await fetch(url, { headers, redirect: 'manual', signal: AbortSignal.timeout(WITHIN_MS) });
+    const answer = await fetch(url, {
+      ...request,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(WITHIN_MS),
+    });
     return { status: answer.status, text: await answer.text() };
   } catch (cause) {
     throw new TidewayError('cli.unreachable', `${url.origin}: ${failureText(cause)}`, {}, { cause });

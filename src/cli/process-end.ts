@@ -7,12 +7,20 @@ export interface ProcessEnd {
   readonly exitCode: 0 | 1;
 }
 
+/** Each resolves with the first cause of its kind. */
+export interface ProcessEnds {
+  /** Somebody asked for it: there is time to do it in order. */
+  readonly asked: Promise<ProcessEnd>;
+  /** An error in the node: there is none. */
+  readonly failed: Promise<ProcessEnd>;
+}
+
 /**
- * Resolves with the first cause to end. After a signal, a second one exits at once with 1: the person is in a
- * hurry. An uncaught error (a rejected promise that nobody awaits included) is logged and ends the node in order.
+ * Listens for what ends the process. After a signal, a second one exits at once with 1: the person is in a hurry. An
+ * uncaught error (a rejected promise that nobody awaits included) is logged and ends the node in order.
  */
-export function processEnd(process: NodeJS.Process, log: Log): Promise<ProcessEnd> {
-  return new Promise((resolve) => {
+export function processEnds(process: NodeJS.Process, log: Log): ProcessEnds {
+  const asked = new Promise<ProcessEnd>((resolve) => {
     let signalled = false;
     const onSignal = (signal: NodeJS.Signals) => {
       if (signalled) process.exit(1);
@@ -21,9 +29,12 @@ export function processEnd(process: NodeJS.Process, log: Log): Promise<ProcessEn
     };
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
+  });
+  const failed = new Promise<ProcessEnd>((resolve) => {
     process.on('uncaughtException', (error) => {
       log.error({ err: error }, 'process.fatal');
       resolve({ why: { code: 'process.fatal', message: 'the node failed: an error in it' }, exitCode: 1 });
     });
   });
+  return { asked, failed };
 }

@@ -82,7 +82,7 @@ export const configSchema = z.strictObject({
     tags: optional(tags, 'none', 'Words that nodes are told apart by, as the cluster is told.'),
     capacityMbps: optional(
       count,
-      'the speed of the network interface, else the most that was ever sent',
+      'the speed of the network interface, else at least 1 Gbit/s and twice the most that was ever sent',
       'What this node may send, in Mbit/s: 1 Mbit/s is 125,000 bytes a second.',
     ),
   }),
@@ -168,7 +168,11 @@ export const configSchema = z.strictObject({
       bandwidth: key(share, 0.95, 'Above this part of what it may send a node is not chosen.'),
       loop: key(share, 0.95, 'Above this part of the time of its event loop a node is not chosen.'),
       loopLagMs: key(ms(1), 500, 'A node whose event loop is later than this is not chosen.'),
-      players: optional(count, 'none', 'A node with so many players is not chosen for one more.'),
+      players: optional(
+        count,
+        'none',
+        'A node with so many players is not chosen for one more, and refuses it.',
+      ),
     }),
     prices: optional(
       prices,

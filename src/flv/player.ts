@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
+import { redirectResponse, type SendOn } from '../base/redirect.ts';
 import { remoteOf } from '../base/remote.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { httpFlv } from '../format/flv.ts';
@@ -14,6 +15,7 @@ import { SocketSink } from './socket-sink.ts';
 export interface FlvPlayNeeds {
   readonly clock: Clock;
   readonly openStream: OpenStream;
+  readonly sendOn: SendOn;
   /** Can the stream be played without waiting? */
   readonly isLive: (key: StreamKey) => boolean;
 }
@@ -44,18 +46,22 @@ export class FlvPlayRoute {
 
   async handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const key = streamKeyOf(url);
+    const { socket, headers } = request;
+    const remote = remoteOf(socket);
+    const asked = { key, query: url.searchParams, protocol: 'http-flv', remote } as const;
+    const elsewhere = this.#needs.sendOn({ ...asked, headers });
+    if (elsewhere !== undefined) {
+      redirectResponse(response, elsewhere);
+      return;
+    }
     if (request.method === 'HEAD') {
       // Health checks and proxies ask with HEAD: it never waits, and never makes this node pull a stream.
       if (!this.#needs.isLive(key)) throw notLive(key);
       response.writeHead(200, MEDIA_HEADERS).end();
       return;
     }
-    const { socket } = request;
-    const remote = remoteOf(socket);
     socket.setTimeout(0);
-    const stream = await whileOpen(socket, (signal) =>
-      this.#needs.openStream({ key, query: url.searchParams, protocol: 'http-flv', remote, signal }),
-    );
+    const stream = await whileOpen(socket, (signal) => this.#needs.openStream({ ...asked, signal }));
     if (socket.destroyed) return;
     writeHead(response);
     const sink = new SocketSink(socket, this.#needs.clock, () => socket.end());

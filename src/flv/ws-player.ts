@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
+import { redirectSocket, type SendOn } from '../base/redirect.ts';
 import { remoteOf } from '../base/remote.ts';
 import { wsFlv } from '../format/ws-frame.ts';
 import type { Stream } from '../media/stream.ts';
@@ -15,6 +16,7 @@ import { SocketSink } from './socket-sink.ts';
 export interface WsFlvPlayNeeds {
   readonly clock: Clock;
   readonly openStream: OpenStream;
+  readonly sendOn: SendOn;
 }
 
 /** Players have nothing to say; a message that is bigger closes the socket with 1009. */
@@ -57,10 +59,14 @@ export class WsFlvPlayRoute {
   async upgrade(request: IncomingMessage, socket: Socket, head: Buffer, url: URL): Promise<void> {
     const key = streamKeyOf(url);
     const remote = remoteOf(socket);
+    const asked = { key, query: url.searchParams, protocol: 'ws-flv', remote } as const;
+    const elsewhere = this.#needs.sendOn({ ...asked, headers: request.headers });
+    if (elsewhere !== undefined) {
+      redirectSocket(socket, elsewhere);
+      return;
+    }
     socket.setTimeout(0);
-    const stream = await whileOpen(socket, (signal) =>
-      this.#needs.openStream({ key, query: url.searchParams, protocol: 'ws-flv', remote, signal }),
-    );
+    const stream = await whileOpen(socket, (signal) => this.#needs.openStream({ ...asked, signal }));
     if (socket.destroyed) return;
     this.#handshakes.handleUpgrade(request, socket, head, (webSocket) => {
       play(stream, { webSocket, socket, remote }, this.#needs.clock);

@@ -15,6 +15,16 @@ const STATUS: Readonly<Record<string, number>> = {
   'http.internal': 500,
   'stream-key.invalid': 400,
   'stream-key.reserved': 400,
+  'route.network': 400,
+  'route.place': 400,
+  'route.protocol': 400,
+  'route.repeated': 400,
+  'route.session': 400,
+  'route.stream': 400,
+  'http.body-timeout': 408,
+  'http.body-too-large': 413,
+  'http.media-type': 415,
+  'api.body': 400,
   'api.limit': 400,
   'api.loopback-only': 403,
   'api.token': 401,
@@ -25,6 +35,14 @@ const STATUS: Readonly<Record<string, number>> = {
   'publish.idle': 408,
 };
 const UNAVAILABLE = 503;
+/** When who is refused may ask again, s. */
+const RETRY_AFTER_S: Readonly<Record<string, number>> = {
+  'route.no-node': 2,
+  'play.too-many-players': 5,
+  // Who comes through a balancer finds another node by then.
+  'node.draining': 5,
+  'node.drained': 5,
+};
 
 /** How long what a refused client still sends is read and thrown away, so that it gets to read why. */
 const LINGER_MS = 1000;
@@ -38,6 +56,19 @@ interface Problem {
   readonly status: number;
   readonly code: string;
   readonly detail: string;
+  /** What an error tells beyond that (§3.2). */
+  readonly [member: string]: unknown;
+}
+
+/** A refusal that tells more than its reason. */
+export class ProblemError extends TidewayError {
+  /** Further members of the problem document. */
+  readonly members: Readonly<Record<string, unknown>>;
+
+  constructor(code: string, message: string, members: Readonly<Record<string, unknown>>) {
+    super(code, message);
+    this.members = members;
+  }
 }
 
 /** Any error as a refusal. What is no TidewayError is our own fault, and its message stays here. */
@@ -79,6 +110,7 @@ export function refuse(
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
+    ...retryAfter(problem),
   });
   if (request.complete) {
     response.end(body);
@@ -111,13 +143,20 @@ export function refuseSocket(socket: Socket, error: TidewayError): void {
     'Access-Control-Allow-Origin: *',
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...Object.entries(retryAfter(problem)).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
 function problemOf(error: TidewayError): Problem {
   const status = STATUS[error.code] ?? (error instanceof WireError ? 400 : UNAVAILABLE);
-  return { status, code: error.code, detail: error.message };
+  const members = error instanceof ProblemError ? error.members : {};
+  return { status, code: error.code, detail: error.message, ...members };
+}
+
+function retryAfter({ code }: Problem): Readonly<Record<string, number>> {
+  const seconds = RETRY_AFTER_S[code];
+  return seconds === undefined ? {} : { 'Retry-After': seconds };
 }
 
 function problemText(problem: Problem): string {

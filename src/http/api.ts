@@ -2,6 +2,7 @@
 // no state.
 import type { ServerResponse } from 'node:http';
 import type { Reason } from '../base/errors.ts';
+import { redirectResponse } from '../base/redirect.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { answerJson } from './answer.ts';
 import type { Route } from './route.ts';
@@ -54,8 +55,8 @@ export function healthRoutes(needs: HealthNeeds): Route[] {
 /** The list that the watch page shows, and the ways to it. */
 export function watchRoutes(needs: WatchNeeds): Route[] {
   return [
-    get('/', (response) => redirect(response, '/watch/')),
-    get('/watch', (response) => redirect(response, '/watch/')),
+    get('/', (response) => redirectResponse(response, '/watch/')),
+    get('/watch', (response) => redirectResponse(response, '/watch/')),
     get('/watch/streams', (response) => {
       answerJson(response, 200, {
         rtmpPort: needs.rtmpPort(),
@@ -80,9 +81,4 @@ function get(path: string, answer: (response: ServerResponse) => void): Route {
     matches: (asked) => asked === path,
     handle: (_request, response) => answer(response),
   };
-}
-
-function redirect(response: ServerResponse, location: string): void {
-  response.writeHead(302, { Location: location, 'Content-Length': 0, 'Cache-Control': 'no-store' });
-  response.end();
 }

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TidewayError } from '../base/errors.ts';
 import { answerJson } from './answer.ts';
 import { ApiAccess } from './api-access.ts';
+import { limitIn } from './api-query.ts';
 import type { Route } from './route.ts';
 
 /** Rows of `/api/v1/streams` without `?limit=`. */
@@ -158,11 +159,17 @@ export function clusterRoutes(options: { token: string | undefined }, needs: Clu
   });
   return [
     get('/api/v1/nodes', () => needs.nodes()),
-    get('/api/v1/streams', (url) => needs.streams(limitOf(url))),
+    get('/api/v1/streams', (url) =>
+      needs.streams(limitIn(url.searchParams, { usual: DEFAULT_LIMIT, most: MAX_LIMIT })),
+    ),
   ];
 }
 
-function checkAccess(
+/**
+ * Lets in who may ask the API; a 401 says how to come in.
+ * @throws TidewayError `api.token`, `api.loopback-only`
+ */
+export function checkAccess(
   access: ApiAccess,
   { socket, headers }: IncomingMessage,
   response: ServerResponse,
@@ -176,12 +183,4 @@ function checkAccess(
     }
     throw error;
   }
-}
-
-function limitOf(url: URL): number {
-  const given = url.searchParams.get('limit');
-  if (given === null) return DEFAULT_LIMIT;
-  const limit = /^\d{1,5}$/.test(given) ? Number(given) : 0;
-  if (limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new TidewayError('api.limit', `limit is a whole number from 1 to ${MAX_LIMIT}`);
 }

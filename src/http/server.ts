@@ -56,6 +56,7 @@ export class HttpServer {
   readonly #unused = new Set<Socket>();
   #stopping: TidewayError | undefined;
   #closed: Promise<void> | undefined;
+  #closedBytesIn = 0;
   #closedBytesOut = 0;
   /** Requests and upgrades ever taken; connections over the limit. */
   requests = 0;
@@ -94,6 +95,13 @@ export class HttpServer {
   /** Open connections. */
   get connections(): number {
     return this.#sockets.size;
+  }
+
+  /** Bytes read from all clients ever. */
+  get bytesIn(): number {
+    let sum = this.#closedBytesIn;
+    for (const socket of this.#sockets) sum += socket.bytesRead;
+    return sum;
   }
 
   /** Bytes written to all clients ever. */
@@ -141,6 +149,7 @@ export class HttpServer {
     socket.once('close', () => {
       this.#sockets.delete(socket);
       this.#unused.delete(socket);
+      this.#closedBytesIn += socket.bytesRead;
       this.#closedBytesOut += socket.bytesWritten;
     });
   }

@@ -15,6 +15,8 @@ const MAX_CODES = 100;
 export class MediaCounters {
   /** Bounded by the formats that there are. */
   readonly byFormat = new Map<string, FanOutCounters>();
+  /** Players now. */
+  players = 0;
   /** Players that are over, by the code of the reason: at most MAX_CODES of them, since peers tell some. */
   readonly ended = new Map<string, number>();
   /** Frames left out for slow players and followers that are over. */

@@ -87,11 +87,12 @@ export class Players implements PlayerOwner {
 
   /** Adds one; in its turn it starts at the newest key frame, or waits for one. */
   add(encoder: FrameEncoder, sink: Sink, identity: PlayerIdentity): Player {
-    const { clock, logger } = this.#needs;
+    const { clock, logger, counters } = this.#needs;
     const deps = { cursor: new Cursor(this.#limits), owner: this, nowMs: clock.now() };
     const player = new Player(encoder, sink, identity, deps);
     logger.info({ stream: this.#key, format: encoder.format, remote: identity.remote }, 'play.start');
     this.#all.set(player, undefined);
+    counters.players += 1;
     this.#catchUp.add(player);
     this.#sweepTimer ??= every(clock, SWEEP_MS, () => this.#sweep());
     return player;
@@ -130,6 +131,7 @@ export class Players implements PlayerOwner {
     this.#catchUp.remove(player);
     if (this.#all.size === 0) this.#rest();
     const { leftOut, skips } = player.cursor;
+    counters.players -= 1;
     counters.countEnd(why.code);
     counters.over(player.cursor);
     logger.info(

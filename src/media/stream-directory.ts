@@ -19,12 +19,15 @@ export interface PlayRequest {
 
 /**
  * The stream of a key; one that is not there is waited for.
- * @throws TidewayError `play.no-memory`, `play.not-found`, `play.too-many-waiting`, `play.gone`, `node.stopping`
+ * @throws TidewayError `play.no-memory`, `play.too-many-players`, `play.not-found`, `play.too-many-waiting`, `play.gone`,
+ *   `node.draining`, `node.stopping`
  */
 export type OpenStream = (request: PlayRequest) => Promise<Stream>;
 
 export interface DirectoryLimits {
   readonly maxStreams: number;
+  /** Players at once; undefined: as many as come. */
+  readonly maxPlayers?: number | undefined;
   /** How long a player waits for a stream that is not there, ms. */
   readonly waitMs: number;
   /** Keys that may be waited for at once. */
@@ -100,6 +103,11 @@ export class StreamDirectory {
       const message = 'the media of this node use nearly all the memory they may: try later, or another node';
       throw new TidewayError('play.no-memory', message);
     }
+    const { maxPlayers } = this.#limits;
+    if (maxPlayers !== undefined && this.counters.players >= maxPlayers) {
+      const message = `this node has all the players it may have (${maxPlayers}): use another, or raise routing.limits.players`;
+      throw new TidewayError('play.too-many-players', message, { players: maxPlayers });
+    }
     const stream = this.#streams.get(request.key) ?? (await this.#wait(request));
     if (stream instanceof TidewayError) throw stream;
     return stream;
@@ -137,12 +145,22 @@ export class StreamDirectory {
     return stream;
   }
 
+  /** Refuses those who wait for a stream. */
+  turnAway(why: Reason): void {
+    const refusal = new TidewayError(why.code, why.message);
+    for (const key of [...this.#waiting.keys()]) this.#answer(key, refusal);
+  }
+
+  /** Ends the players of every stream; the streams go on. */
+  endPlayers(why: Reason): void {
+    for (const stream of [...this.#streams.values()]) stream.endPlayers(why);
+  }
+
   /** Ends every stream and every wait; from now on nothing is opened. */
   stop(why: Reason): void {
-    const stopped = new TidewayError(why.code, why.message);
-    this.#stopped = stopped;
+    this.#stopped = new TidewayError(why.code, why.message);
     for (const stream of [...this.#streams.values()]) stream.end(why);
-    for (const key of [...this.#waiting.keys()]) this.#answer(key, stopped);
+    this.turnAway(why);
   }
 
   readonly #changed = (stream: Stream): void => {

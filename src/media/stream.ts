@@ -279,6 +279,12 @@ export class Stream {
     return follower;
   }
 
+  /** Ends its players; source and followers go on. */
+  endPlayers(why: Reason): void {
+    this.#flush();
+    this.#players.end(why);
+  }
+
   /** Ends it for its source and all its players, and lets its memory go. Calm when repeated. */
   end(why: Reason): void {
     const before = this.#state;

@@ -4,7 +4,13 @@ import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
-import { type Control, type ControlMessage, MAX_ALTERNATIVES, MAX_HEADS } from '../format/mesh/control.ts';
+import {
+  type Control,
+  type ControlMessage,
+  MAX_ALTERNATIVES,
+  MAX_HEADS,
+  MAX_WAIT_MS,
+} from '../format/mesh/control.ts';
 import { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
 import type { Stream } from '../media/stream.ts';
 import { CodeCounter } from '../observe/metrics.ts';
@@ -41,6 +47,12 @@ export interface DownstreamsNeeds {
   readonly fenced: (key: StreamKey, epoch: number) => void;
 }
 
+/**
+ * `draining`: what this node relays is to be had elsewhere, and is given only to who finds nobody else, or lacks frames; of
+ * its own publishers' streams there is no other source. `stopping`: nobody is taken in.
+ */
+type Leaving = 'not' | 'draining' | 'stopping';
+
 const CHILD_LEFT: Reason = { code: 'relay.child-left', message: 'the peer gave the stream back' };
 
 export class Downstreams {
@@ -52,7 +64,7 @@ export class Downstreams {
   /** One for each stream that was ever pulled, with a number of its own. */
   readonly #encoders = new WeakMap<Stream, MeshEncoder>();
   #lastRef = 0;
-  #isLeaving = false;
+  #leaving: Leaving = 'not';
   /** Counters that metrics read. */
   granted = 0;
   readonly declined = new CodeCounter('why');
@@ -137,8 +149,21 @@ export class Downstreams {
 
   /** The node stops: who is fed stays until it is fed elsewhere, and nobody is taken in any more. */
   goAway(deadlineMs: number): void {
-    this.#isLeaving = true;
+    this.#leaving = 'stopping';
     for (const peer of this.#byPeer.keys()) peer.send({ is: 'goaway', deadlineMs });
+  }
+
+  /** The node is emptied: who is fed what it relays stays until it is fed elsewhere, or for good if nobody else has it. */
+  drain(deadlineMs: number): void {
+    if (this.#leaving === 'not') this.#leaving = 'draining';
+    const withinMs = Math.min(deadlineMs, MAX_WAIT_MS);
+    for (const peer of this.#byPeer.keys())
+      peer.send({ is: 'goaway', deadlineMs: withinMs, only: 'relayed' });
+  }
+
+  /** Peers may come again: who was sent away was so at that moment only. */
+  undoDrain(): void {
+    if (this.#leaving === 'draining') this.#leaving = 'not';
   }
 
   /** A stream of this node went live, into hold, or ended: its children are told. */
@@ -188,7 +213,7 @@ export class Downstreams {
   ): Control<'no'>['why'] | undefined {
     const { path, isSwitching } = this.#needs.placeInTree(stream);
     if (path?.includes(peer.node)) return 'loop';
-    if (isSwitching || this.#isLeaving) return 'busy';
+    if (isSwitching || this.#leaving === 'stopping') return 'busy';
     if (!path) return 'nosrc';
     if (resume && resume.epoch > stream.epoch) return 'fenced';
     const children = this.#byStream.get(stream) ?? new Set();
@@ -197,7 +222,8 @@ export class Downstreams {
     if (path.length > MAX_HOPS || children.size >= this.#options.maxChildren) return 'busy';
     if (!isLost && this.#needs.refusesJoins()) return 'busy';
     // Who lost its upstream is not sent around.
-    return !isLost && !insist && children.size >= this.#options.softChildren ? 'busy' : undefined;
+    const isSentOn = children.size >= this.#options.softChildren || this.#handsOver(path);
+    return !isLost && !insist && isSentOn ? 'busy' : undefined;
   }
 
   #takeIn(stream: Stream, peer: Peer, id: number, resume: Control<'sub'>['resume']): void {
@@ -283,8 +309,14 @@ export class Downstreams {
   /** The children, for one more who would have to wait. */
   #alternatives(stream: Stream, peer: Peer): string[] {
     const { path } = this.#needs.placeInTree(stream);
-    const above = path && path.length > MAX_HOPS ? path.slice(0, -1) : this.childrenOf(stream);
-    return above.filter((node) => node !== peer.node).slice(0, MAX_ALTERNATIVES);
+    const isAbove = path && (path.length > MAX_HOPS || this.#handsOver(path));
+    const others = isAbove ? path.slice(0, -1) : this.childrenOf(stream);
+    return others.filter((node) => node !== peer.node).slice(0, MAX_ALTERNATIVES);
+  }
+
+  /** Is what came this way to be had from others than this node, which is emptied? */
+  #handsOver(path: readonly string[]): boolean {
+    return this.#leaving === 'draining' && path.length > 1;
   }
 
   #encoderOf(stream: Stream): MeshEncoder {

@@ -66,7 +66,7 @@ export class Relay implements LinkOwner {
         this.#needs.fenced(keyOf(message.key), message.epoch);
         break;
       case 'goaway':
-        this.#needs.replicas.goAway(peer, message.deadlineMs);
+        this.#needs.replicas.goAway(peer, message);
         break;
       case 'beat':
         this.#needs.replicas.headsTold(peer, message.heads);

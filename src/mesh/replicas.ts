@@ -1,6 +1,7 @@
 // All streams that this node relays, or looks for: when one is looked for, who is told of its way, and when it goes.
 import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Control } from '../format/mesh/control.ts';
 import type { Stream } from '../media/stream.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import type { UpstreamDecision } from '../routing/decisions.ts';
@@ -124,10 +125,11 @@ export class Replicas implements ReplicaOwner {
   }
 
   /** The peer leaves: what it feeds is moved while it is still there. */
-  goAway(peer: Peer, deadlineMs: number): void {
+  goAway(peer: Peer, { deadlineMs, only }: Pick<Control<'goaway'>, 'deadlineMs' | 'only'>): void {
     this.#needs.log.info({ peer: peer.node, deadlineMs }, 'mesh.goaway');
     for (const upstream of this.#needs.subscriptions.fedBy(peer)) {
-      this.#replicas.get(upstream.key)?.leave(peer, 'goaway');
+      const isItsOwn = upstream.path.length === 1;
+      if (!(only === 'relayed' && isItsOwn)) this.#replicas.get(upstream.key)?.leave(peer, 'goaway');
     }
   }
 

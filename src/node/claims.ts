@@ -1,6 +1,7 @@
 // The claims of this node's publications: how long each is kept, while its stream is live or held; and what becomes of it
 // when another took the stream, or a peer knows a higher epoch. Who may publish is for others to say.
 import type { Clock } from '../base/clock.ts';
+import type { Reason } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
@@ -71,6 +72,22 @@ export class Claims {
   originOf(key: StreamKey): HeldClaim | undefined {
     const keeper = this.#kept.get(key)?.keeper;
     return keeper?.at === 'keeping' ? keeper.claim : undefined;
+  }
+
+  /** Publishers on air. */
+  get publisherCount(): number {
+    let count = 0;
+    for (const { publication } of this.#kept.values()) if (publication.isOpen) count += 1;
+    return count;
+  }
+
+  /** Ends every publisher that is on air; its stream is held here, until it is back on whatever node. */
+  endPublishers(why: Reason): void {
+    for (const { publication } of [...this.#kept.values()]) {
+      if (!publication.isOpen) continue;
+      this.#needs.directory.get(publication.key)?.detach(publication, why, this.#holdMs);
+      publication.displace(why);
+    }
   }
 
   /** Is the stream being claimed for a publisher? */

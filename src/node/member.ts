@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
-import { LoadProbe } from '../observe/load-probe.ts';
+import { LoadProbe, type Traffic } from '../observe/load-probe.ts';
 import { Claimant } from '../registry/claimant.ts';
 import { epochTag } from '../registry/epoch.ts';
 import type { GuardedRegistry } from '../registry/guarded.ts';
@@ -22,8 +22,11 @@ export interface MemberNeeds {
   readonly version: string;
   /** Where the doors listen now. */
   readonly ports: () => DoorPorts;
-  readonly counts: () => { readonly players: number; readonly streams: number; readonly sentBytes: number };
-  readonly isStopping: () => boolean;
+  readonly counts: () => { readonly players: number; readonly publishers: number; readonly streams: number };
+  /** Of all doors and links; costs a look at each connection. */
+  readonly traffic: () => Traffic;
+  /** It takes nobody new, as it is emptied or stops. */
+  readonly isDraining: () => boolean;
   /** Renew all claims within so many ms. */
   readonly renewClaimsWithin: (ms: number) => void;
   /** Another process has this node's id: stop. */
@@ -48,7 +51,7 @@ export class Member {
   readonly #config: Config;
   readonly #needs: MemberNeeds;
   readonly #opened: OpenedRegistry;
-  readonly #load: LoadProbe;
+  readonly load: LoadProbe;
   readonly #host = hostId();
   /** The last known: without a connection there is none, and it will hardly be another then. */
   #localAddress: string | undefined;
@@ -62,7 +65,8 @@ export class Member {
     this.owner = { node: config.node.id, boot: randomBytes(8).toString('hex') };
     this.#opened = openRegistry(config.registry, { clock });
     this.registry = this.#opened.registry;
-    this.#load = new LoadProbe({ clock, sentBytes: () => needs.counts().sentBytes });
+    const { capacityMbps } = config.node;
+    this.load = new LoadProbe({ capacityMbps }, { clock, traffic: needs.traffic });
     const { owner, registry } = this;
     this.replicas = new ReplicaKeeper({ owner, registry, clock, random: Math.random });
     this.membership = new Membership(owner, {
@@ -90,7 +94,7 @@ export class Member {
    * @throws TidewayError `registry.node-id-taken`
    */
   async start(): Promise<void> {
-    this.#load.start();
+    this.load.start();
     await this.#opened.connected(CONNECT_MS);
     await this.membership.start();
   }
@@ -102,7 +106,7 @@ export class Member {
 
   /** Leaves the cluster, and closes the registry: nothing asks it afterwards. */
   async stop(): Promise<void> {
-    this.#load.stop();
+    this.load.stop();
     this.replicas.close();
     await this.membership.leave();
     await this.registry.close();
@@ -148,7 +152,6 @@ export class Member {
 
   /** What this node tells of itself. */
   record(): NodeRecord {
-    const { players, streams } = this.#needs.counts();
     return {
       ...this.owner,
       host: this.#host,
@@ -159,11 +162,8 @@ export class Member {
       tags: this.#config.node.tags ?? [],
       rtmpInternal: this.#config.rtmp.advertiseInternal ?? '',
       httpInternal: this.#config.http.advertiseInternal ?? '',
-      draining: this.#needs.isStopping(),
-      load: {
-        ...{ ...this.#load.read(), loopBusy: 0, receivedBytesPerS: 0, capacityBytesPerS: 0 },
-        ...{ players, publishers: 0, streams },
-      },
+      draining: this.#needs.isDraining(),
+      load: { ...this.load.read(), ...this.#needs.counts() },
       rttMs: this.#needs.rttMs(),
     };
   }

@@ -146,6 +146,15 @@ export class NodeMesh implements MeshFacts {
     return this.#links.port;
   }
 
+  /** Bytes of all links ever. */
+  get bytesIn(): number {
+    return this.#links.bytesIn;
+  }
+
+  get bytesOut(): number {
+    return this.#links.bytesOut;
+  }
+
   /** @throws TidewayError `listen.busy`, `listen.failed` */
   async start(): Promise<void> {
     const { member } = this.#needs;
@@ -165,6 +174,20 @@ export class NodeMesh implements MeshFacts {
     while (clock.now() < untilMs && this.#feedsReplicas()) {
       await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve));
     }
+  }
+
+  /** Sends those elsewhere that this node feeds what it relays; streams of its own publishers stay to be had. */
+  drain(withinMs: number): void {
+    this.#downstreams.drain(withinMs);
+  }
+
+  undoDrain(): void {
+    this.#downstreams.undoDrain();
+  }
+
+  /** Streams that other nodes pull from this one. */
+  get childCount(): number {
+    return this.#downstreams.count;
   }
 
   /** Ends what it pulls, closes all links. Calm when repeated. */

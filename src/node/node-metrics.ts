@@ -3,17 +3,26 @@ import type { HttpServer } from '../http/server.ts';
 import { type CodeCounter, counter, gauge, type MetricFamily, metricsText } from '../observe/metrics.ts';
 import type { RtmpServer } from '../rtmp/server.ts';
 import { type ClusterSources, clusterMetrics } from './cluster-metrics.ts';
+import { DRAIN_STATES, type DrainSummary } from './drain.ts';
+import { type LoadSource, loadMetrics } from './load-metrics.ts';
 import { type MediaSources, mediaMetrics } from './media-metrics.ts';
 import type { Publishing } from './publishing.ts';
 
 export interface MetricSources extends MediaSources {
   readonly version: string;
-  readonly rtmp: Pick<RtmpServer, 'connections' | 'accepted' | 'turnedAway' | 'bytesIn' | 'bytesOut'>;
-  readonly http: Pick<HttpServer, 'connections' | 'droppedConnections' | 'requests' | 'bytesOut'> | undefined;
+  readonly rtmp: Pick<
+    RtmpServer,
+    'connections' | 'accepted' | 'turnedAway' | 'bytesIn' | 'bytesOut' | 'reconnectRequests'
+  >;
+  readonly http:
+    | Pick<HttpServer, 'connections' | 'droppedConnections' | 'requests' | 'bytesIn' | 'bytesOut'>
+    | undefined;
+  readonly drain: DrainSummary;
   readonly publishing: Pick<Publishing, 'opened' | 'claims' | 'standbys'>;
-  readonly member: Omit<ClusterSources, 'claims'>;
+  readonly member: Omit<ClusterSources, 'claims'> & { readonly load: LoadSource };
   /** Of the mesh; none for a node alone. */
   readonly mesh: readonly MetricFamily[];
+  readonly routing: readonly MetricFamily[];
   /** Peers told no, by door and code. */
   readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
   /** Connections that broke a wire format, by code. */
@@ -40,8 +49,16 @@ export function nodeMetrics(sources: MetricSources): string {
     counter('tideway_rtmp_received_bytes_total', 'Bytes received by RTMP.', rtmp.bytesIn),
     counter('tideway_rtmp_sent_bytes_total', 'Bytes sent by RTMP.', rtmp.bytesOut),
     counter('tideway_http_requests_total', 'Requests taken.', http?.requests ?? 0),
+    counter('tideway_http_received_bytes_total', 'Bytes received by HTTP.', http?.bytesIn ?? 0),
     counter('tideway_http_sent_bytes_total', 'Bytes sent by HTTP, media included.', http?.bytesOut ?? 0),
+    ...loadMetrics(sources.member.load),
     ...mediaMetrics({ directory, budget }),
+    ...drainMetrics(sources.drain),
+    counter(
+      'tideway_reconnect_requests_total',
+      'RTMP publishers that were asked to go on at another node.',
+      rtmp.reconnectRequests,
+    ),
     counter('tideway_publications_total', 'Publications opened.', publishing.opened),
     gauge('tideway_standbys', 'Publishers that stand by.', publishing.standbys.count),
     counter(
@@ -58,5 +75,22 @@ export function nodeMetrics(sources: MetricSources): string {
     ),
     ...clusterMetrics({ registry, membership, replicas, claims: publishing.claims.counts }),
     ...sources.mesh,
+    ...sources.routing,
   ]);
+}
+
+function drainMetrics({ state, players, publishers, children }: DrainSummary): MetricFamily[] {
+  const left = { players, publishers, children };
+  return [
+    gauge(
+      'tideway_drain_state',
+      'The node serves, is being emptied, or was: 1 for what it is.',
+      DRAIN_STATES.map((each) => ({ labels: { state: each }, value: state === each ? 1 : 0 })),
+    ),
+    gauge(
+      'tideway_drain_left',
+      'Who would have to go before the node is empty.',
+      Object.entries(left).map(([who, value]) => ({ labels: { who }, value })),
+    ),
+  ];
 }

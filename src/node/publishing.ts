@@ -100,9 +100,20 @@ export class Publishing {
     return this.#standbys;
   }
 
-  /** Ends the publishers that stand by: the node stops. */
+  /** Publishers of this node, on air or standing by. */
+  get publisherCount(): number {
+    return this.claims.publisherCount + this.#standbys.count;
+  }
+
+  /** Ends the publishers that stand by: the node stops, or is emptied. */
   dismiss(why: Reason): void {
     this.#standbys.stop(why);
+  }
+
+  /** Ends all publishers; what they had on air is held. */
+  endPublishers(why: Reason): void {
+    this.dismiss(why);
+    this.claims.endPublishers(why);
   }
 
   /** Where a second publisher is refused, a primary whose backup is on air is not: it stands by, and takes back. */

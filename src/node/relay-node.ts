@@ -12,25 +12,32 @@ import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
 import { loadAssets } from '../http/assets.ts';
 import { clusterRoutes } from '../http/cluster-api.ts';
+import { decisionsRoute } from '../http/decisions-api.ts';
+import { type DrainControl, drainRoute } from '../http/node-control-api.ts';
 import type { Route } from '../http/route.ts';
+import { type RouteApiNeeds, routeRoutes, routeUpgrade } from '../http/route-api.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
+import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
-import { usableMemoryBytes } from '../observe/load-probe.ts';
+import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
-import type { NodeRecord } from '../registry/registry.ts';
-import { ClusterView } from '../routing/cluster-view.ts';
-import { Decisions } from '../routing/decisions.ts';
+import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
+import { Drain } from './drain.ts';
 import { Closer } from './lifecycle.ts';
 import { Member } from './member.ts';
 import { watchMemory } from './memory-watch.ts';
 import { NO_MESH, NodeMesh } from './node-mesh.ts';
 import { nodeMetrics } from './node-metrics.ts';
 import { Publishing } from './publishing.ts';
+import { Redirects } from './redirects.ts';
+import { NodeRouting } from './routing.ts';
+import { routingMetrics } from './routing-metrics.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
+import { StreamHolders } from './stream-holders.ts';
 import { localStreams, streamSummaries } from './stream-summaries.ts';
 
 export interface NodeNeeds {
@@ -66,12 +73,14 @@ export class RelayNode {
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
-  readonly #version = version();
-  readonly #decisions: Decisions;
-  #view: ClusterView;
+  readonly #holders: StreamHolders;
+  readonly #routing: NodeRouting;
+  readonly #places: PlaceFinder;
+  readonly #redirects: Redirects;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #rtmp: RtmpServer;
+  readonly #drain: Drain;
   #http: HttpServer | undefined;
   #running: Closer | undefined;
   #stopByMs: number | undefined;
@@ -83,11 +92,9 @@ export class RelayNode {
     this.#log = log;
     this.#clock = clock;
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
-    this.#decisions = new Decisions(() => clock.wallMs());
-    this.#view = this.#viewOf([]);
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#directory = new StreamDirectory(
-      { maxStreams: config.limits.streams, ...config.play },
+      { maxStreams: config.limits.streams, maxPlayers: config.routing.limits.players, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
         ...{ clock, log, budget: this.#budget },
@@ -96,15 +103,16 @@ export class RelayNode {
       },
     );
     this.#member = new Member(config, {
-      ...{ clock, log, version: this.#version },
+      ...{ clock, log, version: version() },
       ports: () => this.addresses,
       counts: () => this.#counts(),
-      isStopping: () => this.#stopByMs !== undefined,
+      traffic: () => this.#traffic(),
+      isDraining: () => this.#stopByMs !== undefined || this.#drain.notReady !== undefined,
       renewClaimsWithin: (ms) => this.#publishing.claims.renewAllWithin(ms),
       taken: failed,
       peersRegistryWallMs: () => this.#mesh?.peersRegistryWallMs(),
       rttMs: () => this.#mesh?.rttMs ?? {},
-      nodesChanged: () => this.#nodesChanged(),
+      nodesChanged: () => this.#mesh?.nodesChanged(),
     });
     const { claimant, registry } = this.#member;
     this.#publishing = new Publishing(
@@ -121,6 +129,24 @@ export class RelayNode {
         passedOn: (stream, to) => this.#mesh?.passedOn(stream, to),
       },
     );
+    this.#holders = new StreamHolders({
+      self: config.node.id,
+      remembered: (key) => registry.remembered(key),
+      lookup: (key) => registry.lookup(key),
+      isHere: (key) => this.#directory.has(key),
+    });
+    this.#routing = new NodeRouting(config, {
+      ...{ clock, log, version: version(), holders: this.#holders },
+      self: () => this.#member.record(),
+      others: () => this.#member.membership.nodes(),
+      isRegistryUp: () => registry.state === 'up',
+      isLinked: (node) => this.#mesh?.link(node) !== undefined,
+    });
+    this.#places = new PlaceFinder({ ...config.routing, node: config.node });
+    this.#redirects = new Redirects({
+      ...{ log, places: this.#places },
+      redirect: (request) => this.#routing.redirect(request),
+    });
     this.#mesh = this.#buildMesh();
     this.#summaries = new ClusterSummaries({
       ...{ clock, registry, node: config.node.id },
@@ -131,6 +157,7 @@ export class RelayNode {
       mesh: this.#mesh ?? NO_MESH,
     });
     this.#rtmp = this.#buildRtmp();
+    this.#drain = this.#buildDrain();
   }
 
   /** The ports that it listens on; 0 for a door that is not open. */
@@ -161,6 +188,8 @@ export class RelayNode {
     // Closed last, so that health answers until the end.
     opened.add(() => http.stop(this.#leftMs()));
     this.#http = http;
+    this.#routing.start();
+    opened.add(() => this.#routing.stop());
     await this.#rtmp.start();
     opened.add((why) => this.#rtmp.stop(why, this.#leftMs() * RTMP_STOP_SHARE));
     opened.add((why) => this.#directory.stop(why));
@@ -170,14 +199,23 @@ export class RelayNode {
       shed: () => this.#directory.shed(),
     });
     opened.add(() => watch.cancel());
+    opened.add(() => this.#drain.stop());
     this.#running = opened.move();
     this.#notReady = undefined;
     this.#member.tell();
-    this.#log.info({ version: this.#version, ...this.addresses }, 'node.start');
+    this.#log.info({ version: version(), ...this.addresses }, 'node.start');
     if (!this.#authorizer.guardsPublish && !isLoopback(this.#config.host)) {
       const hint = 'anybody who reaches this node may publish: set publish.secret, or host to 127.0.0.1';
       this.#log.warn({ host: this.#config.host, hint }, 'node.open-to-publish');
     }
+  }
+
+  /**
+   * Takes nobody new, lets players go on and sends the rest elsewhere, before it is stopped: resolves once nobody is left,
+   * at the latest after `shutdown.drainSeconds`, with whose end it ends who is left.
+   */
+  drain(): Promise<void> {
+    return this.#drain.finish(this.#config.shutdown.drainSeconds * 1000);
   }
 
   /** Takes nobody any more, ends publishers and players, closes. Done within `shutdown.graceMs`; calm when repeated. */
@@ -199,9 +237,20 @@ export class RelayNode {
 
   #counts() {
     let players = 0;
-    for (const { playerCount } of this.#directory.streams) players += playerCount;
-    const sentBytes = this.#rtmp.bytesOut + (this.#http?.bytesOut ?? 0);
-    return { players, streams: this.#directory.streamCount, sentBytes };
+    let publishers = 0;
+    for (const { playerCount, state } of this.#directory.streams) {
+      players += playerCount;
+      if (state.at === 'live' && state.source instanceof Publication) publishers += 1;
+    }
+    return { players, publishers, streams: this.#directory.streamCount };
+  }
+
+  #traffic(): Traffic {
+    const parts = [this.#rtmp, this.#http, this.#mesh];
+    return {
+      sentBytes: parts.reduce((sum, part) => sum + (part?.bytesOut ?? 0), 0),
+      receivedBytes: parts.reduce((sum, part) => sum + (part?.bytesIn ?? 0), 0),
+    };
   }
 
   #buildRtmp(): RtmpServer {
@@ -211,8 +260,9 @@ export class RelayNode {
       {
         clock: this.#clock,
         log: this.#log,
-        openPublication: (request) => this.#publishing.open(request),
-        openStream: (request) => this.#directory.open(request),
+        ...{ openPublication: this.#openPublication, openStream: this.#openStream },
+        sendOn: this.#redirects.of,
+        elsewhere: (key) => this.#routing.reconnectTo(key),
         counters: this.#countersOf('rtmp'),
         budget: this.#budget,
       },
@@ -220,24 +270,33 @@ export class RelayNode {
   }
 
   async #buildHttp(): Promise<HttpServer> {
-    const { host, http, publish, watch } = this.#config;
+    const { node, host, http, publish, watch } = this.#config;
+    const access = { token: this.#config.api.token };
     const clock = this.#clock;
-    const openStream: OpenStream = (request) => this.#directory.open(request);
+    const openStream = this.#openStream;
+    const sendOn = this.#redirects.of;
+    const routing: RouteApiNeeds = {
+      ...{ places: this.#places, sent: this.#redirects.sent },
+      route: (request) => this.#routing.route(request),
+    };
     const routes: Route[] = [
       ...healthRoutes({
-        notReady: () => this.#notReady ?? this.#member.notReady,
+        notReady: () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady,
         trouble: () => this.#member.trouble,
         metricsText: () => this.#metricsText(),
       }),
-      ...clusterRoutes({ token: this.#config.api.token }, this.#summaries),
-      new FlvPlayRoute({ clock, openStream, isLive: (key) => this.#directory.has(key) }),
+      ...clusterRoutes(access, this.#summaries),
+      ...routeRoutes(access, routing),
+      drainRoute(access, { clock, drain: this.#drainControl() }),
+      decisionsRoute(access, { node: node.id, clock, decisions: this.#routing.decisions }),
+      new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
-        { clock, budget: this.#budget, openPublication: (request) => this.#publishing.open(request) },
+        { clock, budget: this.#budget, openPublication: this.#openPublication },
       ),
     ];
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
-    const upgrades = [new WsFlvPlayRoute({ clock, openStream })];
+    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
   }
@@ -250,33 +309,69 @@ export class RelayNode {
     });
   }
 
+  #buildDrain(): Drain {
+    return new Drain({
+      ...{ clock: this.#clock, log: this.#log },
+      left: () => ({
+        players: this.#counts().players,
+        publishers: this.#publishing.publisherCount,
+        children: this.#mesh?.childCount ?? 0,
+      }),
+      begun: (why, deadlineMs) => {
+        this.#member.tell();
+        this.#directory.turnAway(why);
+        this.#publishing.dismiss(why);
+        this.#rtmp.sendElsewhere(why);
+        this.#mesh?.drain(deadlineMs);
+      },
+      ended: (why) => {
+        this.#directory.endPlayers(why);
+        this.#publishing.endPublishers(why);
+      },
+      undone: () => {
+        this.#mesh?.undoDrain();
+        this.#member.tell();
+      },
+    });
+  }
+
+  #drainControl(): DrainControl {
+    return {
+      state: () => {
+        const { sinceWallMs, deadlineMs = null, ...summary } = this.#drain.summary;
+        const since = sinceWallMs === undefined ? null : new Date(sinceWallMs).toISOString();
+        return { node: this.#config.node.id, ...summary, since, deadlineMs };
+      },
+      begin: (deadlineMs) => this.#drain.begin(deadlineMs),
+      undo: () => this.#drain.undo(),
+    };
+  }
+
+  /** What the doors ask for a player. */
+  readonly #openStream: OpenStream = async (request) => {
+    this.#drain.check();
+    return this.#directory.open(request);
+  };
+
+  /** What the doors ask for a publisher. */
+  readonly #openPublication: OpenPublication = async (request) => {
+    this.#drain.check();
+    return this.#publishing.open(request);
+  };
+
   /** A node of a cluster has one. */
   #buildMesh(): NodeMesh | undefined {
     const { secret } = this.#config.mesh;
     if (this.#config.registry.url === 'memory:' || secret === undefined) return undefined;
     const config = { ...this.#config, mesh: { ...this.#config.mesh, secret } };
     return new NodeMesh(config, {
-      ...{ clock: this.#clock, log: this.#log, version: this.#version, member: this.#member },
+      ...{ clock: this.#clock, log: this.#log, version: version(), member: this.#member },
       ...{ directory: this.#directory, origins: this.#publishing.claims },
       isWanted: (key) => this.#publishing.standsBy(key),
       standsBy: (key) => this.#publishing.standsBy(key),
       refusesJoins: () => this.#budget.refusesJoins,
-      rttMs: (from, to) => this.#view.rttMs(from, to),
-      decided: (decision) => this.#decisions.add(decision),
-    });
-  }
-
-  #nodesChanged(): void {
-    this.#view = this.#viewOf(this.#member.membership.nodes().map(({ record }) => record));
-    this.#mesh?.nodesChanged();
-  }
-
-  #viewOf(records: readonly NodeRecord[]): ClusterView {
-    const { limits, weights } = this.#config.routing;
-    return new ClusterView(records, {
-      weights,
-      limits: { ...limits, players: limits.players },
-      version: this.#version,
+      rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
+      decided: (decision) => this.#routing.decisions.add(decision),
     });
   }
 
@@ -299,13 +394,22 @@ export class RelayNode {
 
   #metricsText(): string {
     return nodeMetrics({
-      version: this.#version,
+      version: version(),
       rtmp: this.#rtmp,
       http: this.#http,
       directory: this.#directory,
+      drain: this.#drain.summary,
       publishing: this.#publishing,
       member: this.#member,
       mesh: this.#mesh?.metrics() ?? [],
+      routing: [
+        ...routingMetrics({
+          router: this.#routing.router,
+          decisions: this.#routing.decisions,
+          holders: this.#holders,
+        }),
+        ...this.#redirects.metrics(),
+      ],
       budget: this.#budget,
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,

@@ -1,43 +1,90 @@
-// How busy this process is: its share of a core and of the memory it may use, how late its event loop is, what it sends.
-// It owns the figures and nothing that is done about them.
-import { totalmem } from 'node:os';
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+// How busy this node is: CPU and memory of its container or host, its event loop, what it sends and receives and what it
+// could send. It owns the figures and nothing that is done about them.
+import { type IntervalHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { Clock } from '../base/clock.ts';
+import type { CpuUse, MemoryUse } from './cgroup.ts';
+import { Machine } from './machine.ts';
+import { type Capacity, SendCapacity, type SendCapacityOptions } from './send-capacity.ts';
 
 export interface Load {
-  /** Of one core, 0 to 1: the event loop has no more. */
+  /** Of what the container may use, else of the host's: by all that run in it, 0 to 1, smoothed. */
   readonly cpu: number;
-  /** Of what the container or the machine has, 0 to 1. */
+  /** The same of memory, as it is now. */
   readonly memory: number;
+  /** Part of its time in which the event loop was busy, 0 to 1, smoothed: it has one core, however many there are. */
+  readonly loopBusy: number;
   /** What the worst in a hundred turns of the event loop was late. */
   readonly loopLagMs: number;
+  /** Smoothed. */
   readonly sentBytesPerS: number;
+  readonly receivedBytesPerS: number;
+  readonly capacityBytesPerS: number;
+}
+
+/** What the shares are of. */
+export interface LoadBasis {
+  readonly cpuCores: number;
+  readonly memoryBytes: number;
+  readonly capacityFrom: Capacity['from'];
+}
+
+/** Bytes ever, of all connections. */
+export interface Traffic {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
 }
 
 export interface LoadProbeNeeds {
   readonly clock: Clock;
-  /** Bytes ever sent. */
-  readonly sentBytes: () => number;
+  /** A sum over all connections: asked for once a span. */
+  readonly traffic: () => Traffic;
+  readonly machine?: { cpu(): CpuUse; memory(): MemoryUse };
+  /** Time ever that the event loop was busy, and idle, ms. */
+  readonly loopTimes?: () => { readonly active: number; readonly idle: number };
 }
 
 /** Figures are of at least this time; who asks more often gets the last ones again. */
 const SPAN_MS = 900;
 const RESOLUTION_MS = 20;
+/** A change has come through by 39 % after 1 s, 63 % after 2, 78 % after 3: a short peak does not move everybody. */
+export const SMOOTHING_MS = 2_000;
+const NOTHING: Load = {
+  ...{ cpu: 0, memory: 0, loopBusy: 0, loopLagMs: 0 },
+  ...{ sentBytesPerS: 0, receivedBytesPerS: 0, capacityBytesPerS: 0 },
+};
+
+interface Totals extends Traffic {
+  readonly atMs: number;
+  readonly cpu: CpuUse;
+  readonly loop: { readonly active: number; readonly idle: number };
+}
 
 export class LoadProbe {
-  readonly #needs: LoadProbeNeeds;
+  readonly #clock: Clock;
+  readonly #traffic: () => Traffic;
+  readonly #loopTimes: () => { readonly active: number; readonly idle: number };
+  readonly #machine: { cpu(): CpuUse; memory(): MemoryUse };
+  readonly #capacity: SendCapacity;
   readonly #delays: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  #since = { atMs: Number.NEGATIVE_INFINITY, cpuUs: 0, sentBytes: 0 };
-  #load: Load = { cpu: 0, memory: 0, loopLagMs: 0, sentBytesPerS: 0 };
+  #since: Totals | undefined;
+  /** Before it is rounded, so that small changes count. */
+  #smooth = { cpu: 0, loopBusy: 0, sentBytesPerS: 0, receivedBytesPerS: 0 };
+  #load = NOTHING;
+  #basis: LoadBasis = { cpuCores: 0, memoryBytes: 0, capacityFrom: 'measured' };
 
-  constructor(needs: LoadProbeNeeds) {
-    this.#needs = needs;
+  constructor(options: SendCapacityOptions, needs: LoadProbeNeeds) {
+    const { clock, traffic, machine = new Machine(options.root) } = needs;
+    this.#clock = clock;
+    this.#traffic = traffic;
+    this.#loopTimes = needs.loopTimes ?? (() => performance.eventLoopUtilization());
+    this.#machine = machine;
+    this.#capacity = new SendCapacity(options, clock);
   }
 
-  /** Begins to watch. */
+  /** Begins to watch. What was before counts as no load. */
   start(): void {
     this.#since = this.#totals();
-    this.#load = { ...this.#load, memory: memoryShare() };
+    this.#show(this.#since, 0);
     this.#delays.enable();
   }
 
@@ -46,39 +93,75 @@ export class LoadProbe {
     this.#delays.disable();
   }
 
-  /** The figures since they were last asked for. */
+  /** The figures as of now, or of less than a span ago; all 0 before `start`. */
   read(): Load {
+    const since = this.#since;
+    if (!since || this.#clock.now() - since.atMs < SPAN_MS) return this.#load;
     const now = this.#totals();
-    const ms = now.atMs - this.#since.atMs;
-    if (ms < SPAN_MS) return this.#load;
-    const delayMs = this.#delays.percentile(99) / 1e6;
-    this.#load = {
-      cpu: share((now.cpuUs - this.#since.cpuUs) / 1000, ms),
-      memory: memoryShare(),
-      loopLagMs: Math.max(0, Math.round(delayMs - RESOLUTION_MS)),
-      sentBytesPerS: Math.max(0, Math.round(((now.sentBytes - this.#since.sentBytes) * 1000) / ms)),
+    const ms = now.atMs - since.atMs;
+    const weight = 1 - Math.exp(-ms / SMOOTHING_MS);
+    const come = (before: number, value: number) => before + (Math.max(0, value) - before) * weight;
+    const { cpu, loopBusy, sentBytesPerS, receivedBytesPerS } = this.#smooth;
+    const active = now.loop.active - since.loop.active;
+    const loopMs = active + now.loop.idle - since.loop.idle;
+    this.#smooth = {
+      // Of another group there is nothing to compare with: moved, or its limits changed.
+      cpu:
+        now.cpu.of === since.cpu.of
+          ? come(cpu, share(now.cpu.usedMs - since.cpu.usedMs, ms * now.cpu.cores))
+          : cpu,
+      loopBusy: come(loopBusy, share(active, loopMs)),
+      sentBytesPerS: come(sentBytesPerS, ((now.sentBytes - since.sentBytes) * 1000) / ms),
+      receivedBytesPerS: come(receivedBytesPerS, ((now.receivedBytes - since.receivedBytes) * 1000) / ms),
     };
+    const delayMs = this.#delays.percentile(99) / 1e6;
     this.#delays.reset();
     this.#since = now;
+    this.#show(now, Math.max(0, Math.round(delayMs - RESOLUTION_MS)));
     return this.#load;
   }
 
-  #totals() {
-    const { user, system } = process.cpuUsage();
-    return { atMs: this.#needs.clock.now(), cpuUs: user + system, sentBytes: this.#needs.sentBytes() };
+  /** As of the last figures. */
+  get basis(): LoadBasis {
+    return this.#basis;
+  }
+
+  #totals(): Totals {
+    return {
+      atMs: this.#clock.now(),
+      cpu: this.#machine.cpu(),
+      loop: this.#loopTimes(),
+      ...this.#traffic(),
+    };
+  }
+
+  #show({ cpu: { cores } }: Totals, loopLagMs: number): void {
+    const { cpu, loopBusy, sentBytesPerS, receivedBytesPerS } = this.#smooth;
+    const { usedBytes, limitBytes } = this.#machine.memory();
+    const capacity = this.#capacity.read(sentBytesPerS);
+    this.#load = {
+      cpu: rounded(cpu),
+      memory: rounded(share(usedBytes, limitBytes)),
+      loopBusy: rounded(loopBusy),
+      loopLagMs,
+      sentBytesPerS: Math.round(sentBytesPerS),
+      receivedBytesPerS: Math.round(receivedBytesPerS),
+      capacityBytesPerS: capacity.bytesPerS,
+    };
+    this.#basis = { cpuCores: cores, memoryBytes: limitBytes, capacityFrom: capacity.from };
   }
 }
 
 /** The memory that this process may use, bytes: the container's limit, else what the machine has. */
 export function usableMemoryBytes(): number {
-  // Without a limit, constrainedMemory() answers 0, or a number beyond any memory.
-  return Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
-}
-
-function memoryShare(): number {
-  return share(process.memoryUsage.rss(), usableMemoryBytes());
+  return new Machine().memory().limitBytes;
 }
 
 function share(part: number, whole: number): number {
-  return Math.round(Math.min(1, Math.max(0, part / whole)) * 1000) / 1000;
+  return whole > 0 ? Math.min(1, Math.max(0, part / whole)) : 0;
+}
+
+/** To a thousandth. */
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
 }

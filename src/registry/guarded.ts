@@ -128,6 +128,12 @@ export class GuardedRegistry implements Registry {
     }
   }
 
+  /** What is remembered of a stream, USABLE_MS old at most; asks nobody. */
+  remembered(key: StreamKey): Lookup | undefined {
+    const kept = this.#kept.get(key);
+    return kept && this.#clock.now() - kept.atMs < USABLE_MS ? this.#aged(kept) : undefined;
+  }
+
   nodes(): Promise<readonly NodeSeen[]> {
     return this.#guard(() => this.#inner.nodes());
   }

@@ -6,8 +6,6 @@ import type { Place } from './node-view.ts';
 import type { Prices } from './prices.ts';
 import {
   type LimitReason,
-  type Limits,
-  limitWith,
   OTHER_ZONE,
   type Promised,
   type ScoreParts,
@@ -38,15 +36,14 @@ export interface Ask {
   readonly except: ReadonlySet<string>;
   /** Only nodes of this region; undefined: of any. */
   readonly region: string | undefined;
-  /** The node that who asks was at a moment ago: it is taken again if it may be chosen. */
-  readonly stay: string | undefined;
+  /** The node that who asks was at a moment ago, or is at: it is taken if it may be chosen, or only if it is near-best. */
+  readonly stay: { readonly at: string; readonly if: 'able' | 'near-best' } | undefined;
   /** Drawn from the session of who asks: the same two nodes are drawn then, whoever decides. Undefined: by chance. */
   readonly lot: number | undefined;
 }
 
 export interface Policy {
   readonly weights: Weights;
-  readonly limits: Limits;
   readonly prices: Prices;
 }
 
@@ -71,7 +68,7 @@ export interface Filtered {
 export interface Choice {
   /** Undefined: no node is left. */
   readonly node: string | undefined;
-  /** `stay`: it was there before; `near-best`: the better of two that were drawn. */
+  /** `stay`: it was there before, or is; `near-best`: the better of two that were drawn. */
   readonly by: 'stay' | 'near-best' | 'none';
   /** The best, in order, at most MAX_CONSIDERED, and the one that was chosen. */
   readonly considered: readonly Considered[];
@@ -122,7 +119,7 @@ export function choose(
     if (!node || isLeftOut(node, ask)) continue;
     const { view: of, limit } = node;
     const promised = promisedTo(of.node);
-    const reason = limit ?? (ask.hasDoor(of.node) ? limitWith(of.load, promised, policy.limits) : 'door');
+    const reason = limit ?? (ask.hasDoor(of.node) ? undefined : 'door');
     if (reason) filtered.add(reason, of.node);
     else {
       const score = node.loadScore + promised.bytesPerS * node.scorePerByte + ways.score(node, at);
@@ -131,8 +128,9 @@ export function choose(
     }
   }
   const near = nearBest(scores, best + NEAR);
-  const stay = view.placeOf(ask.stay ?? '') ?? -1;
-  const stays = (scores[stay] ?? Number.POSITIVE_INFINITY) < Number.POSITIVE_INFINITY;
+  const stay = view.placeOf(ask.stay?.at ?? '') ?? -1;
+  const most = ask.stay?.if === 'near-best' ? best + NEAR : Number.MAX_VALUE;
+  const stays = (scores[stay] ?? Number.POSITIVE_INFINITY) <= most && best < Number.POSITIVE_INFINITY;
   const chosen = stays ? stay : better(drawTwo(near, view, ask.lot, random), scores);
   const shown = bestOf(scores, MAX_CONSIDERED);
   if (chosen !== undefined && !shown.includes(chosen)) shown.push(chosen);

@@ -2,17 +2,16 @@
 // reasons. It reads its own snapshot of the cluster and asks nobody.
 import type { Clock } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
-import { type Choice, choose, type Filtered, type Holders, type Policy } from './choose.ts';
+import { type Ask, type Choice, choose, type Filtered, type Holders, type Policy } from './choose.ts';
 import { ClusterView, type ViewOptions } from './cluster-view.ts';
 import type { ChoiceDecision, Decisions } from './decisions.ts';
 import { lotOf } from './lots.ts';
 import type { NodeView, Place } from './node-view.ts';
 import { Reservations } from './reservations.ts';
 import type { LimitReason } from './score.ts';
-import { limitWith } from './score.ts';
 import { Sessions } from './sessions.ts';
 
-export interface RouterOptions extends Policy, Pick<ViewOptions, 'version'> {
+export interface RouterOptions extends Policy, ViewOptions {
   /** This node. */
   readonly self: string;
 }
@@ -32,6 +31,8 @@ export interface RouteAsk {
   readonly holders: Holders | undefined;
   readonly hasDoor: (node: string) => boolean;
   readonly session: string | undefined;
+  /** The node that it is at: it stays there if that is near-best. */
+  readonly at?: string;
   /** What it will take of the node that is chosen; undefined: as most streams do. */
   readonly bytesPerS: number | undefined;
   /** Not these. */
@@ -89,15 +90,7 @@ export class Router {
 
   /** Why this node should not be chosen now; undefined if it may. */
   ownLimit(): LimitReason | undefined {
-    return this.limitOf(this.#options.self);
-  }
-
-  /** Why a node can't be chosen now; undefined if it can, or is not known. */
-  limitOf(node: string): LimitReason | undefined {
-    const known = this.#view.get(node);
-    if (!known) return undefined;
-    const promised = this.#reservations.at(this.#needs.clock.now())(node);
-    return known.limit ?? limitWith(known.view.load, promised, this.#options.limits);
+    return this.#view.get(this.#options.self)?.limit;
   }
 
   /** Chooses a node, promises it what is asked for, and records why. */
@@ -112,7 +105,7 @@ export class Router {
         hasDoor: ask.hasDoor,
         except: ask.except ?? NOBODY,
         region: ask.region,
-        stay: session === undefined ? undefined : this.#sessions.nodeOf(session, nowMs),
+        stay: this.#stay(ask, nowMs),
         lot: session === undefined ? undefined : lotOf(session),
       },
       this.#options,
@@ -133,6 +126,17 @@ export class Router {
     const alternatives = choice.considered.map((one) => one.node).filter((one) => one !== node);
     return { node, alternatives: alternatives.slice(0, MAX_ALTERNATIVES), why, choice };
   }
+
+  /** One with a session of its own was taken here, without being sent anywhere. */
+  tookIn(session: string): void {
+    this.#sessions.seen(session, this.#options.self, this.#needs.clock.now());
+  }
+
+  #stay({ session, at }: RouteAsk, nowMs: number): Ask['stay'] {
+    const before = session === undefined ? undefined : this.#sessions.nodeOf(session, nowMs);
+    if (before !== undefined) return { at: before, if: 'able' };
+    return at === undefined ? undefined : { at, if: 'near-best' };
+  }
 }
 
 /** In one line, for people. */
@@ -140,7 +144,7 @@ function whyOf({ node, by, considered, near, filtered }: Choice): string {
   const without = filtered.length === 0 ? '' : `; not ${filteredText(filtered)}`;
   if (node === undefined) return `no node is left${without}`;
   const score = considered.find((one) => one.node === node)?.score.toFixed(3);
-  if (by === 'stay') return `the session was there before (score ${score})${without}`;
+  if (by === 'stay') return `it is there already, or was before (score ${score})${without}`;
   const among = near === 1 ? 'the best' : `the better of two drawn from the ${near} near-best`;
   return `${among} (score ${score})${without}`;
 }

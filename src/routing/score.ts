@@ -67,7 +67,8 @@ const FAR_RTT_MS = 200;
 const UNKNOWN_RTT = 0.5;
 
 /**
- * Why a node can't be chosen now, by what it told last; undefined if it can.
+ * Why a node can't be chosen now, by what it told last; undefined if it can. What was promised to it since is no reason:
+ * anybody may ask for routes and not come, and would make the cluster look full.
  * @param before what held then: a limit is left 5 % below where it was met, so that a node does not go to and fro
  */
 export function limitOf(
@@ -86,17 +87,8 @@ export function limitOf(
   if (isOver('loop', load.loopBusy, limits.loop) || isOver('loop', load.loopLagMs, limits.loopLagMs)) {
     return 'loop';
   }
-  return undefined;
-}
-
-/** Limits that are met between two beats by what was promised since. */
-export function limitWith(
-  load: LoadView,
-  promised: Promised,
-  { bandwidth, players }: Limits,
-): 'bandwidth' | 'players' | undefined {
-  if (bandwidthOf(load, promised.bytesPerS) > bandwidth) return 'bandwidth';
-  return players !== undefined && load.players + promised.players >= players ? 'players' : undefined;
+  const { players = Number.POSITIVE_INFINITY } = limits;
+  return isOver('players', load.players, players - 1) ? 'players' : undefined;
 }
 
 /** The parts of a node's score. */

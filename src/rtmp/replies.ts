@@ -12,14 +12,15 @@ import {
   userControl,
   windowAckSize,
 } from '../format/rtmp/message.ts';
+import { CAPS_RECONNECT } from './reconnect.ts';
 
 /** Bytes between two acknowledgements, in both directions, until the peer asks for others. */
 export const ACK_WINDOW_BYTES = 2_500_000;
 
 /** Enhanced RTMP v2, FourCcInfoMask.CanForward: we pass every codec on and look into few. */
 const CAN_FORWARD = 4;
-/** Enhanced RTMP v2, CapsExMask: Multitrack, ModEx and TimestampNanoOffset pass; Reconnect requests are not sent. */
-const CAPS_EX = 0x02 | 0x04 | 0x08;
+/** Enhanced RTMP v2, CapsExMask: Reconnect requests are sent; Multitrack, ModEx and TimestampNanoOffset pass. */
+const CAPS_EX = CAPS_RECONNECT | 0x02 | 0x04 | 0x08;
 const ENHANCED_FIELDS = ['fourCcList', 'videoFourCcInfoMap', 'audioFourCcInfoMap', 'capsEx'];
 
 /** The answer to `connect`; the last message is the result. */
@@ -71,6 +72,23 @@ export function publishRefusal(why: Reason): string {
 export function playRefusal(why: Reason): string {
   const isAboutName = why.code === 'play.not-found' || why.code.startsWith('stream-key.');
   return isAboutName ? 'NetStream.Play.StreamNotFound' : 'NetStream.Play.Failed';
+}
+
+/**
+ * Sends a player to another node. There is no standard for it: SRS says it so (`SrsRtmpServer::redirect`), on message
+ * stream 0, its edges read `redirect2`, and Flash players connect to `redirect` and play the same name there. What knows
+ * neither, such as ffmpeg, takes it for a no.
+ * @param url `rtmp://host:port/app/name?query`
+ */
+export function playRedirected(url: string): RtmpMessage {
+  const { host, pathname, search } = new URL(url);
+  const [, app = ''] = pathname.split('/');
+  return command(0, 'onStatus', 0, null, {
+    level: 'error',
+    code: 'NetConnection.Connect.Rejected',
+    description: 'RTMP 302 Redirect',
+    ex: { code: 302, redirect: `rtmp://${host}/${app}${search}`, redirect2: url },
+  });
 }
 
 /** Answers to commands that change nothing here; none for those that do, and for those that we don't know. */

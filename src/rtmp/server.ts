@@ -32,6 +32,8 @@ export class RtmpServer {
   accepted = 0;
   /** Connections closed on arrival, by the limits. */
   turnedAway = 0;
+  /** Publishers that were asked to connect again, elsewhere. */
+  reconnectRequests = 0;
   #closedBytesIn = 0;
   #closedBytesOut = 0;
 
@@ -84,6 +86,11 @@ export class RtmpServer {
       log.warn({ detail: message }, 'rtmp.accept-failed'),
     );
     this.#timer = every(clock, CHECK_MS, () => this.#check());
+  }
+
+  /** Asks those publishers to go on elsewhere that can be asked. */
+  sendElsewhere(why: Reason): void {
+    for (const session of [...this.#sessions]) if (session.sendElsewhere(why)) this.reconnectRequests += 1;
   }
 
   /** Accepts no more; sessions go on. Calm when repeated. */

@@ -3,6 +3,8 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError, WireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { SendOn } from '../base/redirect.ts';
+import type { StreamKey } from '../base/stream-key.ts';
 import type { Amf0Object, Amf0Value } from '../format/amf0.ts';
 import { MEDIA_STREAM_ID } from '../format/rtmp/chunk-writer.ts';
 import { type Command, MessageType, parseCommand, type RtmpMessage } from '../format/rtmp/message.ts';
@@ -13,10 +15,12 @@ import { Unfinished } from '../media/unfinished.ts';
 import { type ConnectionOwner, RtmpConnection } from './connection.ts';
 import { RtmpPlayer } from './player.ts';
 import { isMedia, RtmpPublisher } from './publisher.ts';
+import { type Reconnects, reconnectRequest, reconnectsOf, tcUrlAt } from './reconnect.ts';
 import {
   connected,
   courtesies,
   failure,
+  playRedirected,
   playRefusal,
   playStarted,
   publishRefusal,
@@ -36,6 +40,9 @@ export interface SessionNeeds {
   readonly log: Log;
   readonly openPublication: OpenPublication;
   readonly openStream: OpenStream;
+  readonly sendOn: SendOn;
+  /** "host:port" of another node for who publishes the stream; undefined: it is to come back to the address that it has. */
+  readonly elsewhere?: (key: StreamKey) => string | undefined;
   readonly counters: RtmpCounters;
   readonly budget: Pick<MemoryBudget, 'charge' | 'isExhausted'>;
 }
@@ -54,7 +61,7 @@ type SessionState =
   | { at: 'handshaken' }
   | { at: 'connected'; target: ConnectTarget }
   | { at: 'opening'; target: ConnectTarget; gone: AbortController }
-  | { at: 'publishing'; target: ConnectTarget; publisher: RtmpPublisher }
+  | { at: 'publishing'; target: ConnectTarget; key: StreamKey; publisher: RtmpPublisher }
   | { at: 'playing'; target: ConnectTarget; player: RtmpPlayer }
   /** Told that it is over; its last words are on their way. */
   | { at: 'ending' }
@@ -85,6 +92,8 @@ export class RtmpSession implements ConnectionOwner {
   #state: SessionState = { at: 'handshake' };
   /** When `check` closes a session that neither publishes nor plays, and why. */
   #deadline: { atMs: number; why: Reason };
+  /** Can it be asked to connect again? */
+  #reconnects: Reconnects = 'unasked';
   /** A publisher's bytes at the last check that found new ones, and when that was. */
   #heard = { bytes: 0, ms: 0 };
 
@@ -140,6 +149,16 @@ export class RtmpSession implements ConnectionOwner {
       player.end(why);
       // One that opens is told by whom it waits for.
     } else if (at !== 'ending' && at !== 'opening') this.#connection.destroy(why);
+  }
+
+  /** Asks a publisher to go on elsewhere, over a new connection. Was there one, and one that can be asked? */
+  sendElsewhere(why: Reason): boolean {
+    const state = this.#state;
+    if (state.at !== 'publishing' || this.#reconnects === 'unasked') return false;
+    const address = this.#reconnects === 'anywhere' ? this.#needs.elsewhere?.(state.key) : undefined;
+    const tcUrl = address === undefined ? undefined : tcUrlAt(address, state.target);
+    this.#connection.send(reconnectRequest(why, tcUrl));
+    return true;
   }
 
   /** Closes it at once. Calm when repeated. */
@@ -247,6 +266,7 @@ export class RtmpSession implements ConnectionOwner {
     }
     const commandObject = objectOf(args[0]);
     this.#state = { at: 'connected', target: connectTarget(commandObject) };
+    this.#reconnects = reconnectsOf(commandObject);
     this.#connection.send(...connected(transactionId, commandObject));
   }
 
@@ -313,7 +333,7 @@ export class RtmpSession implements ConnectionOwner {
       publication.end(this.#state.at === 'closed' ? this.#state.why : ENDED);
       return;
     }
-    this.#state = { at: 'publishing', target, publisher: new RtmpPublisher(publication) };
+    this.#state = { at: 'publishing', target, key, publisher: new RtmpPublisher(publication) };
     this.#heard = { bytes: this.#connection.bytesIn, ms: this.#needs.clock.now() };
     this.#connection.allowMedia(true);
     this.#connection.send(...publishStarted());
@@ -322,7 +342,13 @@ export class RtmpSession implements ConnectionOwner {
 
   async #play({ key, query }: StreamTarget, target: ConnectTarget, signal: AbortSignal): Promise<void> {
     const { remote } = this.#connection;
-    const stream = await this.#needs.openStream({ key, query, protocol: 'rtmp', remote, signal });
+    const asked = { key, query, protocol: 'rtmp', remote } as const;
+    const elsewhere = this.#needs.sendOn({ ...asked, headers: {} });
+    if (elsewhere !== undefined) {
+      this.#dismiss(playRedirected(elsewhere));
+      return;
+    }
+    const stream = await this.#needs.openStream({ ...asked, signal });
     if (this.#state.at !== 'opening') return;
     const player = new RtmpPlayer(this.#connection, () => this.#end(ENDING_MS));
     this.#state = { at: 'playing', target, player };
@@ -339,13 +365,20 @@ export class RtmpSession implements ConnectionOwner {
     if (before.at !== 'publishing' && before.at !== 'opening') return;
     if (before.at === 'publishing') before.publisher.end(why);
     const wasTaken = why.code.startsWith('publish.taken');
+    // It is the node that goes: another one has room.
+    if (why.code.startsWith('node.')) this.sendElsewhere(why);
     this.#connection.send(wasTaken ? failure('NetStream.Publish.BadName', why) : unpublished(why));
     this.#end(REFUSED_MS);
   }
 
-  /** Says no. Nothing that the peer sends is read any more. */
+  /** Says no. */
   #refuse(why: Reason, answer: RtmpMessage): void {
     this.#reportRefusal(why);
+    this.#dismiss(answer);
+  }
+
+  /** Last words: nothing that the peer sends is read any more, and it is closed within a second. */
+  #dismiss(answer: RtmpMessage): void {
     this.#connection.send(answer);
     if (this.#isClosed()) return;
     this.#state = { at: 'ending' };

@@ -1,5 +1,5 @@
 // The FLV doors over real sockets, on the real media core: bytes in, bytes out, and every way to end.
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -7,6 +7,7 @@ import { WebSocket } from 'ws';
 import { systemClock } from '../../src/base/clock.ts';
 import { TidewayError } from '../../src/base/errors.ts';
 import type { Log } from '../../src/base/log.ts';
+import type { Arrival } from '../../src/base/redirect.ts';
 import { parseStreamKey } from '../../src/base/stream-key.ts';
 import { FlvPlayRoute } from '../../src/flv/player.ts';
 import { FlvPublishRoute } from '../../src/flv/publisher.ts';
@@ -51,6 +52,9 @@ let directory: StreamDirectory;
 let server: HttpServer;
 let publishers: PublishRequest[];
 let refusePublish: TidewayError | undefined;
+let arrivals: Arrival[];
+/** Where players are sent. */
+let elsewhere: string | undefined;
 let epoch = 0;
 let base: string;
 
@@ -71,6 +75,12 @@ beforeEach(async () => {
   publishers = [];
   refusePublish = undefined;
   const openStream = directory.open.bind(directory);
+  arrivals = [];
+  elsewhere = undefined;
+  const sendOn = (arrival: Arrival) => {
+    arrivals.push(arrival);
+    return elsewhere;
+  };
   const openPublication = async (asked: PublishRequest) => {
     if (refusePublish) throw refusePublish;
     publishers.push(asked);
@@ -91,10 +101,10 @@ beforeEach(async () => {
       log,
       counters: { refused: () => {}, wireError: () => {} },
       routes: [
-        new FlvPlayRoute({ clock, openStream, isLive: (key) => directory.has(key) }),
+        new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => directory.has(key) }),
         new FlvPublishRoute({ idleMs: IDLE_MS }, { clock, budget, openPublication }),
       ],
-      upgrades: [new WsFlvPlayRoute({ clock, openStream })],
+      upgrades: [new WsFlvPlayRoute({ clock, openStream, sendOn })],
     },
   );
   await server.start();
@@ -219,6 +229,25 @@ describe('HTTP-FLV players', () => {
     expect(await answer.json()).toMatchObject({ code: 'play.not-found' });
   });
 
+  test('that had better go elsewhere are sent there by 302, HEAD too, and nothing is waited for', async () => {
+    elsewhere = 'http://10.0.0.2:8080/live/demo.flv?key=a&tw_hop=1';
+    for (const method of ['GET', 'HEAD']) {
+      const answer = await fetch(`${url()}?key=a`, {
+        method,
+        redirect: 'manual',
+        headers: { 'X-Region': 'eu' },
+      });
+      expect([answer.status, answer.headers.get('location')]).toEqual([302, elsewhere]);
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+      expect(answer.headers.get('access-control-allow-origin')).toBe('*');
+    }
+    expect(arrivals).toMatchObject(
+      Array(2).fill({ key: KEY, protocol: 'http-flv', headers: { 'x-region': 'eu' } }),
+    );
+    expect(String(arrivals[0]?.query)).toBe('key=a');
+    expect(directory.waitingKeyCount).toBe(0);
+  });
+
   test('are refused with 503 when too many streams are waited for', async () => {
     const many = await Promise.all(['a', 'b', 'c'].map((name) => fetch(`${base}/live/${name}.flv`)));
     expect(many.map(({ status }) => status).sort()).toEqual([404, 404, 503]);
@@ -340,6 +369,18 @@ describe('WS-FLV players', () => {
     const play = captureWsFlv(wsUrl());
     await until('it is refused', () => play.ended);
     expect(play.status).toBe(404);
+  });
+
+  test('that had better go elsewhere are sent there by 302', async () => {
+    elsewhere = 'ws://10.0.0.2:8080/live/demo.flv?tw_hop=1';
+    const socket = new WebSocket(wsUrl());
+    socket.on('error', () => {});
+    const answer = await new Promise<IncomingMessage>((resolve) => {
+      socket.once('unexpected-response', (_request, response) => resolve(response));
+    });
+    expect([answer.statusCode, answer.headers.location]).toEqual([302, elsewhere]);
+    expect(arrivals).toMatchObject([{ key: KEY, protocol: 'ws-flv', headers: { upgrade: 'websocket' } }]);
+    socket.terminate();
   });
 
   test('are told 1001 when the stream ends', async () => {

@@ -12,6 +12,7 @@ import { healthRoutes, watchRoutes } from '../../src/http/api.ts';
 import { loadAssets } from '../../src/http/assets.ts';
 import type { Route } from '../../src/http/route.ts';
 import { HttpServer } from '../../src/http/server.ts';
+import { until } from '../support/until.ts';
 
 const logged: string[] = [];
 const note = (fields: object, event: string) => {
@@ -135,6 +136,20 @@ describe('the node about itself', () => {
     const answer = await fetch(base + path, { redirect: 'manual' });
     expect([answer.status, answer.headers.get('location')]).toEqual([302, '/watch/']);
   });
+});
+
+test('counts what it read and wrote, of open and of closed connections', async () => {
+  const asked = 'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+  const answer = await exchange(asked);
+  await until('the first is closed', () => server.connections === 0);
+  expect([server.bytesIn, server.bytesOut]).toEqual([asked.length, answer.length]);
+  const kept = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
+  const socket = open();
+  socket.write(kept);
+  await new Promise((resolve) => socket.once('data', resolve));
+  expect(server.bytesIn).toBe(asked.length + kept.length);
+  expect(server.bytesOut).toBeGreaterThan(answer.length);
+  socket.destroy();
 });
 
 describe('refusals say why', () => {

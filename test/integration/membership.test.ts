@@ -87,6 +87,7 @@ describe('a node of a cluster', () => {
         rtmp: 'live.example.com:1935',
       },
       http: `127.0.0.1:${node.httpPort}`,
+      load: { players: 0, publishers: 1, streams: 1 },
     });
     expect(await redis.admin.hget(CLAIM, 'node')).toBe('test');
     await node.stop();

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Reason, TidewayError } from '../../src/base/errors.ts';
+import type { Arrival } from '../../src/base/redirect.ts';
 import { type Amf0Input, encode } from '../../src/format/amf0.ts';
 import { Frame, FrameKind } from '../../src/format/frame.ts';
 import { rtmpEncoder, writeMessage } from '../../src/format/rtmp/chunk-writer.ts';
@@ -61,6 +62,9 @@ class Door {
   readonly publications: FakePublication[] = [];
   readonly plays: PlayRequest[] = [];
   readonly players: FakePlayer[] = [];
+  readonly arrivals: Arrival[] = [];
+  /** Where players are sent. */
+  elsewhere: string | undefined;
   readonly refused: string[] = [];
   readonly wireErrors: string[] = [];
   readonly logged: string[] = [];
@@ -89,6 +93,10 @@ class Door {
           const publication = new FakePublication(request);
           this.publications.push(publication);
           return publication as unknown as Publication;
+        },
+        sendOn: (arrival) => {
+          this.arrivals.push(arrival);
+          return this.elsewhere;
         },
         openStream: async (request) => {
           this.plays.push(request);
@@ -393,6 +401,25 @@ describe('a player', () => {
     expect(await client.play('cam')).toBe('NetStream.Play.StreamNotFound');
     expect(await client.closed()).toBeLessThan(1_000);
     expect(door.refused).toEqual(['play.not-found']);
+  });
+
+  test('that had better go elsewhere is told where, as SRS tells it, and closed', async () => {
+    const door = await open();
+    door.elsewhere = 'rtmp://10.0.0.2:1935/live/cam?token=x&tw_hop=1';
+    const client = await RtmpClient.connected(door.port, 'live?region=eu');
+    const { localPort } = client.socket;
+    client.call('play', 1, null, 'cam?token=x');
+    const { args } = await client.command('onStatus');
+    expect(field(args[1], 'code')).toBe('NetConnection.Connect.Rejected');
+    const ex = field(args[1], 'ex');
+    expect([field(ex, 'code'), field(ex, 'redirect2')]).toEqual([302, door.elsewhere]);
+    expect(await client.closed()).toBeLessThan(1_000);
+    expect(door.plays).toEqual([]);
+    // It is no refusal: who sends it on counts and logs it.
+    expect(door.refused).toEqual([]);
+    expect(door.arrivals).toMatchObject([{ key: 'live/cam', protocol: 'rtmp', headers: {} }]);
+    expect(String(door.arrivals[0]?.query)).toBe('token=x&region=eu');
+    expect(door.arrivals[0]?.remote).toBe(`127.0.0.1:${localPort}`);
   });
 
   test('is told that the stream is over, and its socket ends', async () => {

@@ -49,6 +49,8 @@ export class NodeProcess implements AsyncDisposable {
     const preload = this.dialFrom ? ['--import', join(PROJECT_FOLDER, 'test/support/dial-from.mjs')] : [];
     const settings = {
       ...{ host: '127.0.0.1', 'node.id': this.id, 'rtmp.port': '0', 'http.port': '0', 'mesh.port': '0' },
+      // A busy machine would make some nodes better than others.
+      'route.redirect': 'never',
       ...this.#settings,
     };
     const flags = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]);

@@ -4,12 +4,21 @@ import { request } from 'node:http';
 import { WebSocket } from 'ws';
 import { FlvReader } from '../../src/format/flv.ts';
 import { FrameKind } from '../../src/format/frame.ts';
-import { MessageType, parseUserControl, UserControl } from '../../src/format/rtmp/message.ts';
+import {
+  MessageType,
+  parseCommand,
+  parseUserControl,
+  type RtmpMessage,
+  UserControl,
+} from '../../src/format/rtmp/message.ts';
 import { FrameCheck } from './frame-check.ts';
 import { payloadOf } from './media.ts';
 import { numberedPayload, type PlannedFrame, Schedule, type StreamPlan } from './numbered-media.ts';
-import { RtmpClient } from './rtmp-client.ts';
+import { field, RtmpClient } from './rtmp-client.ts';
 import { until } from './until.ts';
+
+/** Enhanced RTMP v2, CapsExMask.Reconnect. */
+const CAPS_RECONNECT = 0x01;
 
 /** Where streams go in and out. */
 export interface Doors {
@@ -40,6 +49,7 @@ export class NumberedPublisher implements Disposable {
   #timer: NodeJS.Timeout | undefined;
   #sentId = 0;
   #firstKeySentMs: number | undefined;
+  #timesAsked = 0;
 
   private constructor({ plan, key, firstSession = 1, query = '' }: PublisherOptions) {
     this.key = key;
@@ -61,9 +71,10 @@ export class NumberedPublisher implements Disposable {
   async connect({ rtmpPort }: Pick<Doors, 'rtmpPort'>): Promise<void> {
     this.drop();
     const [app = '', name = ''] = this.key.split('/');
-    const client = await RtmpClient.publishing(rtmpPort, name + this.#query, app);
+    const client = await RtmpClient.publishing(rtmpPort, name + this.#query, app, { capsEx: CAPS_RECONNECT });
     client.socket.on('data', () => {
-      client.messages.length = 0; // acknowledgements and pings; it keeps all of them
+      // It keeps all that came: acknowledgements and pings, too.
+      for (const message of client.messages.splice(0)) if (asksToReconnect(message)) this.#timesAsked += 1;
     });
     this.#client = client;
     this.#session += 1;
@@ -91,6 +102,11 @@ export class NumberedPublisher implements Disposable {
   /** When this session's first key frame was sent, by `performance.now()`. */
   get firstKeySentMs(): number | undefined {
     return this.#firstKeySentMs;
+  }
+
+  /** Times that a node asked it to connect again. */
+  get timesAskedToReconnect(): number {
+    return this.#timesAsked;
   }
 
   /** It has no connection (any more). */
@@ -133,6 +149,12 @@ export class NumberedPublisher implements Disposable {
       Math.max(1, this.#startedMs + this.#next.dts - performance.now()),
     );
   }
+}
+
+function asksToReconnect(message: RtmpMessage): boolean {
+  if (message.type !== MessageType.command) return false;
+  const { name, args } = parseCommand(message);
+  return name === 'onStatus' && field(args[1], 'code') === 'NetConnection.Connect.ReconnectRequest';
 }
 
 export const PLAYER_FORMATS = ['http-flv', 'ws-flv', 'rtmp'] as const;

@@ -58,17 +58,26 @@ export class RtmpClient {
     return client;
   }
 
-  /** Opens, shakes hands and connects to an app. */
-  static async connected(port: number, app = 'live'): Promise<RtmpClient> {
+  /** Opens, shakes hands and connects to an app; `more` is of the command object. */
+  static async connected(
+    port: number,
+    app = 'live',
+    more: Record<string, Amf0Input> = {},
+  ): Promise<RtmpClient> {
     const client = await RtmpClient.open(port);
     await client.shakeHands();
-    await client.connect(app);
+    await client.connect(app, more);
     return client;
   }
 
   /** A publisher whose publish has begun. */
-  static async publishing(port: number, name: string, app = 'live'): Promise<RtmpClient> {
-    const client = await RtmpClient.connected(port, app);
+  static async publishing(
+    port: number,
+    name: string,
+    app = 'live',
+    more: Record<string, Amf0Input> = {},
+  ): Promise<RtmpClient> {
+    const client = await RtmpClient.connected(port, app, more);
     const code = await client.publish(name);
     if (code !== 'NetStream.Publish.Start') throw new Error(`publish was answered by ${code}`);
     return client;

@@ -198,7 +198,10 @@ function isOpenType(annotation: unknown): boolean {
 /** Codes of errors (`new SomeError('code', …)`) and of reasons (`{ code: 'code', message: … }`). */
 function codesIn(file: SourceFile): string[] {
   return [...nodesIn(file.body)].flatMap((node) => {
-    if (node.type === 'NewExpression' && /^(Tideway|Wire|Config)Error$/.test(nameOf(node.callee) ?? '')) {
+    if (
+      node.type === 'NewExpression' &&
+      /^(Tideway|Wire|Config|Problem)Error$/.test(nameOf(node.callee) ?? '')
+    ) {
       const [code] = (node.arguments as SyntaxNode[] | undefined) ?? [];
       return textsIn(code);
     }

@@ -33,7 +33,8 @@ const nextSeq = z
 const dts = z.number().min(-MAX_DTS).max(MAX_DTS);
 const ms = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
 /** Of a wait: a day at most, so that every timer takes it. */
-const waitMs = z.number().min(0).max(86_400_000);
+export const MAX_WAIT_MS = 86_400_000;
+const waitMs = z.number().min(0).max(MAX_WAIT_MS);
 const node = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/);
 const boot = z.string().regex(/^[0-9a-f]{16}$/);
 /** `app/name`; whoever uses it parses it. */
@@ -121,8 +122,15 @@ const headed = z.object({
   live: z.boolean(),
   path: z.array(node).max(MAX_PATH),
 });
-/** The sender leaves: subscribe elsewhere within `deadlineMs`. */
-const goaway = z.object({ is: z.literal('goaway'), deadlineMs: waitMs });
+/**
+ * The sender leaves: subscribe elsewhere within `deadlineMs`. `relayed`: what it is the origin of is to be had from it as
+ * before, and only what it has from others is to be had there.
+ */
+const goaway = z.object({
+  is: z.literal('goaway'),
+  deadlineMs: waitMs,
+  only: z.literal('relayed').optional(),
+});
 /** The receiver is asked to have the stream ready for `ttlMs`, played or not; 0: no longer. */
 const preload = z.object({ is: z.literal('preload'), key, ttlMs: waitMs });
 /** The sender has read so many bytes of this connection, ever: what it is sent next can be metered by it. */

@@ -59,10 +59,16 @@ test('nodes are shown with their state, their link, their load and their address
     ...{ lossShare: 0, receivedBytesPerS: 1, sentBytesPerS: 2 },
     dialledBy: 'a',
   };
+  const busy = { cpu: 0.123, loopBusy: 0.456, sentBytesPerS: 156_250_000, players: 40, streams: 2 };
   const nodes = [
-    nodeRow('a', { leaseMs: null, self: true, load: { ...LOAD, cpu: 0.123, players: 40, streams: 2 } }),
+    nodeRow('a', { leaseMs: null, self: true, load: { ...LOAD, ...busy } }),
     nodeRow('bb', { link, mesh: ['10.0.0.2:7935', 'x:1'], http: '10.0.0.2:8080', region: 'eu', zone: '1' }),
-    nodeRow('c', { draining: true, link: { ...link, rttMs: null }, zone: '2' }),
+    nodeRow('c', {
+      draining: true,
+      load: { ...LOAD, sentBytesPerS: 43_000 },
+      link: { ...link, rttMs: null },
+      zone: '2',
+    }),
     nodeRow('d', { leaseMs: 0 }),
   ];
   expect(
@@ -70,11 +76,11 @@ test('nodes are shown with their state, their link, their load and their address
       .trimEnd()
       .split('\n'),
   ).toEqual([
-    'NODE  STATE     LINK       STREAMS  PLAYERS   CPU  PLACE  MESH           HTTP           VERSION',
-    'a     up        this node        2       40  12 %  -      -              -              1.2.3',
-    'bb    up        0.4 ms           0        0   0 %  eu/1   10.0.0.2:7935  10.0.0.2:8080  1.2.3',
-    'c     draining  linked           0        0   0 %  2      -              -              1.2.3',
-    'd     silent    -                0        0   0 %  -      -              -              1.2.3',
+    'NODE  STATE     LINK       STREAMS  PLAYERS   CPU  LOOP          OUT  PLACE  MESH           HTTP           VERSION',
+    'a     up        this node        2       40  12 %  46 %  1250 Mbit/s  -      -              -              1.2.3',
+    'bb    up        0.4 ms           0        0   0 %   0 %   0.0 Mbit/s  eu/1   10.0.0.2:7935  10.0.0.2:8080  1.2.3',
+    'c     draining  linked           0        0   0 %   0 %   0.3 Mbit/s  2      -              -              1.2.3',
+    'd     silent    -                0        0   0 %   0 %   0.0 Mbit/s  -      -              -              1.2.3',
   ]);
 });
 

@@ -29,6 +29,26 @@ test('nodes and streams take where to ask, with what, and how to show it', () =>
   });
 });
 
+test('why takes a stream, and as many decisions as are wanted', () => {
+  const ask = { url: undefined, token: undefined, isJson: false };
+  expect(parse('why live/show')).toEqual({ run: 'why', stream: 'live/show', ask, limit: undefined });
+  expect(parse('--json why --limit 5 live/show')).toEqual({
+    ...{ run: 'why', stream: 'live/show', limit: '5' },
+    ask: { ...ask, isJson: true },
+  });
+});
+
+test('drain takes a deadline, and is undone by name', () => {
+  const ask = { url: undefined, token: undefined, isJson: false };
+  const begin = { is: 'begin', deadlineSeconds: undefined, waits: false };
+  expect(parse('drain')).toEqual({ run: 'drain', ask, order: begin });
+  expect(parse('drain --deadline 600 --wait')).toEqual({
+    ...{ run: 'drain', ask },
+    order: { is: 'begin', deadlineSeconds: 600, waits: true },
+  });
+  expect(parse('drain --undo')).toEqual({ run: 'drain', ask, order: { is: 'undo' } });
+});
+
 test.each([
   ['--help', 'tideway'],
   ['-h', 'tideway'],
@@ -38,6 +58,8 @@ test.each([
   ['help nonsense', 'tideway'],
   ['help nodes', 'nodes'],
   ['streams --help', 'streams'],
+  ['help why', 'why'],
+  ['why --help', 'why'],
 ])('"%s" helps with %s', (line, about) => {
   expect(parse(line)).toEqual({ run: 'help', about });
 });
@@ -62,8 +84,14 @@ test.each([
   ['nodes --rtmp.port 5', 'no such flag: --rtmp.port; "tideway nodes --help" lists all'],
   ['streams --limt 5', 'no such flag: --limt; did you mean --limit?'],
   ['streams live/show', 'streams takes flags only, not "live/show"'],
+  ['why', 'why of what? "tideway why app/name"'],
+  ['why live/a live/b', 'why takes one app/name, not also "live/b"'],
   ['streams --json=yes', '--json takes no value'],
   ['streams --url 10.0.0.2:8080', '--url wants the address of a node, like http://127.0.0.1:8080'],
+  ['drain --undo --wait', '--undo goes with neither --wait nor --deadline'],
+  ['drain --undo --deadline 5', '--undo goes with neither --wait nor --deadline'],
+  ['drain --deadline soon', '--deadline wants a whole number of seconds, like 600'],
+  ['drain --deadline -5', '--deadline wants a whole number of seconds, like 600'],
   ['streams --url http://', '--url wants the address of a node, like http://127.0.0.1:8080'],
 ])('"%s" is refused in one line', (line, message) => {
   expect(() => parse(line)).toThrow(TidewayError);

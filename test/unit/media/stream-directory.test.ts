@@ -2,6 +2,7 @@ import { getEventListeners, setMaxListeners } from 'node:events';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { TidewayError } from '../../../src/base/errors.ts';
 import { parseStreamKey, type StreamKey } from '../../../src/base/stream-key.ts';
+import { MeshEncoder } from '../../../src/format/mesh/mesh-encoder.ts';
 import { MemoryBudget } from '../../../src/media/memory-budget.ts';
 import type { Stream } from '../../../src/media/stream.ts';
 import { type DirectoryLimits, StreamDirectory } from '../../../src/media/stream-directory.ts';
@@ -19,6 +20,7 @@ import {
 } from '../../support/media.ts';
 
 const LIMITS: DirectoryLimits = { maxStreams: 3, waitMs: 2000, maxWaitingKeys: 2 };
+const DRAINING = { code: 'node.draining', message: 'the node is emptied' };
 const STOPPING = { code: 'node.stopping', message: 'the node stops' };
 
 let clock: FakeClock;
@@ -193,6 +195,24 @@ describe('a stream directory', () => {
     });
   });
 
+  test('refuses more players than it may have, until one leaves', async () => {
+    const directory = directoryOf({ maxPlayers: 2 });
+    const streams = [KEY, other].map((key) => directory.feed(key));
+    const players = streams.map((stream) => {
+      expect(directory.counters.players).toBeLessThan(2);
+      return stream.play(new TestEncoder(), new FakeSink(), { remote: 'test' });
+    });
+    expect(await codeOf(open(directory, KEY))).toBe('play.too-many-players');
+    expect(await codeOf(open(directory, third))).toBe('play.too-many-players');
+    expect(clock.timerCount).toBeLessThanOrEqual(2);
+    players[0]?.leave(GONE);
+    players[0]?.leave(GONE);
+    expect(directory.counters.players).toBe(1);
+    expect(await codeOf(open(directory, KEY))).toBe(undefined);
+    directory.stop(STOPPING);
+    expect(directory.counters.players).toBe(0);
+  });
+
   test('refuses more streams than it may have, until one ends', () => {
     const directory = directoryOf();
     const [first] = [KEY, other, third].map((key) => directory.feed(key));
@@ -293,4 +313,31 @@ describe('a key that is not here', () => {
     seek = (key) => void directory.feed(key);
     expect(await open(directory, KEY)).toBe(directory.get(KEY));
   });
+});
+
+test('who waits is turned away; the node goes on', async () => {
+  const directory = directoryOf();
+  const waiting = codeOf(open(directory, KEY));
+  directory.turnAway(DRAINING);
+  expect(await waiting).toBe('node.draining');
+  expect([directory.waitingKeyCount, clock.timerCount]).toEqual([0, 0]);
+  const opened = open(directory, KEY);
+  directory.feed(KEY);
+  expect((await opened).key).toBe(KEY);
+});
+
+test('the players of all streams can be ended, and the streams go on', () => {
+  const directory = directoryOf();
+  const stream = directory.feed(KEY);
+  const source = new FakeSource(1);
+  stream.attach(source, GONE);
+  stream.begin(runOf(1));
+  stream.append(frameOf('avc key', 1, 0));
+  const [sink, follower] = [new FakeSink(), new FakeSink()];
+  stream.play(new TestEncoder(), sink, { remote: 'test' });
+  stream.follow(new MeshEncoder(1), follower, { remote: 'test' });
+  directory.endPlayers(DRAINING);
+  expect(sink.ends).toEqual([{ how: 'end', code: 'node.draining' }]);
+  expect([stream.state.at, stream.playerCount, source.displacedBy]).toEqual(['live', 0, []]);
+  expect([stream.followerCount, follower.ends]).toEqual([1, []]);
 });

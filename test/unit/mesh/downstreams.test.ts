@@ -295,6 +295,49 @@ describe('who asks is told no', () => {
   });
 });
 
+describe('a node that is emptied', () => {
+  const RELAYED: TreePlace = { path: ['o', 'p', 'a'], isSwitching: false };
+
+  test('sends its peers elsewhere for what it relays, and says that its own streams stay', () => {
+    bench.downstreams.drain(60_000);
+    expect(b.of('goaway')).toEqual([{ is: 'goaway', deadlineMs: 60_000, only: 'relayed' }]);
+    bench.downstreams.drain(10 * 86_400_000);
+    expect(b.of('goaway')[1]?.deadlineMs, 'longer waits are none of the wire').toBe(86_400_000);
+  });
+
+  test('gives what it relays only to who insists or goes on; others are sent to those above it', () => {
+    const stream = bench.stream('show');
+    bench.standings.set(stream, RELAYED);
+    bench.downstreams.drain(60_000);
+    expect(bench.refusal(b, stream)).toMatchObject({ why: 'busy', alternatives: ['o', 'p'] });
+    expect(bench.refusal(b, stream, { insist: true })).toBeUndefined();
+    expect(bench.refusal(bench.peer('c'), stream, { resume: { epoch: 5, from: 1 } })).toBeUndefined();
+  });
+
+  test('gives the streams of its own publishers to everybody, as there is no other source', () => {
+    const stream = bench.stream('show');
+    bench.downstreams.drain(60_000);
+    expect(bench.refusal(b, stream)).toBeUndefined();
+  });
+
+  test('that stops gives nothing to anybody, whatever was undone before', () => {
+    const stream = bench.stream('show');
+    bench.downstreams.drain(60_000);
+    bench.downstreams.goAway(1_000);
+    bench.downstreams.drain(60_000);
+    bench.downstreams.undoDrain();
+    expect(bench.refusal(b, stream, { insist: true })).toMatchObject({ why: 'busy' });
+  });
+
+  test('takes children again when that is undone', () => {
+    const stream = bench.stream('show');
+    bench.standings.set(stream, RELAYED);
+    bench.downstreams.drain(60_000);
+    bench.downstreams.undoDrain();
+    expect(bench.refusal(b, stream)).toBeUndefined();
+  });
+});
+
 test('a link that closes takes its streams along', () => {
   const stream = bench.stream('show');
   bench.sub(b, stream);

@@ -353,6 +353,32 @@ test('a goodbye that comes while a source is looked for is heeded afterwards', a
   expect(net.node('c').parent).toBe('a');
 });
 
+test('an origin that is emptied keeps its children, whoever else has the stream', async () => {
+  const net = await netOf(['a', 'b', 'c']);
+  for (const id of ['b', 'c']) void net.node(id).play();
+  await net.run(500);
+  net.node('a').downstreams.drain(60_000);
+  await net.run(500);
+  expect([net.node('b').parent, net.node('c').parent]).toEqual(['a', 'a']);
+});
+
+test('a relay that is emptied sends its children on, and they miss nothing', async () => {
+  const net = await netOf(['a', 'b', 'c'], 1);
+  void net.node('b').play();
+  await net.run(500);
+  void net.node('c').play();
+  await net.run(500);
+  expect([net.node('b').parent, net.node('c').parent]).toEqual(['a', 'b']);
+  net.node('b').downstreams.drain(60_000);
+  await net.run(500);
+  expect([net.node('b').parent, net.node('c').parent]).toEqual(['a', 'a']);
+  for (const id of ['b', 'c']) {
+    const [sink] = net.node(id).sinks;
+    expectWhole(sink?.ids ?? []);
+    expect(sink?.ids.at(-1)).toBe(net.sent);
+  }
+});
+
 test('what a lost upstream said of a hold is gone with it: the one before serves on', async () => {
   const net = await netOf(['a', 'b', 'c'], 1);
   void net.node('b').play();

@@ -329,6 +329,23 @@ describe('the claim of a publish', () => {
   });
 });
 
+test('a node that is emptied ends who publishes and who stands by, and holds the stream with its claim', async () => {
+  const publishing = publishingOf();
+  const { publication, endedBy } = await open(publishing);
+  const ends: string[] = [];
+  await publishing.open({
+    ...{ key: KEY, query: new URLSearchParams('role=backup'), protocol: 'rtmp', remote: '203.0.113.3:40000' },
+    ended: ({ code }) => ends.push(code),
+  });
+  const sink = new FakeSink();
+  directory.get(KEY)?.play(new TestEncoder(), sink, { remote: 'test' });
+  expect(publishing.publisherCount).toBe(2);
+  publishing.endPublishers({ code: 'node.drained', message: 'the node was emptied' });
+  expect([endedBy, ends, publication.isOpen]).toEqual([['node.drained'], ['node.drained'], false]);
+  expect([publishing.publisherCount, directory.get(KEY)?.state.at, sink.ends]).toEqual([0, 'held', []]);
+  expect(publishing.claims.originOf(KEY)).toBeDefined();
+});
+
 test('whatever publishers come, send, stand by, take over and go, no memory stays taken', async () => {
   const step = fc.oneof(
     {

@@ -112,6 +112,8 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
     path: fc.array(node, { maxLength: MAX_PATH }),
   }),
   fc.record({ is: is('goaway'), deadlineMs: waitMs }),
+  fc.record({ is: is('preload'), key, ttlMs: waitMs }),
+  fc.record({ is: is('goaway'), deadlineMs: waitMs, only: fc.constant('relayed' as const) }),
   fc.record(
     {
       is: is('beat'),

@@ -1,0 +1,189 @@
+import { describe, expect, test } from 'vitest';
+import { type Ask, choose, MAX_CONSIDERED, MAX_NAMED } from '../../../src/routing/choose.ts';
+import { ClusterView } from '../../../src/routing/cluster-view.ts';
+import { lotOf } from '../../../src/routing/lots.ts';
+import type { NodeView } from '../../../src/routing/node-view.ts';
+import { Prices } from '../../../src/routing/prices.ts';
+import { LIMITS, nodeView, VERSION, WEIGHTS } from '../../support/node-views.ts';
+
+const PRICES = new Prices([{ from: '*', to: '*', price: 1 }]);
+const POLICY = { weights: WEIGHTS, limits: LIMITS, prices: PRICES };
+const ASK: Ask = {
+  place: { region: 'eu', zone: '' },
+  holders: undefined,
+  hasDoor: () => true,
+  except: new Set(),
+  region: undefined,
+  stay: undefined,
+  lot: undefined,
+};
+const NOTHING = { players: 0, bytesPerS: 0 };
+
+function viewOf(nodes: readonly NodeView[]): ClusterView {
+  return new ClusterView(nodes, { weights: WEIGHTS, limits: LIMITS, version: VERSION });
+}
+
+/** The choice among these; by chance it is the first two of the near-best that are drawn. */
+function chosen(nodes: readonly NodeView[], ask: Partial<Ask> = {}, promised: Record<string, number> = {}) {
+  const promisedTo = (node: string) => ({ players: 1, bytesPerS: promised[node] ?? 0 });
+  return choose(viewOf(nodes), { ...ASK, ...ask }, POLICY, promisedTo, () => 0);
+}
+
+function holders(...nodes: string[]) {
+  return { origin: nodes[0], nodes: new Set(nodes) };
+}
+
+describe('the node that is chosen', () => {
+  test('is the idlest', () => {
+    const nodes = [nodeView('a', { load: { cpu: 0.5 } }), nodeView('b', { load: { cpu: 0.1 } })];
+    expect(chosen(nodes).node).toBe('b');
+  });
+
+  test('is in the region of who asks, if that is not much busier', () => {
+    const near = nodeView('near', { load: { cpu: 0.6 } });
+    const far = nodeView('far', { region: 'us', rttMs: { eu: 80 } });
+    expect(chosen([far, near]).node).toBe('near');
+    expect(chosen([far, nodeView('near', { load: { cpu: 0.95 } })]).node).toBe('far');
+  });
+
+  test('has the stream, among equals', () => {
+    const nodes = [nodeView('a'), nodeView('b'), nodeView('c')];
+    expect(chosen(nodes, { holders: holders('c') }).node).toBe('c');
+  });
+
+  test('is not one that would have to pay for the stream, among equals', () => {
+    const nodes = [
+      nodeView('a', { region: 'us' }),
+      nodeView('b', { region: 'ap' }),
+      nodeView('o', { region: 'us' }),
+    ];
+    const place = { region: '', zone: '' };
+    expect(chosen(nodes, { place, holders: holders('o'), except: new Set(['o']) }).node).toBe('a');
+  });
+
+  test('is not one that many were just sent to', () => {
+    const nodes = [nodeView('a', { load: { cpu: 0.2 } }), nodeView('b', { load: { cpu: 0.3 } })];
+    expect(chosen(nodes).node).toBe('a');
+    expect(chosen(nodes, {}, { a: 25_000_000 }).node).toBe('b');
+  });
+
+  test('is where it was before, if that may be chosen, however busy', () => {
+    const nodes = [nodeView('a', { load: { cpu: 0.8 } }), nodeView('b')];
+    expect(chosen(nodes, { stay: { at: 'a', if: 'able' } })).toMatchObject({ node: 'a', by: 'stay' });
+    expect(chosen(nodes, { stay: { at: 'a', if: 'near-best' } })).toMatchObject({
+      node: 'b',
+      by: 'near-best',
+    });
+    const full = [nodeView('a', { load: { cpu: 0.95 } }), nodeView('b')];
+    expect(chosen(full, { stay: { at: 'a', if: 'able' } }).node).toBe('b');
+    expect(chosen(nodes, { stay: { at: 'gone', if: 'able' } }).node).toBe('b');
+  });
+
+  test('of a region only, if that is asked for', () => {
+    const nodes = [nodeView('a'), nodeView('b', { region: 'us', load: { cpu: 0.5 } })];
+    expect(chosen(nodes, { region: 'us' }).node).toBe('b');
+  });
+
+  test('is none of those that are excepted', () => {
+    expect(chosen([nodeView('a'), nodeView('b')], { except: new Set(['a']) }).node).toBe('b');
+  });
+});
+
+describe('two of the near-best', () => {
+  const nodes = Array.from({ length: 20 }, (_, at) =>
+    nodeView(`n${at}`, { load: { cpu: at < 10 ? 0.2 : 0.5 } }),
+  );
+
+  test('are drawn by chance, so that all of them are chosen and nobody else', () => {
+    let turn = 0;
+    const seen = new Set<string | undefined>();
+    for (let ask = 0; ask < 400; ask += 1) {
+      const random = () => {
+        turn += 1;
+        return (turn * 0.618_033_988) % 1;
+      };
+      seen.add(choose(viewOf(nodes), ASK, POLICY, () => NOTHING, random).node);
+    }
+    expect([...seen].sort()).toEqual(
+      nodes
+        .slice(0, 10)
+        .map(({ node }) => node)
+        .sort(),
+    );
+  });
+
+  test('the better of the two is taken', () => {
+    const two = [nodeView('a', { load: { cpu: 0.15 } }), nodeView('b', { load: { cpu: 0.1 } })];
+    expect(chosen(two).node).toBe('b');
+    expect(chosen([...two].reverse()).node).toBe('b');
+  });
+
+  test('are the same for one session whoever decides, and others for others', () => {
+    const by = (session: string, random: () => number) =>
+      choose(viewOf(nodes), { ...ASK, lot: lotOf(session) }, POLICY, () => NOTHING, random).node;
+    const sessions = Array.from({ length: 200 }, (_, at) => `s${at}`);
+
+    expect(sessions.map((session) => by(session, () => 0))).toEqual(
+      sessions.map((session) => by(session, () => 0.9)),
+    );
+    expect(new Set(sessions.map((session) => by(session, () => 0))).size).toBe(10);
+  });
+});
+
+describe('why', () => {
+  test('tells the best with their parts, the chosen one always among them', () => {
+    const nodes = Array.from({ length: 12 }, (_, at) => nodeView(`n${at}`, { load: { cpu: at / 100 } }));
+    const { considered, near } = chosen(nodes, { stay: { at: 'n11', if: 'able' } });
+
+    expect(considered.map(({ node }) => node)).toEqual(['n0', 'n1', 'n2', 'n3', 'n4', 'n5', 'n11']);
+    expect(considered).toHaveLength(MAX_CONSIDERED + 1);
+    expect(considered[1]).toMatchObject({
+      score: 0.01,
+      parts: { cpu: 0.01, place: 0 },
+      promised: { players: 1 },
+    });
+    expect(near).toBe(11);
+  });
+
+  test('the score that is shown is the one that was compared', () => {
+    const nodes = [
+      nodeView('a', { zone: 'z1', load: { cpu: 0.3, memory: 0.4, loopBusy: 0.1, sentBytesPerS: 3e7 } }),
+      nodeView('b', { region: 'us', load: { cpu: 0.25 }, rttMs: { eu: 120 } }),
+    ];
+    const ask = { place: { region: 'eu', zone: 'z2' }, holders: holders('b') };
+    const { considered } = chosen(nodes, ask, { a: 1e6 });
+    const [a, b] = considered;
+    // 0.302 cpu, 0.2 memory, 0.248 bandwidth, 0.4 zone, 0 link, 0.5 price, 0.3 stream
+    expect(a?.node).toBe('a');
+    expect(a?.score).toBeCloseTo(0.302 + 0.2 + 0.248 + 0.4 + 0.5 + 0.3, 9);
+    // 0.25 cpu, 2 place, 0.3 link, 0.5 price of the delivery, the stream is there
+    expect(b?.score).toBeCloseTo(0.25 + 2 + 0.3 + 0.5, 9);
+  });
+
+  test('tells who was filtered, by reason', () => {
+    const nodes = [
+      nodeView('a', { draining: true }),
+      nodeView('b', { load: { cpu: 0.99 } }),
+      nodeView('c'),
+      nodeView('d', { draining: true }),
+    ];
+    expect(chosen(nodes, { hasDoor: (node) => node !== 'c' })).toEqual({
+      node: undefined,
+      by: 'none',
+      considered: [],
+      near: 0,
+      filtered: [
+        { reason: 'draining', count: 2, nodes: ['a', 'd'] },
+        { reason: 'cpu', count: 1, nodes: ['b'] },
+        { reason: 'door', count: 1, nodes: ['c'] },
+      ],
+    });
+  });
+
+  test('names so many of each reason and no more', () => {
+    const nodes = Array.from({ length: MAX_NAMED + 5 }, (_, at) => nodeView(`n${at}`, { draining: true }));
+    const [filtered] = chosen(nodes).filtered;
+    expect(filtered?.count).toBe(MAX_NAMED + 5);
+    expect(filtered?.nodes).toHaveLength(MAX_NAMED);
+  });
+});
