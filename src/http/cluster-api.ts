@@ -27,6 +27,11 @@ export interface LinkRow {
   readonly rttDevMs: number | null;
   /** The other's monotonic clock minus ours. */
   readonly offsetMs: number | null;
+  /** Of the other's heartbeats of the last 10 s, the part that did not come in time, 0 to 1. */
+  readonly lossShare: number | null;
+  /** From and to the other, smoothed over some seconds. */
+  readonly receivedBytesPerS: number | null;
+  readonly sentBytesPerS: number | null;
   /** The node that dialled it. */
   readonly dialledBy: string;
 }

@@ -186,9 +186,10 @@ export class Downstreams {
     }
   }
 
-  #subscribe(peer: Peer, { id, key, resume, insist }: Control<'sub'>): void {
+  #subscribe(peer: Peer, { id, key, resume, insist, patient }: Control<'sub'>): void {
     const stream = this.#find(key);
-    const why = stream ? this.#refusal(stream, peer, { resume, insist }) : 'nosrc';
+    const isLost = resume !== undefined && !patient;
+    const why = stream ? this.#refusal(stream, peer, { resume, isLost, insist }) : 'nosrc';
     if (why || !stream) {
       const no = why ?? 'nosrc';
       this.declined.count(no);
@@ -208,7 +209,7 @@ export class Downstreams {
   #refusal(
     stream: Stream,
     peer: Peer,
-    { resume, insist }: Pick<Control<'sub'>, 'resume' | 'insist'>,
+    { resume, isLost, insist }: Pick<Control<'sub'>, 'resume' | 'insist'> & { readonly isLost: boolean },
   ): Control<'no'>['why'] | undefined {
     const { path, isSwitching } = this.#needs.placeInTree(stream);
     if (path?.includes(peer.node)) return 'loop';
@@ -219,11 +220,10 @@ export class Downstreams {
     const isChild = [...children].some((child) => child.peer === peer);
     if (isChild) return undefined;
     if (path.length > MAX_HOPS || children.size >= this.#options.maxChildren) return 'busy';
-    if (!resume && this.#needs.refusesJoins()) return 'busy';
+    if (!isLost && this.#needs.refusesJoins()) return 'busy';
     // Who lost its upstream is not sent around.
-    const isPatient = !resume && !insist;
     const isSentOn = children.size >= this.#options.softChildren || this.#handsOver(path);
-    return isPatient && isSentOn ? 'busy' : undefined;
+    return !isLost && !insist && isSentOn ? 'busy' : undefined;
   }
 
   #takeIn(stream: Stream, peer: Peer, id: number, resume: Control<'sub'>['resume']): void {

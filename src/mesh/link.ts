@@ -10,12 +10,14 @@ import type { Control, ControlMessage } from '../format/mesh/control.ts';
 import { decodeControl, frameControl } from '../format/mesh/control-codec.ts';
 import { isMediaMessage, readMediaMessage } from '../format/mesh/media-codec.ts';
 import { type MaskedCopies, maskedMessages } from '../format/ws-frame.ts';
+import { BeatLoss } from './beat-loss.ts';
 import type { Handshake, Identity } from './handshake.ts';
 import type { OwnTime } from './own-time.ts';
 import type { LinkOwner, LinkQuality, Peer } from './peer.ts';
 import { QualityMeter } from './quality.ts';
 import type { QuietLog } from './quiet-log.ts';
 import { SendWindow } from './send-window.ts';
+import { Throughput } from './throughput.ts';
 
 /** Bytes, heads of messages included, that a peer may send before it has proven itself; a hello and a proof are 400. */
 const MAX_UNPROVEN_BYTES = 4 * 1024;
@@ -87,6 +89,8 @@ export class Link implements Peer {
   /** Without the port, for the log. */
   readonly #address: string;
   readonly #quality = new QualityMeter();
+  readonly #loss: BeatLoss;
+  readonly #throughput: Throughput;
   readonly #allowance = new Allowance();
   readonly #window: SendWindow;
   /** Of what was read, how much the peer knows of; and the timer that tells it more. */
@@ -120,6 +124,8 @@ export class Link implements Peer {
     this.sinceMs = needs.clock.now();
     this.#window = new SendWindow(this.sinceMs);
     this.#heardMs = needs.ownTime.at(this.sinceMs);
+    this.#loss = new BeatLoss(this.#heardMs);
+    this.#throughput = new Throughput(this.sinceMs);
     this.#pingsSinceMs = this.sinceMs;
     webSocket.on('message', (bytes: Buffer, isBinary) => this.#received(bytes, isBinary));
     webSocket.on('ping', () => this.#pinged());
@@ -182,7 +188,11 @@ export class Link implements Peer {
   }
 
   get quality(): LinkQuality | undefined {
-    return this.#quality.quality;
+    const { quality } = this.#quality;
+    if (quality === undefined) return undefined;
+    const { receivedBytesPerS, sentBytesPerS } = this.#throughput;
+    const lossShare = this.#loss.share(this.#needs.ownTime.seenMs(this.#needs.clock.now()));
+    return { ...quality, lossShare, receivedBytesPerS, sentBytesPerS };
   }
 
   get registryWallMs(): number | undefined {
@@ -223,6 +233,7 @@ export class Link implements Peer {
       return;
     }
     this.#allowMore(nowMs);
+    this.#throughput.take(nowMs, this.bytesIn, this.bytesOut);
     this.#stoodAtBeatMs = ownTime.stoodMs(nowMs);
     try {
       const heads = [...owner.heads(this)];
@@ -262,6 +273,7 @@ export class Link implements Peer {
     if (!peer) return;
     this.#state = { at: 'open' };
     this.#wasOpen = true;
+    this.#loss.excuse(this.#needs.ownTime.at(this.#needs.clock.now()));
     this.#needs.opened(this);
   }
 
@@ -289,6 +301,7 @@ export class Link implements Peer {
     const nowMs = clock.now();
     const isTimely = ownTime.stoodMs(nowMs) - this.#stoodAtBeatMs <= TIMELY_MS;
     this.#quality.take(beat, nowMs, isTimely);
+    this.#loss.heard(ownTime.at(nowMs));
     if (beat.registryWallMs > 0) {
       const underWayMs = (this.#quality.quality?.rttMs ?? 0) / 2;
       this.#registry = { wallMs: beat.registryWallMs + underWayMs, atMs: nowMs };
@@ -300,6 +313,7 @@ export class Link implements Peer {
     if (!this.#webSocket.isPaused) return;
     // What the peer says meanwhile stays in the kernel: that is not its silence.
     this.#heardMs = this.#needs.ownTime.at(nowMs);
+    this.#loss.excuse(this.#heardMs);
     if (!this.#allowance.isSpent) this.#webSocket.resume();
   }
 

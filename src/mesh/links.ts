@@ -14,7 +14,7 @@ import { AcceptorHandshake, DiallerHandshake, type HandshakeOptions, type Identi
 import { type Connection, Link, type LinkNeeds } from './link.ts';
 import { oneLink } from './one-link.ts';
 import { OwnTime, PULSE_MS } from './own-time.ts';
-import type { LinkOwner, Peer } from './peer.ts';
+import type { LinkOwner, LinkQuality, Peer } from './peer.ts';
 import { QuietLog } from './quiet-log.ts';
 
 export const BEAT_MS = 200;
@@ -136,6 +136,16 @@ export class Links {
   /** Open links. */
   get size(): number {
     return this.#open.size;
+  }
+
+  /** The slowest round trip, ms, and the greatest loss of beats of all open links; 0 without one. */
+  get worst(): Pick<LinkQuality, 'rttMs' | 'lossShare'> {
+    let [rttMs, lossShare] = [0, 0];
+    for (const { quality } of this.#open.values()) {
+      rttMs = Math.max(rttMs, quality?.rttMs ?? 0);
+      lossShare = Math.max(lossShare, quality?.lossShare ?? 0);
+    }
+    return { rttMs, lossShare };
   }
 
   /** Bytes read from all peers ever, those that are gone included. */

@@ -1,6 +1,7 @@
 // Who would feed a replica next: the standby of its upstream. It looks up now and then who else has the stream, keeps a
 // link to one of them, and asks it how far it has got when nothing comes.
 import type { Clock } from '../base/clock.ts';
+import type { Candidate } from './candidates.ts';
 import { isAhead } from './failure-detector.ts';
 import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
@@ -18,7 +19,7 @@ export interface NextUpstreamNeeds {
   /** Looks up who has the stream, and tells it by `learn`. Never rejects. */
   readonly find: () => Promise<unknown>;
   /** Those of the nodes that may be asked, best first, without the one that feeds it now. */
-  readonly candidates: (known: readonly string[]) => readonly string[];
+  readonly candidates: (known: readonly Candidate[]) => readonly string[];
   readonly linkTo: (node: string) => Peer | undefined;
   /** @throws TidewayError if the node can't be reached */
   readonly dial: (node: string) => Promise<Peer>;
@@ -28,7 +29,8 @@ export interface NextUpstreamNeeds {
 
 export class NextUpstream {
   readonly #needs: NextUpstreamNeeds;
-  #known: readonly string[] = [];
+  /** Bounded by what a lookup answers. */
+  #known: readonly Candidate[] = [];
   #refreshAtMs: number;
   #askAtMs = 0;
 
@@ -42,10 +44,20 @@ export class NextUpstream {
     return this.#needs.candidates(this.#known)[0];
   }
 
+  /** Those that had the stream when it was looked up last. */
+  get known(): readonly Candidate[] {
+    return this.#known;
+  }
+
   /** These have the stream, as it was found just now. */
-  learn(nodes: readonly string[]): void {
+  learn(nodes: readonly Candidate[]): void {
     this.#known = nodes;
     this.#refreshAtMs = this.#nextRefreshMs();
+  }
+
+  /** What is known is looked up anew the next time that it is looked at. */
+  hurry(): void {
+    this.#refreshAtMs = 0;
   }
 
   /** Knows who else has the stream, and keeps a link to one of them open. */

@@ -3,7 +3,7 @@ import type { Reason } from '../base/errors.ts';
 import type { ControlMessage } from '../format/mesh/control.ts';
 import type { MediaMessage } from '../format/mesh/media-codec.ts';
 
-/** How a link does, from its beats. */
+/** How a link does, from its beats and its bytes. */
 export interface LinkQuality {
   /** Round trip, smoothed, ms. */
   readonly rttMs: number;
@@ -11,6 +11,11 @@ export interface LinkQuality {
   readonly rttDevMs: number;
   /** The peer's monotonic time minus ours, ms: right to within half a round trip. */
   readonly offsetMs: number;
+  /** Of the peer's beats of the last 10 s, the part that did not come in time, 0 to 1. */
+  readonly lossShare: number;
+  /** Smoothed over some seconds. */
+  readonly receivedBytesPerS: number;
+  readonly sentBytesPerS: number;
 }
 
 /** Another node, over an open link. A node that comes back, by a new link, is a new Peer. */

@@ -2,6 +2,9 @@
 import type { Control } from '../format/mesh/control.ts';
 import type { LinkQuality } from './peer.ts';
 
+/** The part of a link's quality that echoes tell. */
+export type RoundTrip = Pick<LinkQuality, 'rttMs' | 'rttDevMs' | 'offsetMs'>;
+
 /** As RFC 6298 §2 smooths them. */
 const RTT_SHARE = 1 / 8;
 const DEVIATION_SHARE = 1 / 4;
@@ -32,7 +35,7 @@ export class QualityMeter {
   #resumedMs = Number.NEGATIVE_INFINITY;
 
   /** Undefined before the first sample. */
-  get quality(): LinkQuality | undefined {
+  get quality(): RoundTrip | undefined {
     const [first, ...others] = this.#samples;
     if (first === undefined) return undefined;
     let quickest = first;

@@ -1,6 +1,6 @@
 // One stream that this node relays: who feeds it, and how it gets over the loss of that. Who is asked is search.ts's, what
 // becomes of runs and frames is intake.ts's, who is told is replicas.ts's.
-import { type Clock, jittered, type Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
@@ -8,34 +8,25 @@ import type { Run } from '../format/frame.ts';
 import type { Control } from '../format/mesh/control.ts';
 import type { MediaFrame } from '../format/mesh/media-codec.ts';
 import type { Stream, StreamSource } from '../media/stream.ts';
+import type { UpstreamDecision } from '../routing/decisions.ts';
+import { BetterUpstream } from './better-upstream.ts';
+import { type Candidate, inOrder, type ParentFacts } from './candidates.ts';
 import { isLinkSilent, StreamWatch, SwitchBrake } from './failure-detector.ts';
 import type { Place } from './gate.ts';
+import { HoldLooks } from './hold-looks.ts';
 import { Intake, type Lane } from './intake.ts';
 import { NextUpstream } from './next-upstream.ts';
 import type { Peer } from './peer.ts';
 import { Search } from './search.ts';
 import type { Found, Sources } from './sources.ts';
-import type { Subscriptions } from './subscriptions.ts';
+import type { Subscriptions, Tone } from './subscriptions.ts';
+import { decisionOf, type SwitchCause } from './switch-cause.ts';
 import { OUT_OF_ORDER, type ToldState, type Upstream, type UpstreamListener } from './upstream.ts';
 
 /** Links between an origin and its furthest replica (design §6). */
 export const MAX_HOPS = 4;
-/** Looks for a source while there is none: after these, then each second. */
-const LOOK_AGAIN_MS = [100, 200, 400, 1_000];
 /** Beside those that are known to live, so many are asked then. */
 const MAX_OTHERS = 4;
-
-/** Why a replica looks for another upstream; the counters of metrics go by it. */
-export type SwitchCause =
-  | 'first'
-  | 'closed'
-  | 'silent'
-  | 'stuck'
-  | 'goaway'
-  | 'loop'
-  | 'order'
-  | 'origin'
-  | 'held';
 
 export interface ReplicaOptions {
   /** This node. */
@@ -64,6 +55,10 @@ export interface ReplicaNeeds {
   readonly stream: (key: StreamKey) => Stream;
   /** Does somebody need it who is no player and no child: a backup publisher, or who asked to have it ready? */
   readonly isWanted: (key: StreamKey) => boolean;
+  /** Does a publisher of this node stand by for it? It judges the origin by this upstream, which stays as it is then. */
+  readonly standsBy: (key: StreamKey) => boolean;
+  /** What others are as parents. */
+  readonly parents: ParentFacts;
   readonly owner: ReplicaOwner;
 }
 
@@ -73,7 +68,9 @@ export interface ReplicaOwner {
   moved(replica: Replica): void;
   /** Nobody has the stream, and nothing of it is here: it is not looked for any more. */
   gaveUp(replica: Replica): void;
-  switched(cause: SwitchCause): void;
+  switched(cause: SwitchCause, decision: UpstreamDecision): void;
+  /** A better upstream would not have it, or could not be had. */
+  stayed(): void;
   spliced(verdict: 'splice' | 'gap'): void;
   /** A peer is behind the epoch that this node knows. */
   fenced(): void;
@@ -105,23 +102,24 @@ export class Replica implements StreamSource, UpstreamListener {
   readonly #intake: Intake;
   readonly #search: Search;
   readonly #next: NextUpstream;
+  readonly #better: BetterUpstream;
+  readonly #looks: HoldLooks;
   readonly #brake = new SwitchBrake();
   #stream: Stream | undefined;
   #current: Upstream | undefined;
   /** The upstream before, until the current one has begun. */
   #former: Upstream | undefined;
-  #seeking = false;
+  /** Why it looks for another upstream now. */
+  #seeking: SwitchCause | undefined;
   /** Asked to look again while it looked. */
   #seekAgain: SeekLater | undefined;
   #watch: StreamWatch;
   #over = false;
-  #looks = 0;
-  #lookTimer: Timer | undefined;
   #usedMs: number;
 
   /** @param stream this node's stream, if it is here already: without a source, in hold */
   constructor(key: StreamKey, options: ReplicaOptions, needs: ReplicaNeeds, stream?: Stream) {
-    const { clock, random, linkTo, dial, owner } = needs;
+    const { clock, random, linkTo, dial, owner, parents } = needs;
     const nowMs = clock.now();
     this.key = key;
     this.#options = options;
@@ -139,20 +137,29 @@ export class Replica implements StreamSource, UpstreamListener {
     });
     if (stream?.head) this.#intake.resumeFrom(stream.head);
     this.#search = new Search({
-      ...{ clock, random, linkTo, dial, self: options.self },
+      ...{ clock, linkTo, dial, self: options.self },
       find: () => this.#find(this.#stream !== undefined),
-      subscribe: (peer, insist) => this.#subscribe(peer, insist),
+      subscribe: (peer, tone) => this.#subscribe(peer, tone),
       fenced: () => owner.fenced(),
     });
     this.#next = new NextUpstream({
       ...{ clock, random, linkTo, dial },
       find: () => this.#find(false),
       candidates: (known) => {
-        const others = [...this.#above(), ...known].filter((node) => node !== this.upstreamNode);
-        return this.#search.candidates(others);
+        const others = [...this.#above(), ...this.#inOrder(known, true)];
+        return this.#search.linkedFirst(others.filter((node) => node !== this.upstreamNode));
       },
       head: (peer) => needs.subscriptions.head(peer, key),
     });
+    this.#better = new BetterUpstream({
+      ...{ clock, random, linkTo, dial, parents },
+      known: () => this.#next.known.filter(({ epoch }) => epoch >= this.epoch),
+      hurry: () => this.#next.hurry(),
+      isShunned: (node) => this.#search.able([node]).length === 0,
+      seek: (node) => this.seek([node], 'better'),
+      stayed: () => owner.stayed(),
+    });
+    this.#looks = new HoldLooks({ clock, random, look: () => void this.#lookInHold() });
     this.#watch = new StreamWatch(nowMs);
     this.#usedMs = nowMs;
   }
@@ -184,7 +191,7 @@ export class Replica implements StreamSource, UpstreamListener {
 
   /** Is a change of its upstream under way? */
   get isSwitching(): boolean {
-    return this.#seeking;
+    return this.#seeking !== undefined;
   }
 
   /** Who would feed it next. */
@@ -205,7 +212,7 @@ export class Replica implements StreamSource, UpstreamListener {
   end(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#lookTimer?.cancel();
+    this.#looks.stop();
     this.#intake.drop();
     for (const upstream of [this.#current, this.#former, this.#search.end()]) {
       if (upstream) this.#needs.subscriptions.unsubscribe(upstream);
@@ -221,31 +228,43 @@ export class Replica implements StreamSource, UpstreamListener {
   async seek(named: readonly string[], cause: SwitchCause): Promise<void> {
     if (this.#over) return;
     if (this.#seeking) {
-      if (cause === 'held' || this.#seekAgain?.cause === 'origin') return;
+      if (cause === 'held' || cause === 'better' || this.#seekAgain?.cause === 'origin') return;
       this.#seekAgain = { named, cause, from: this.#current };
-      if (cause === 'origin') this.#search.interrupt();
+      if (cause === 'origin' || this.#seeking === 'better') this.#search.interrupt();
       return;
     }
-    this.#seeking = true;
+    this.#seeking = cause;
     const before = this.#current;
     // Who is only called elsewhere stays where it is, if that is not to be had.
-    const goesOn = !before || (cause !== 'origin' && cause !== 'held');
-    const plan = {
-      named: goesOn ? [...named, ...this.#above()] : named,
-      goesOn,
-      except: before?.peer.node,
-    };
-    await this.#search.run(plan).catch((error: unknown) => {
-      this.#needs.log.error({ stream: this.key, err: error }, 'relay.seek-failed');
-    });
-    this.#seeking = false;
+    const goesOn = !before || !(cause === 'origin' || cause === 'held' || cause === 'better');
+    const isUrgent = this.#stream !== undefined;
+    await this.#search
+      .run({
+        named: goesOn ? [...named, ...this.#above()] : named,
+        goesOn,
+        except: before?.peer.node,
+        tone: cause === 'better' ? 'patient' : 'plain',
+        known: this.#next.known,
+        order: (candidates) =>
+          cause === 'better' ? this.#better.worth(candidates) : this.#inOrder(candidates, isUrgent),
+      })
+      .catch((error: unknown) => {
+        this.#needs.log.error({ stream: this.key, err: error }, 'relay.seek-failed');
+      });
+    this.#seeking = undefined;
     if (this.#over) return;
-    const isMoved = this.#current !== undefined && this.#current !== before;
-    if (isMoved) this.#needs.owner.switched(cause);
+    if (this.#current !== undefined && this.#current !== before) this.#tellMove(cause, this.#current, before);
     const again = this.#seekAgain;
     this.#seekAgain = undefined;
     if (again && !this.#isDone(again)) void this.seek(again.named, again.cause);
     else if (!this.#current) this.#orphaned();
+  }
+
+  #tellMove(cause: SwitchCause, to: Upstream, before: Upstream | undefined): void {
+    const { parents, owner, clock } = this.#needs;
+    if (before) this.#better.moved(before.peer.node, cause, clock.now());
+    const how = { stream: this.key, cause, path: to.path, before: before?.path };
+    owner.switched(cause, decisionOf(how, this.#next.known, parents));
   }
 
   /** Did what came of a search since then answer this one, too? */
@@ -268,7 +287,7 @@ export class Replica implements StreamSource, UpstreamListener {
 
   /** The peer leaves, or is silent: what it feeds is moved while it is still there. */
   leave(peer: Peer, cause: 'silent' | 'stuck' | 'goaway'): void {
-    if (this.#current?.peer !== peer || (this.#seeking && cause !== 'goaway')) return;
+    if (this.#current?.peer !== peer || (this.#isInNeed && cause !== 'goaway')) return;
     const nowMs = this.#needs.clock.now();
     if (cause !== 'goaway' && this.#brake.isOn(nowMs)) return;
     this.#brake.pull(nowMs);
@@ -285,8 +304,10 @@ export class Replica implements StreamSource, UpstreamListener {
   look(nowMs: number, lateMs: number): void {
     if (this.#over || !this.#stream) return;
     this.#lookAtUse(nowMs, this.#stream);
-    if (this.#over || !this.#current || this.#seeking || this.#stream.state.at !== 'live') return;
+    if (this.#over || !this.#current || this.#isInNeed || this.#stream.state.at !== 'live') return;
     this.#next.look(nowMs);
+    const isSettled = !this.#seeking && !this.#former && this.#current.told.at === 'live';
+    if (isSettled && !this.#needs.standsBy(this.key)) this.#better.look(nowMs, this.#current.path);
     const health = this.#watch.look(nowMs, this.#intake.place, this.#stream.usualIntervalMs, lateMs);
     if (health === 'stuck') this.leave(this.#current.peer, 'stuck');
     else if (health === 'idle') void this.#askStandby();
@@ -299,7 +320,7 @@ export class Replica implements StreamSource, UpstreamListener {
       this.#needs.subscriptions.unsubscribe(upstream);
       return;
     }
-    const isNoBetter = this.#current !== undefined && grant.state === 'held';
+    const isNoBetter = this.#current !== undefined && (grant.state === 'held' || this.#isBehind(grant));
     if (isNoBetter || this.#isTooFar(upstream.path)) {
       this.#needs.subscriptions.unsubscribe(upstream);
       this.#search.answer(isNoBetter ? HELD : LOOP);
@@ -372,6 +393,18 @@ export class Replica implements StreamSource, UpstreamListener {
     if (upstream === this.#current) this.#lose(upstream, why.code === OUT_OF_ORDER ? 'order' : 'closed');
   }
 
+  /** A better upstream is one that brings the very next frame. */
+  #isBehind({ epoch, oldest }: Control<'ok'>): boolean {
+    const { place } = this.#intake;
+    if (this.#seeking !== 'better' || !place) return false;
+    return epoch !== place.epoch || oldest === 0 || oldest > place.seq + 1;
+  }
+
+  /** It looks for an upstream, and not only for a better one. */
+  get #isInNeed(): boolean {
+    return this.#seeking !== undefined && this.#seeking !== 'better';
+  }
+
   /** The upstream holds: what still comes of it is the tail of what was, and no source. */
   get #isToldHeld(): boolean {
     return this.#current?.told.at === 'held';
@@ -381,10 +414,10 @@ export class Replica implements StreamSource, UpstreamListener {
     return upstream === this.#current ? 'current' : 'former';
   }
 
-  #subscribe(peer: Peer, insist: boolean): Upstream {
+  #subscribe(peer: Peer, tone: Tone): Upstream {
     const { place } = this.#intake;
     const resume = place && { epoch: place.epoch, from: place.seq + 1 };
-    return this.#needs.subscriptions.subscribe(peer, this.key, { resume, insist }, this);
+    return this.#needs.subscriptions.subscribe(peer, this.key, { resume, tone }, this);
   }
 
   /** @param fresh a source was lost: what was looked up before is no good */
@@ -392,6 +425,11 @@ export class Replica implements StreamSource, UpstreamListener {
     const found = await this.#needs.sources.find(this.key, fresh);
     this.#next.learn(found.nodes);
     return found;
+  }
+
+  #inOrder(candidates: readonly Candidate[], urgent: boolean): string[] {
+    const isLinked = (node: string) => this.#search.isLinked(node);
+    return inOrder(candidates, { parents: this.#needs.parents, isLinked, urgent });
   }
 
   /** The nodes from its upstream's upstream up to the origin. */
@@ -427,8 +465,7 @@ export class Replica implements StreamSource, UpstreamListener {
     this.#watch = new StreamWatch(clock.now());
     // Without a frame of its own, a node can't tell whether the peer's are to be sent, or wait for a key frame.
     if (this.#intake.place) this.#watch.peerAt({ epoch: grant.epoch, seq: grant.head });
-    this.#looks = 0;
-    this.#lookTimer?.cancel();
+    this.#looks.reset();
     const { node } = upstream.peer;
     const { epoch, oldest } = grant;
     const { place } = this.#intake;
@@ -451,7 +488,7 @@ export class Replica implements StreamSource, UpstreamListener {
     const { state } = this.#stream;
     if (state.at !== 'live' || state.source !== this) {
       this.#stream.attach(this, FOUND);
-      this.#lookTimer?.cancel();
+      this.#looks.stop();
     }
     return this.#stream;
   }
@@ -461,7 +498,7 @@ export class Replica implements StreamSource, UpstreamListener {
     if (!stream) return;
     if (stream.state.at === 'live') stream.detach(this, why, holdMs);
     if (!this.#isUsed(stream)) stream.end(why);
-    else if (!this.#over) this.#lookAgain();
+    else if (!this.#over) this.#looks.again();
   }
 
   /** Nobody feeds it and nobody was found. */
@@ -472,14 +509,6 @@ export class Replica implements StreamSource, UpstreamListener {
     }
     this.#needs.owner.moved(this);
     this.#hold(LOST, this.#options.holdMs);
-  }
-
-  #lookAgain(): void {
-    this.#lookTimer?.cancel();
-    const ms = LOOK_AGAIN_MS[Math.min(this.#looks, LOOK_AGAIN_MS.length - 1)] ?? 0;
-    this.#looks += 1;
-    const inMs = jittered(ms, this.#needs.random);
-    this.#lookTimer = this.#needs.clock.after(inMs, () => void this.#lookInHold());
   }
 
   /**
@@ -493,10 +522,10 @@ export class Replica implements StreamSource, UpstreamListener {
     }
     const { live, nodes } = await this.#find(true);
     const isHeld = () => !this.#over && this.#stream?.state.at === 'held';
-    const others = live.length > 0 ? [...live, ...nodes.slice(0, MAX_OTHERS)] : [];
+    const others = live.length > 0 ? [...live, ...this.#inOrder(nodes, true).slice(0, MAX_OTHERS)] : [];
     const named = others.filter((node) => node !== this.upstreamNode);
     if (isHeld() && named.length > 0) await this.seek(named, 'held');
-    if (isHeld()) this.#lookAgain();
+    if (isHeld()) this.#looks.again();
   }
 
   /** The current upstream is no good any more, and is not waited for. One that was to go serves until there is another. */

@@ -4,17 +4,13 @@ import type { StreamKey } from '../base/stream-key.ts';
 import type { Control } from '../format/mesh/control.ts';
 import type { Stream } from '../media/stream.ts';
 import { CodeCounter } from '../observe/metrics.ts';
+import type { UpstreamDecision } from '../routing/decisions.ts';
 import type { TreePlace } from './downstreams.ts';
 import { isLinkSilent, WATCH_EVERY_MS } from './failure-detector.ts';
 import type { Peer } from './peer.ts';
-import {
-  Replica,
-  type ReplicaNeeds,
-  type ReplicaOptions,
-  type ReplicaOwner,
-  type SwitchCause,
-} from './replica.ts';
+import { Replica, type ReplicaNeeds, type ReplicaOptions, type ReplicaOwner } from './replica.ts';
 import { type Sources, UNKNOWN_MS } from './sources.ts';
+import type { SwitchCause } from './switch-cause.ts';
 
 /** Tells the registry which streams this node can feed. */
 export interface ReplicaRegister {
@@ -36,6 +32,8 @@ export interface ReplicasNeeds extends Omit<ReplicaNeeds, 'owner' | 'sources'> {
   readonly pathChanged: (stream: Stream) => void;
   /** An epoch of another node: claims of this node are above it. */
   readonly sawEpoch: (epoch: number) => void;
+  /** A replica chose who feeds it. */
+  readonly decided: (decision: UpstreamDecision) => void;
 }
 
 export class Replicas implements ReplicaOwner {
@@ -47,6 +45,7 @@ export class Replicas implements ReplicaOwner {
   #lookedMs = 0;
   /** Counters that metrics read. */
   readonly switches = new CodeCounter('cause');
+  movesRefused = 0;
   splices = 0;
   gaps = 0;
   fences = 0;
@@ -162,8 +161,13 @@ export class Replicas implements ReplicaOwner {
     });
   }
 
-  switched(cause: SwitchCause): void {
+  switched(cause: SwitchCause, decision: UpstreamDecision): void {
     this.switches.count(cause);
+    this.#needs.decided(decision);
+  }
+
+  stayed(): void {
+    this.movesRefused += 1;
   }
 
   spliced(verdict: 'splice' | 'gap'): void {

@@ -1,12 +1,13 @@
-// The search for an upstream: one node after the other is asked for the stream, who is known and linked first, until one
-// grants it. It knows who failed of late; what becomes of a grant is the replica's.
+// The search for an upstream: one node after the other is asked for the stream, until one grants it. It knows who failed
+// of late; in which order they are asked is the plan's, and what becomes of a grant the replica's.
 import type { Clock } from '../base/clock.ts';
 import { messageOf, type Reason, TidewayError } from '../base/errors.ts';
 import type { Control } from '../format/mesh/control.ts';
+import type { Candidate } from './candidates.ts';
 import { isLinkSilent } from './failure-detector.ts';
 import type { Peer } from './peer.ts';
 import type { Found } from './sources.ts';
-import { LINK_CLOSED } from './subscriptions.ts';
+import { LINK_CLOSED, type Tone } from './subscriptions.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A node that failed is not asked again for so long, unless there is nobody else. */
@@ -16,8 +17,6 @@ const RETRY_MS = 250;
 
 export interface SearchNeeds {
   readonly clock: Clock;
-  /** 0 to 1. */
-  readonly random: () => number;
   /** This node. */
   readonly self: string;
   /** An open link to a node. */
@@ -27,22 +26,36 @@ export interface SearchNeeds {
   /** Who may have the stream; never rejects. */
   readonly find: () => Promise<Found>;
   /** Asks a peer; the answer comes by `granted` or `declined`. */
-  readonly subscribe: (peer: Peer, insist: boolean) => Upstream;
+  readonly subscribe: (peer: Peer, tone: Tone) => Upstream;
   /** A peer is behind the epoch that this node knows. */
   readonly fenced: () => void;
 }
 
 /** What is to be searched. */
 export interface SearchPlan {
-  /** Asked first, in this order. */
+  /** Asked first, in this order, those before others that have a link. */
   readonly named: readonly string[];
   /** Are others asked if none of those has it? */
   readonly goesOn: boolean;
   /** It feeds this node now, and is not asked. */
   readonly except: string | undefined;
+  /** Who is fed well is patient: it gives up where others would wait, or insist. */
+  readonly tone: Extract<Tone, 'plain' | 'patient'>;
+  /** What was known before. */
+  readonly known: readonly Candidate[];
+  /** Those of the candidates that are asked, first to last. */
+  readonly order: (candidates: readonly Candidate[]) => readonly string[];
 }
 
 type Answer = 'granted' | Control<'no'> | Reason;
+
+/** A search that runs. */
+interface Run {
+  readonly plan: SearchPlan;
+  readonly tried: Set<string>;
+  readonly busy: string[];
+  readonly known: Map<string, Candidate>;
+}
 
 const OVER: Reason = { code: 'relay.unused', message: 'the stream is not looked for any more' };
 
@@ -98,69 +111,78 @@ export class Search {
   }
 
   /** Asks until one grants. */
-  async run({ named, goesOn, except }: SearchPlan): Promise<void> {
+  async run(plan: SearchPlan): Promise<void> {
     this.#interrupted = new AbortController();
-    const tried = new Set<string>(except === undefined ? [] : [except]);
-    const busy: string[] = [];
+    const { named, goesOn, except, tone } = plan;
+    const known = new Map(plan.known.map((candidate) => [candidate.node, candidate]));
+    const run: Run = { plan, tried: new Set(except === undefined ? [] : [except]), busy: [], known };
     // Who is known already is asked before anybody is looked up: that is a round trip, and no more.
-    if (await this.#tryEach(this.candidates(named), { tried, busy, insist: false })) return;
+    if (await this.#tryEach(this.linkedFirst(named), tone, run)) return;
     if (!goesOn || this.#isStopped) return;
     const { nodes } = await this.#needs.find();
-    if (await this.#tryEach(this.candidates(nodes), { tried, busy, insist: false })) return;
-    if (await this.#insist(busy, except)) return;
+    for (const candidate of nodes) known.set(candidate.node, candidate);
+    if (await this.#tryEach(this.able(plan.order(nodes)), tone, run)) return;
+    if (await this.#insist(run)) return;
     // Better somebody who failed a moment ago than nobody.
-    await this.#tryEach([...this.#shunned.keys()], { tried, busy, insist: true });
+    await this.#tryEach([...this.#shunned.keys()], 'insistent', run);
+  }
+
+  /** Those of the nodes that may be asked, in order. */
+  able(nodes: readonly string[]): string[] {
+    const nowMs = this.#needs.clock.now();
+    return [...new Set(nodes)].filter((node) => {
+      return node !== this.#needs.self && (this.#shunned.get(node) ?? 0) <= nowMs;
+    });
   }
 
   /** Those of the nodes that may be asked, in order, but for those that have a link which lives: they come first. */
-  candidates(nodes: readonly string[]): string[] {
-    const nowMs = this.#needs.clock.now();
-    const able = [...new Set(nodes)].filter((node) => {
-      return node !== this.#needs.self && (this.#shunned.get(node) ?? 0) <= nowMs;
-    });
-    const isNear = (node: string) => {
-      const peer = this.#needs.linkTo(node);
-      return peer !== undefined && !isLinkSilent(peer, nowMs);
-    };
-    return [...able.filter(isNear), ...able.filter((node) => !isNear(node))];
+  linkedFirst(nodes: readonly string[]): string[] {
+    const able = this.able(nodes);
+    return [...able.filter((node) => this.isLinked(node)), ...able.filter((node) => !this.isLinked(node))];
+  }
+
+  /** Is there a link to the node which lives? */
+  isLinked(node: string): boolean {
+    const peer = this.#needs.linkTo(node);
+    return peer !== undefined && !isLinkSilent(peer, this.#needs.clock.now());
   }
 
   /** Who was busy is asked again, by one that has nobody else; and once more, as that may pass. */
-  async #insist(busy: readonly string[], except: string | undefined): Promise<boolean> {
+  async #insist(run: Run): Promise<boolean> {
+    const { busy } = run;
     for (let turn = 0; turn < 2 && busy.length > 0 && !this.#isStopped; turn += 1) {
       if (turn > 0) await new Promise<void>((resolve) => this.#needs.clock.after(RETRY_MS, resolve));
+      const { except } = run.plan;
       const tried = new Set<string>(except === undefined ? [] : [except]);
-      if (await this.#tryEach(busy, { tried, busy: [], insist: true })) return true;
+      if (await this.#tryEach(busy, 'insistent', { ...run, tried, busy: [] })) return true;
     }
     return false;
   }
 
-  async #tryEach(
-    nodes: readonly string[],
-    so: { readonly tried: Set<string>; readonly busy: string[]; readonly insist: boolean },
-  ): Promise<boolean> {
+  async #tryEach(nodes: readonly string[], tone: Tone, run: Run): Promise<boolean> {
     for (const node of nodes) {
       if (this.#isStopped) return false;
-      if (so.tried.has(node)) continue;
-      so.tried.add(node);
-      const answer = await this.#ask(node, so.insist);
+      if (run.tried.has(node)) continue;
+      run.tried.add(node);
+      const answer = await this.#ask(node, tone);
       if (answer === 'granted') return true;
       if (answer === OVER) return false;
       if (!('is' in answer)) this.shun(node);
       else if (answer.why === 'fenced') this.#needs.fenced();
       else if (answer.why === 'busy') {
-        so.busy.push(node);
-        if (await this.#tryEach(shuffled(answer.alternatives, this.#needs.random), so)) return true;
+        run.busy.push(node);
+        if (await this.#tryEach(run.plan.order(alternativesOf(node, answer, run.known)), tone, run))
+          return true;
       }
     }
     return false;
   }
 
-  async #ask(node: string, insist: boolean): Promise<Answer> {
-    const answer = await this.#askOnce(node, insist);
+  async #ask(node: string, tone: Tone): Promise<Answer> {
+    const answer = await this.#askOnce(node, tone);
     // One link was replaced by another: that is no answer of the node's.
     const isReplaced = answer !== 'granted' && !('is' in answer) && answer.code === LINK_CLOSED.code;
-    return isReplaced && this.#needs.linkTo(node) ? this.#askOnce(node, insist) : answer;
+    return isReplaced && this.#needs.linkTo(node) ? this.#askOnce(node, tone) : answer;
   }
 
   get #isStopped(): boolean {
@@ -178,7 +200,7 @@ export class Search {
     });
   }
 
-  async #askOnce(node: string, insist: boolean): Promise<Answer> {
+  async #askOnce(node: string, tone: Tone): Promise<Answer> {
     let peer = this.#needs.linkTo(node);
     try {
       peer ??= await this.#dial(node);
@@ -189,14 +211,17 @@ export class Search {
     if (this.#isOver) return OVER;
     const to = peer;
     return new Promise((answered) => {
-      this.#asking = { upstream: this.#needs.subscribe(to, insist), answered };
+      this.#asking = { upstream: this.#needs.subscribe(to, tone), answered };
     });
   }
 }
 
-function shuffled(nodes: readonly string[], random: () => number): string[] {
-  return nodes
-    .map((node) => ({ node, at: random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ node }) => node);
+/** The nodes that a busy one names. Of those that nobody knows, it is most likely that it feeds them. */
+function alternativesOf(
+  busy: string,
+  { alternatives, epoch }: Control<'no'>,
+  known: ReadonlyMap<string, Candidate>,
+): Candidate[] {
+  const hops = (known.get(busy)?.hops ?? 0) + 1;
+  return alternatives.map((node) => known.get(node) ?? { node, epoch, hops, upstream: busy, isOld: false });
 }

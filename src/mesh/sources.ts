@@ -5,6 +5,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Lookup, OriginState } from '../registry/registry.ts';
+import type { Candidate } from './candidates.ts';
 import { isAhead } from './failure-detector.ts';
 import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
@@ -18,10 +19,10 @@ const BELIEVED_MS = 1_000;
 /** Peers asked while the registry is away. */
 const MAX_ASKED = 32;
 
-/** Nodes that may have a stream, best first. */
+/** Nodes that may have a stream. */
 export interface Found {
   readonly origin: { readonly node: string; readonly epoch: number; readonly state: OriginState } | undefined;
-  readonly nodes: readonly string[];
+  readonly nodes: readonly Candidate[];
   /** Those of them that are known to have a live source: the origin that renews, or who just said so. */
   readonly live: readonly string[];
 }
@@ -92,9 +93,8 @@ export class Sources {
     const known = await this.#lookup(key, fresh);
     const remembered = known ? foundIn(known) : NOBODY;
     if (known && known.ageMs <= BELIEVED_MS) return remembered;
-    // What is remembered of long ago may be wrong, so that it is the last that is tried.
     const { origin, nodes, live } = await this.#whoHas(key);
-    return { origin, live, nodes: [...new Set([...nodes, ...remembered.nodes])] };
+    return { origin, live, nodes: eachOnce([...nodes, ...remembered.nodes]) };
   }
 
   async #lookup(key: StreamKey, fresh: boolean): Promise<Lookup | undefined> {
@@ -120,8 +120,10 @@ export class Sources {
   async #whoHas(key: StreamKey): Promise<Found> {
     const live = await this.#heads(key);
     live.sort((a, b) => b.head.epoch - a.head.epoch || a.head.path.length - b.head.path.length);
-    const nodes = live.map(({ node }) => node);
-    return { origin: originAmong(live), nodes, live: nodes };
+    const nodes = live.map(({ node, head: { epoch, path } }) => {
+      return { node, epoch, hops: path.length - 1, upstream: path.at(-2), isOld: false };
+    });
+    return { origin: originAmong(live), nodes, live: live.map(({ node }) => node) };
   }
 
   #remember(key: StreamKey): void {
@@ -135,10 +137,21 @@ export class Sources {
   }
 }
 
-function foundIn({ origin, replicas }: Lookup): Found {
+function foundIn({ origin, replicas, ageMs }: Lookup): Found {
+  const isOld = ageMs > BELIEVED_MS;
   const nearest = [...replicas].sort((a, b) => b.epoch - a.epoch || a.hops - b.hops);
-  const nodes = [...(origin ? [origin.node] : []), ...nearest.map(({ node }) => node)];
-  return { origin, nodes: [...new Set(nodes)], live: origin?.state === 'live' ? [origin.node] : [] };
+  const nodes: Candidate[] = nearest.map(({ node, epoch, hops, upstream }) => {
+    return { node, epoch, hops, upstream, isOld };
+  });
+  if (origin) nodes.unshift({ node: origin.node, epoch: origin.epoch, hops: 0, upstream: undefined, isOld });
+  return { origin, nodes: eachOnce(nodes), live: origin?.state === 'live' ? [origin.node] : [] };
+}
+
+/** Of two that are the same node the first one. */
+function eachOnce(candidates: readonly Candidate[]): Candidate[] {
+  const byNode = new Map<string, Candidate>();
+  for (const one of candidates) if (!byNode.has(one.node)) byNode.set(one.node, one);
+  return [...byNode.values()];
 }
 
 function originAmong(live: readonly { node: string; head: HeadAnswer }[]): Found['origin'] {

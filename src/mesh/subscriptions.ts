@@ -27,6 +27,12 @@ const TOO_MANY: Reason = { code: 'mesh.too-many-questions', message: 'too many q
 /** Its code says that the node itself did not answer. */
 export const LINK_CLOSED: Reason = { code: 'mesh.link-closed', message: 'the link to the peer closed' };
 
+/**
+ * How a peer is asked for a stream: `insistent` nobody else was found; `patient` the asker is fed well, and would only be
+ * fed better.
+ */
+export type Tone = 'plain' | 'insistent' | 'patient';
+
 /** How far a peer has got with a stream. */
 export type HeadAnswer = Control<'headed'>;
 
@@ -91,18 +97,19 @@ export class Subscriptions {
   subscribe(
     peer: Peer,
     key: StreamKey,
-    how: { resume: Resume | undefined; insist: boolean },
+    how: { resume: Resume | undefined; tone: Tone },
     listener: UpstreamListener,
   ): Upstream {
     const id = this.#nextId();
     const upstream = new Upstream(key, peer, id, listener);
-    const { resume, insist } = how;
+    const { resume, tone } = how;
+    const manner = { insist: tone === 'insistent', ...(tone === 'patient' && { patient: true }) };
     const isAsked = this.#ask(peer, id, (answer) => {
       if (!('is' in answer) || answer.is === 'no') upstream.decline(answer);
       else if (answer.is === 'ok') this.#grant(upstream, answer);
       else upstream.decline(NO_ANSWER);
     });
-    if (isAsked) peer.send({ is: 'sub', id, key, insist, ...(resume && { resume }) });
+    if (isAsked) peer.send({ is: 'sub', id, key, ...manner, ...(resume && { resume }) });
     return upstream;
   }
 

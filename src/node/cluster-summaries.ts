@@ -16,6 +16,7 @@ import {
   type StreamRow,
   type StreamsAnswer,
 } from '../http/cluster-api.ts';
+import type { LinkQuality } from '../mesh/peer.ts';
 import { isAway } from '../registry/guarded.ts';
 import type { Lookup, NodeRecord, NodeSeen, Registry } from '../registry/registry.ts';
 
@@ -41,9 +42,7 @@ export interface LocalStream {
 /** A link to another node. */
 export interface LinkFacts {
   /** Undefined before the first sample. */
-  readonly quality:
-    | { readonly rttMs: number; readonly rttDevMs: number; readonly offsetMs: number }
-    | undefined;
+  readonly quality: LinkQuality | undefined;
   /** The node that dialled it. */
   readonly dialledBy: string;
 }
@@ -275,6 +274,9 @@ function linkRow(link: LinkFacts | undefined): LinkRow | null {
     rttMs: quality?.rttMs ?? null,
     rttDevMs: quality?.rttDevMs ?? null,
     offsetMs: quality?.offsetMs ?? null,
+    lossShare: quality?.lossShare ?? null,
+    receivedBytesPerS: quality?.receivedBytesPerS ?? null,
+    sentBytesPerS: quality?.sentBytesPerS ?? null,
     dialledBy,
   };
 }

@@ -33,6 +33,8 @@ export interface MemberNeeds {
   readonly taken: (why: Reason) => void;
   /** Registry time as the linked peers have it. */
   readonly peersRegistryWallMs: () => number | undefined;
+  /** Round trip to other regions, ms, by its links. */
+  readonly rttMs: () => Readonly<Record<string, number>>;
   /** A beat was answered: look at the nodes of `membership`. */
   readonly nodesChanged: () => void;
 }
@@ -162,7 +164,7 @@ export class Member {
       httpInternal: this.#config.http.advertiseInternal ?? '',
       draining: this.#needs.isDraining(),
       load: { ...this.load.read(), ...this.#needs.counts() },
-      rttMs: {},
+      rttMs: this.#needs.rttMs(),
     };
   }
 }

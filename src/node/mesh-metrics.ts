@@ -10,19 +10,29 @@ import { counter, gauge, type MetricFamily } from '../observe/metrics.ts';
 export interface MeshSources {
   readonly links: Pick<
     Links,
-    'size' | 'unproven' | 'accepted' | 'dialled' | 'bytesIn' | 'bytesOut' | 'refused' | 'wireErrors'
+    'size' | 'worst' | 'unproven' | 'accepted' | 'dialled' | 'bytesIn' | 'bytesOut' | 'refused' | 'wireErrors'
   >;
   readonly subscriptions: Pick<Subscriptions, 'fedCount' | 'asked' | 'granted' | 'unanswered'>;
   readonly sources: Pick<Sources, 'lookups' | 'spared' | 'asked' | 'unknownCount'>;
   readonly downstreams: Pick<Downstreams, 'count' | 'granted' | 'declined'>;
-  readonly replicas: Pick<Replicas, 'count' | 'switches' | 'splices' | 'gaps' | 'fences'>;
   readonly wants: Pick<Wants, 'count' | 'taken' | 'refused' | 'soughtAgain'>;
+  readonly replicas: Pick<Replicas, 'count' | 'switches' | 'movesRefused' | 'splices' | 'gaps' | 'fences'>;
 }
 
 export function meshMetrics(of: MeshSources): MetricFamily[] {
   const { links, subscriptions, sources, downstreams, replicas, wants } = of;
   return [
     gauge('tideway_mesh_links', 'Open links to other nodes.', links.size),
+    gauge(
+      'tideway_mesh_rtt_max_seconds',
+      'The slowest round trip of the links to other nodes.',
+      links.worst.rttMs / 1_000,
+    ),
+    gauge(
+      'tideway_mesh_loss_max',
+      'The greatest part of the heartbeats of another node that did not come in time, 0 to 1.',
+      links.worst.lossShare,
+    ),
     gauge(
       'tideway_mesh_unproven_connections',
       'Connections that have not proven to be nodes.',
@@ -50,6 +60,11 @@ export function meshMetrics(of: MeshSources): MetricFamily[] {
       subscriptions.unanswered,
     ),
     counter('tideway_switches_total', 'Changes of upstream, by cause.', replicas.switches.samples()),
+    counter(
+      'tideway_moves_refused_total',
+      'Better upstreams that would not have it, or could not be had.',
+      replicas.movesRefused,
+    ),
     counter('tideway_splices_total', 'New epochs that were spliced to what players had.', replicas.splices),
     counter('tideway_gaps_total', 'Times that frames were missing which no peer had.', replicas.gaps),
     counter(

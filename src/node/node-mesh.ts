@@ -17,9 +17,13 @@ import { Replicas } from '../mesh/replicas.ts';
 import { Sources } from '../mesh/sources.ts';
 import { Subscriptions } from '../mesh/subscriptions.ts';
 import { Wants } from '../mesh/wants.ts';
+import type { UpstreamDecision } from '../routing/decisions.ts';
+import { Prices } from '../routing/prices.ts';
 import type { LinkFacts, MeshFacts, ReplicaFacts } from './cluster-summaries.ts';
 import type { Member } from './member.ts';
 import { meshMetrics } from './mesh-metrics.ts';
+import { Parents } from './parents.ts';
+import { regionRtts } from './region-rtts.ts';
 import type { StreamSight } from './standbys.ts';
 
 /** What the origin of a stream is told by its peers. */
@@ -43,6 +47,9 @@ export interface NodeMeshNeeds {
   readonly refusesJoins: () => boolean;
   /** Does this node give up what it has for others? */
   readonly isDraining: () => boolean;
+  /** Round trip between two regions, ms; undefined if nobody measured it. */
+  readonly rttMs: (from: string, to: string) => number | undefined;
+  readonly decided: (decision: UpstreamDecision) => void;
 }
 
 /** Of a node alone. */
@@ -60,6 +67,7 @@ export class NodeMesh implements MeshFacts {
   readonly #downstreams: Downstreams;
   readonly #replicas: Replicas;
   readonly #wants: Wants;
+  readonly #parents: Parents;
   #unsubscribe = () => {};
 
   /** @param config with `mesh.secret` */
@@ -69,6 +77,15 @@ export class NodeMesh implements MeshFacts {
     const { owner } = member;
     const streamOf = (key: StreamKey) => directory.get(key);
     this.#subscriptions = new Subscriptions({ clock });
+    const prices = new Prices(config.routing.prices);
+    this.#parents = new Parents(
+      { node: owner.node, region: config.node.region, prices },
+      {
+        record: (node) => member.membership.get(node),
+        quality: (node) => this.#links.get(node)?.quality,
+        rttMs: needs.rttMs,
+      },
+    );
     this.#sources = new Sources({
       ...{ clock, log, subscriptions: this.#subscriptions },
       lookup: (key, { fresh }) => {
@@ -94,6 +111,7 @@ export class NodeMesh implements MeshFacts {
       { self: owner.node, holdMs: config.publish.holdMs, lingerMs: config.relay.lingerMs },
       {
         ...{ clock, log, random: Math.random, streamOf },
+        ...{ parents: this.#parents, standsBy, decided: needs.decided },
         ...{ subscriptions: this.#subscriptions, sources: this.#sources, register: member.replicas },
         linkTo: (node) => this.#links.get(node),
         dial: (node) => this.#links.dial(node),
@@ -242,6 +260,14 @@ export class NodeMesh implements MeshFacts {
   /** This node was the origin of a stream, and another is. */
   passedOn(stream: Stream, to: string | undefined): void {
     this.#replicas.follow(stream, to === undefined ? [] : [to]);
+  }
+
+  /** Round trip to other regions, ms, by the links of this node. */
+  get rttMs(): Record<string, number> {
+    const links = this.#links.list().flatMap(({ node, quality }) => {
+      return quality ? [{ region: this.#parents.regionOf(node), rttMs: quality.rttMs }] : [];
+    });
+    return regionRtts(this.#parents.puller.region, links);
   }
 
   // What lists and metrics show

@@ -116,6 +116,7 @@ export class RelayNode {
       renewClaimsWithin: (ms) => this.#publishing.claims.renewAllWithin(ms),
       taken: failed,
       peersRegistryWallMs: () => this.#mesh?.peersRegistryWallMs(),
+      rttMs: () => this.#mesh?.rttMs ?? {},
       nodesChanged: () => this.#mesh?.nodesChanged(),
     });
     const { claimant, registry } = this.#member;
@@ -385,6 +386,8 @@ export class RelayNode {
       standsBy: (key) => this.#publishing.standsBy(key),
       refusesJoins: () => this.#budget.refusesJoins,
       isDraining: () => this.#isDraining,
+      rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
+      decided: (decision) => this.#routing.decisions.add(decision),
     });
   }
 

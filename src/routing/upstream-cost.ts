@@ -42,7 +42,7 @@ export interface Puller {
 }
 
 /** Links between an origin and its furthest replica (design §6). */
-const MAX_HOPS = 4;
+export const MAX_HOPS = 4;
 const HOP_MS = 20;
 /** Of a round trip that nobody measured: within a region, and beyond. */
 const USUAL_RTT_MS = { near: 2, far: 100 };
@@ -55,7 +55,7 @@ const BUSY_MS = 150;
 const PRICE_MS = 1_000;
 const DRAINING_MS = 5_000;
 /** A move is worth it from so much on: a hop alone is no reason. */
-const MIN_GAIN_MS = 30;
+export const MIN_GAIN_MS = 30;
 const MIN_GAIN_SHARE = 0.25;
 
 /** What it costs to pull from a node. */

@@ -15,8 +15,11 @@ import { Replicas } from '../../src/mesh/replicas.ts';
 import { Sources } from '../../src/mesh/sources.ts';
 import { Subscriptions } from '../../src/mesh/subscriptions.ts';
 import { Wants } from '../../src/mesh/wants.ts';
+import { Parents } from '../../src/node/parents.ts';
 import { RENEW_MS } from '../../src/registry/claim-keeper.ts';
 import type { Lookup } from '../../src/registry/registry.ts';
+import type { UpstreamDecision } from '../../src/routing/decisions.ts';
+import { type PriceRule, Prices } from '../../src/routing/prices.ts';
 import { FakeClock } from './fake-clock.ts';
 import {
   FakeLog,
@@ -30,6 +33,7 @@ import {
   TestEncoder,
 } from './media.ts';
 import { bodiesOf } from './mesh-bytes.ts';
+import { nodeRecord } from './node-record.ts';
 
 const BEAT_MS = 200;
 const CLOSED: Reason = { code: 'test.closed', message: 'the link was closed' };
@@ -56,7 +60,6 @@ class SimPeer implements Peer {
   sentBytes = 0;
   takenBytes = 0;
   windowBytes = Number.POSITIVE_INFINITY;
-  quality: LinkQuality | undefined = { rttMs: 2, rttDevMs: 0, offsetMs: 0 };
   registryWallMs = undefined;
   heardMs = 0;
   other: SimPeer | undefined;
@@ -67,6 +70,13 @@ class SimPeer implements Peer {
     this.#to = to;
     this.node = to.id;
     this.heardMs = net.clock.now();
+  }
+
+  /** As the net has it. */
+  get quality(): LinkQuality {
+    const rttMs = this.#net.rttMs(this.#from.id, this.#to.id);
+    const lossShare = this.#net.lossShare(this.#from.id, this.#to.id);
+    return { rttMs, rttDevMs: 0, offsetMs: 0, lossShare, receivedBytesPerS: 0, sentBytesPerS: 0 };
   }
 
   send(message: ControlMessage): void {
@@ -121,8 +131,15 @@ export class SimNode {
   readonly relay: Relay;
   readonly log = new FakeLog();
   readonly sinks: FakeSink[] = [];
+  /** Who fed it, and why. */
+  readonly decisions: UpstreamDecision[] = [];
+  /** As its record has it. */
+  cpu = 0;
+  isDraining = false;
   readonly #net: SimNet;
   isUp = true;
+  /** A backup publisher does. */
+  standsBy = false;
   #source: FakeSource | undefined;
   #nextSeq = 1;
 
@@ -177,6 +194,9 @@ export class SimNode {
         dial: async (node) => net.dial(this, node),
         stream: (key) => this.directory.feed(key),
         isWanted: (key) => this.wants.has(key),
+        standsBy: () => this.standsBy,
+        parents: this.#parents(),
+        decided: (decision) => this.decisions.push(decision),
         isWaitedFor: (key) => this.directory.isWaitedFor(key),
         pathChanged: (stream) => this.downstreams.pathChanged(stream),
         sawEpoch: () => {},
@@ -198,6 +218,24 @@ export class SimNode {
 
   get stream(): Stream | undefined {
     return this.directory.get(KEY);
+  }
+
+  get region(): string {
+    return this.#net.regions[this.id] ?? '';
+  }
+
+  #parents(): Parents {
+    const { id, region } = this;
+    const record = (node: string) => {
+      const { region: of, cpu, isDraining } = this.#net.node(node);
+      const { load } = nodeRecord(node);
+      return { region: of, draining: isDraining, load: { ...load, cpu } };
+    };
+    const quality = (node: string) => this.links.get(node)?.quality;
+    return new Parents(
+      { node: id, region, prices: this.#net.prices },
+      { record, quality, rttMs: () => undefined },
+    );
   }
 
   /** The node that feeds it. */
@@ -270,6 +308,17 @@ export class SimNode {
   }
 }
 
+export interface SimOptions {
+  readonly latencyMs?: number;
+  readonly softChildren?: number;
+  readonly random?: () => number;
+  /** By node; all others have none. */
+  readonly regions?: Readonly<Record<string, string>>;
+  readonly prices?: readonly PriceRule[];
+  /** Which pairs have a link from the start; without it all. */
+  readonly isLinked?: (a: string, b: string) => boolean;
+}
+
 export class SimNet {
   readonly clock = new FakeClock();
   readonly encoder = new TestEncoder();
@@ -278,6 +327,11 @@ export class SimNet {
   readonly latencyMs: number;
   readonly softChildren: number;
   readonly random: () => number;
+  readonly regions: Readonly<Record<string, string>>;
+  readonly prices: Prices;
+  /** What links measure. */
+  rttMs: (from: string, to: string) => number = () => 2;
+  lossShare: (from: string, to: string) => number = () => 0;
   /** Pairs of nodes, `ab`, that can't reach each other: a dial is refused. */
   readonly walls = new Set<string>();
   /** Lookups fail, or are answered by what was remembered so long ago. */
@@ -286,17 +340,19 @@ export class SimNet {
   #frameDueMs: number;
   #beatDueMs: number;
 
-  constructor(
-    ids: readonly string[],
-    how: { latencyMs?: number; softChildren?: number; random?: () => number } = {},
-  ) {
+  constructor(ids: readonly string[], how: SimOptions = {}) {
     this.latencyMs = how.latencyMs ?? 1;
     this.softChildren = how.softChildren ?? 6;
     this.random = how.random ?? (() => 0.5);
+    this.regions = how.regions ?? {};
+    this.prices = new Prices(how.prices);
     this.nodes = ids.map((id) => new SimNode(this, id));
     this.#frameDueMs = this.clock.now();
     this.#beatDueMs = this.clock.now();
-    for (const a of this.nodes) for (const b of this.nodes) if (a.id < b.id) this.link(a, b);
+    const { isLinked = () => true } = how;
+    for (const a of this.nodes) {
+      for (const b of this.nodes) if (a.id < b.id && isLinked(a.id, b.id)) this.link(a, b);
+    }
   }
 
   node(id: string): SimNode {
@@ -384,6 +440,19 @@ export class SimNet {
   get sent(): number {
     return this.#lastId;
   }
+}
+
+/** Nodes that feed each other in a ring, as the upstreams of all nodes stand now. */
+export function ringIn(nodes: readonly SimNode[]): string[] | undefined {
+  const parents = new Map(nodes.map((node) => [node.id, node.parent]));
+  for (const { id } of nodes) {
+    const way: string[] = [];
+    for (let at: string | undefined = id; at !== undefined; at = parents.get(at)) {
+      if (way.includes(at)) return way.slice(way.indexOf(at)).sort();
+      way.push(at);
+    }
+  }
+  return undefined;
 }
 
 /** Promises that can be settled are. */

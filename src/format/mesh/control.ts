@@ -49,7 +49,7 @@ const proof = z.object({ is: z.literal('proof'), mac: token });
 
 /**
  * Asks for a stream. `resume`: the seq of the next frame that is missing of an epoch. `insist`: the asker found nobody
- * else, so the soft limit of children does not count.
+ * else, so the soft limit of children does not count. `patient`: it is fed well, and resumes without being in need.
  */
 const sub = z.object({
   is: z.literal('sub'),
@@ -57,6 +57,7 @@ const sub = z.object({
   key,
   resume: z.optional(z.object({ epoch, from: nextSeq })),
   insist: z.boolean(),
+  patient: z.optional(z.boolean()),
 });
 /** Granted: media of `ref` follows. `epoch` 0: there was no frame yet. `path`: from the origin to the sender. */
 const ok = z.object({

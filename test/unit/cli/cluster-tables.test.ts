@@ -54,8 +54,12 @@ function treeOf(...replicas: ReplicaRow[]): string[] {
 }
 
 test('nodes are shown with their state, their link, their load and their addresses', () => {
+  const link = {
+    ...{ rttMs: 0.42, rttDevMs: 0.1, offsetMs: 5 },
+    ...{ lossShare: 0, receivedBytesPerS: 1, sentBytesPerS: 2 },
+    dialledBy: 'a',
+  };
   const busy = { cpu: 0.123, loopBusy: 0.456, sentBytesPerS: 156_250_000, players: 40, streams: 2 };
-  const link = { rttMs: 0.42, rttDevMs: 0.1, offsetMs: 5, dialledBy: 'a' };
   const nodes = [
     nodeRow('a', { leaseMs: null, self: true, load: { ...LOAD, ...busy } }),
     nodeRow('bb', { link, mesh: ['10.0.0.2:7935', 'x:1'], http: '10.0.0.2:8080', region: 'eu', zone: '1' }),

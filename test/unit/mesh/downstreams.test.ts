@@ -264,6 +264,17 @@ describe('who asks is told no', () => {
     expect(bench.downstreams.declined.samples()).toEqual([{ labels: { why: 'busy' }, value: 2 }]);
   });
 
+  test('one that is fed elsewhere as one that begins, though it goes on', () => {
+    const stream = bench.stream('show');
+    const patient = { resume: { epoch: 5, from: 1 }, patient: true };
+    expect(bench.refusal(bench.peer('c'), stream, patient)).toBeUndefined();
+    bench.refusesJoins = true;
+    expect(bench.refusal(bench.peer('d'), stream, patient)).toMatchObject({ why: 'busy' });
+    bench.refusesJoins = false;
+    expect(bench.refusal(bench.peer('d'), stream, patient)).toBeUndefined();
+    expect(bench.refusal(b, stream, patient)).toMatchObject({ why: 'busy', alternatives: ['c', 'd'] });
+  });
+
   test('while the node is short of memory, whatever it says, unless it goes on or is a child', () => {
     const stream = bench.stream('show');
     expect(bench.refusal(bench.peer('c'), stream)).toBeUndefined();

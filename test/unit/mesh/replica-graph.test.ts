@@ -1,37 +1,14 @@
 // Who feeds whom, under churn: random clusters in simulated time, in which nodes die, links fall silent or close, and
 // many replicas change their upstream at once.
 import { describe, expect, test } from 'vitest';
-import { SimNet, type SimNode } from '../../support/mesh-sim.ts';
+import { ringIn, SimNet, type SimNode } from '../../support/mesh-sim.ts';
+import { randomOf } from '../../support/random-of.ts';
 
 /** 1,000 runs together; each batch fits the time of a test. */
 const BATCHES = 5;
 const RUNS_EACH = 200;
 const IDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const LATENCY_MS = 5;
-
-/** A small generator of numbers (mulberry32), so that a run can be done again by its seed. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-/** Nodes that feed each other in a ring, as the upstreams of all nodes stand now. */
-function ringIn(nodes: readonly SimNode[]): string[] | undefined {
-  const parents = new Map(nodes.map((node) => [node.id, node.parent]));
-  for (const { id } of nodes) {
-    const way: string[] = [];
-    for (let at: string | undefined = id; at !== undefined; at = parents.get(at)) {
-      if (way.includes(at)) return way.slice(way.indexOf(at)).sort();
-      way.push(at);
-    }
-  }
-  return undefined;
-}
 
 class GraphRun {
   readonly #random: () => number;

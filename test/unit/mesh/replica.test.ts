@@ -419,7 +419,7 @@ test('a peer that gives two streams one number is told off, and the search goes 
   const listener = {
     declined: (_of: unknown, why: unknown) => declined.push(why),
   } as unknown as UpstreamListener;
-  const { id } = b.subscriptions.subscribe(a, other, { resume: undefined, insist: false }, listener);
+  const { id } = b.subscriptions.subscribe(a, other, { resume: undefined, tone: 'plain' }, listener);
   const grant = { id, ref: fed?.ref ?? 0, epoch: 4096, head: 0, oldest: 0, path: ['a'], msLeft: 0 };
   expect(() => b.relay.control(a, { is: 'ok', state: 'live', ...grant })).toThrow(/one number/);
   expect(declined).toMatchObject([{ code: 'mesh.ref' }]);

@@ -133,7 +133,8 @@ function away(): TidewayError {
 
 describe('nodes', () => {
   test('are this one and the others, by name, with their leases and links', async () => {
-    const quality = { rttMs: 1, rttDevMs: 0.5, offsetMs: -3 };
+    const bytes = { receivedBytesPerS: 10, sentBytesPerS: 20 };
+    const quality = { rttMs: 1, rttDevMs: 0.5, offsetMs: -3, lossShare: 0.02, ...bytes };
     others = [
       { record: recordOf('c'), leaseMs: 0 },
       { record: recordOf('a'), leaseMs: 2500.4 },
@@ -149,7 +150,11 @@ describe('nodes', () => {
         node: 'c',
         self: false,
         leaseMs: 0,
-        link: { rttMs: null, rttDevMs: null, offsetMs: null, dialledBy: 'b' },
+        link: {
+          ...{ rttMs: null, rttDevMs: null, offsetMs: null },
+          ...{ lossShare: null, receivedBytesPerS: null, sentBytesPerS: null },
+          dialledBy: 'b',
+        },
       },
     ]);
     expect(registry.listings).toBe(0);

@@ -49,6 +49,7 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
       id: ids.id,
       key,
       insist: fc.boolean(),
+      patient: fc.boolean(),
       resume: fc.record({ epoch: ids.epoch, from: safe }),
     },
     { requiredKeys: ['is', 'id', 'key', 'insist'] },
