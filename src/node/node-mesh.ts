@@ -18,7 +18,7 @@ import { Sources } from '../mesh/sources.ts';
 import { Subscriptions } from '../mesh/subscriptions.ts';
 import { Wants } from '../mesh/wants.ts';
 import type { UpstreamDecision } from '../routing/decisions.ts';
-import { Prices } from '../routing/prices.ts';
+import type { Prices } from '../routing/prices.ts';
 import type { LinkFacts, MeshFacts, ReplicaFacts } from './cluster-summaries.ts';
 import type { Member } from './member.ts';
 import { meshMetrics } from './mesh-metrics.ts';
@@ -49,6 +49,7 @@ export interface NodeMeshNeeds {
   readonly isDraining: () => boolean;
   /** Round trip between two regions, ms; undefined if nobody measured it. */
   readonly rttMs: (from: string, to: string) => number | undefined;
+  readonly prices: Prices;
   readonly decided: (decision: UpstreamDecision) => void;
 }
 
@@ -77,9 +78,8 @@ export class NodeMesh implements MeshFacts {
     const { owner } = member;
     const streamOf = (key: StreamKey) => directory.get(key);
     this.#subscriptions = new Subscriptions({ clock });
-    const prices = new Prices(config.routing.prices);
     this.#parents = new Parents(
-      { node: owner.node, region: config.node.region, prices },
+      { node: owner.node, region: config.node.region, prices: needs.prices },
       {
         record: (node) => member.membership.get(node),
         quality: (node) => this.#links.get(node)?.quality,

@@ -387,6 +387,7 @@ export class RelayNode {
       refusesJoins: () => this.#budget.refusesJoins,
       isDraining: () => this.#isDraining,
       rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
+      prices: this.#routing.prices,
       decided: (decision) => this.#routing.decisions.add(decision),
     });
   }
