@@ -1,8 +1,27 @@
-// Which tests run when: unit tests side by side, then those with sockets, programs and timing alone.
+// Which tests run when: unit tests side by side, then those with sockets, then those alone that look at times or fill the
+// machine, and last those with programs of others.
 import { defineConfig } from 'vitest/config';
 import { TallyReporter } from './test/support/tally-reporter.ts';
 
 const setupFiles = ['test/support/no-leftovers.ts'];
+/** Their times, or how much they do at once, are what they are about: nothing runs beside them. */
+const ALONE = [
+  'backup',
+  'balance',
+  'bench',
+  'better-upstream',
+  'cluster-play',
+  'drain',
+  'exhaustion',
+  'failover',
+  'load',
+  'network',
+  'origin-moves',
+  'preload',
+  'pressure',
+  'redis-faults',
+  'stop',
+].map((name) => `test/integration/${name}.test.ts`);
 
 export default defineConfig({
   test: {
@@ -25,11 +44,24 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
+          exclude: ALONE,
+          setupFiles,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'alone',
+          include: ALONE,
           setupFiles,
           testTimeout: 30_000,
           hookTimeout: 30_000,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -40,8 +72,8 @@ export default defineConfig({
           setupFiles,
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          maxWorkers: 2,
+          sequence: { groupOrder: 3 },
         },
       },
     ],
