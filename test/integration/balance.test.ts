@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 const REGIONS = { a: 'eu', b: 'eu', c: 'eu', d: 'us', e: 'us' } as const;
 const IDS = Object.keys(REGIONS);
 /** Mbit/s; c has half of what the others have. */
-const CAPACITY = { a: '2000', b: '2000', c: '1000', d: '2000', e: '2000' } as const;
+const CAPACITY = { a: '200', b: '200', c: '100', d: '200', e: '200' } as const;
 /** Of each node. */
 const CORES = 0.5;
 /** Of a few answers, in which a node that may be chosen is hardly ever missing. */
