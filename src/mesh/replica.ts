@@ -248,7 +248,7 @@ export class Replica implements StreamSource, UpstreamListener {
         named: goesOn ? [...named, ...this.#above()] : named,
         goesOn,
         except: before?.peer.node,
-        tone,
+        ...{ tone, isUrgent },
         known: this.#next.known,
         order: (candidates) =>
           cause === 'better' ? this.#better.worth(candidates) : this.#inOrder(candidates, isUrgent),
