@@ -1,10 +1,11 @@
 // The look-out of a replica that is fed for somebody who would feed it better. When a move is worth it, routing's review
 // says; this knows who there is to choose from, has a link to who is next, so that the way is measured, and asks.
 import type { Clock } from '../base/clock.ts';
-import { MIN_GAIN_MS, type Parent, parentCost } from '../routing/upstream-cost.ts';
+import { isForPrice, MIN_GAIN_MS, type Parent, parentCost } from '../routing/upstream-cost.ts';
 import { type Option, type Reviewer, UpstreamReview } from '../routing/upstream-review.ts';
 import { below, type Candidate, onPath, type ParentFacts } from './candidates.ts';
 import type { Peer } from './peer.ts';
+import type { Tone } from './subscriptions.ts';
 import type { SwitchCause } from './switch-cause.ts';
 
 /** How often; up to twice as long, so that not all look at once. */
@@ -25,7 +26,7 @@ export interface BetterUpstreamNeeds {
   /** @throws TidewayError if the node can't be reached */
   readonly dial: (node: string) => Promise<Peer>;
   /** Asks the node, and those whom it names of `worth`; `moved` tells if one has it. Never rejects. */
-  readonly seek: (node: string) => Promise<void>;
+  readonly seek: (node: string, tone: Extract<Tone, 'plain' | 'patient'>) => Promise<void>;
   /** Nobody of them has it. */
   readonly stayed: () => void;
 }
@@ -35,6 +36,13 @@ interface Scene {
   readonly me: Reviewer;
   readonly current: Parent;
   readonly options: readonly Option[];
+}
+
+interface Way {
+  /** The first that pays for the stream; undefined: nobody does. */
+  readonly payer: Parent | undefined;
+  /** Where this node's own way is joined, counted from the origin; its length: nobody knows. */
+  readonly joins: number;
 }
 
 export class BetterUpstream {
@@ -69,7 +77,9 @@ export class BetterUpstream {
     if (best === undefined) return;
     const peer = this.#needs.linkTo(best.node);
     if (!peer) void this.#dial(best.node);
-    else if (verdict.is === 'move' && peer.quality) void this.#move(best.node);
+    else if (verdict.is === 'move' && peer.quality) {
+      void this.#move(best.node, isForPrice(parentCost(scene.current, scene.me), best));
+    }
   }
 
   /** Of nodes that a busy one named, those that are worth the move, too: with a link, so that it takes no time. */
@@ -92,11 +102,13 @@ export class BetterUpstream {
     this.#review.moved(from, whyOf(cause), nowMs);
   }
 
-  async #move(node: string): Promise<void> {
+  /** Who would pay less is worth a child more than a node likes to have, if nobody else has room. */
+  async #move(node: string, insists: boolean): Promise<void> {
     const { clock, seek, stayed } = this.#needs;
     const before = this.#moves;
     this.#asked = [node];
-    await seek(node);
+    await seek(node, 'patient');
+    if (this.#moves === before && insists) await seek(node, 'plain');
     if (this.#moves !== before) return;
     for (const one of this.#asked) this.#review.refused(one, clock.now());
     stayed();
@@ -132,14 +144,26 @@ export class BetterUpstream {
       const isAble = one.node !== puller.node && one.node !== at.node && !fed.has(one.node) && !one.isOld;
       if (!isAble || this.#needs.isShunned(one.node)) continue;
       const isAbove = this.#path.includes(one.node);
-      options.push({ parent: parents.of(one), isAbove, payer: this.#payerOf(one, byNode) });
+      const way = this.#wayOf(one, byNode);
+      const freed = above
+        .slice(way.joins + 1)
+        .reverse()
+        .map((each) => parents.of(each));
+      options.push({ parent: parents.of(one), isAbove, payer: way.payer, freed });
     }
     const pricePaid = puller.prices.of(current.region, puller.region);
-    return { me: { ...puller, pricePaid, height: Math.max(0, ...fed.values()) }, current, options };
+    const regions = new Set([puller.region]);
+    for (const node of fed.keys()) {
+      const one = byNode.get(node);
+      if (one) regions.add(parents.of(one).region);
+    }
+    return { me: { ...puller, pricePaid, height: Math.max(0, ...fed.values()), regions }, current, options };
   }
 
   #nobody(current: Parent): Scene {
-    return { me: { ...this.#needs.parents.puller, pricePaid: 0, height: 0 }, current, options: [] };
+    const { puller } = this.#needs.parents;
+    const me = { ...puller, pricePaid: 0, height: 0, regions: new Set([puller.region]) };
+    return { me, current, options: [] };
   }
 
   /** A parent that has become dearer: perhaps there is another by now. */
@@ -150,17 +174,19 @@ export class BetterUpstream {
     } else this.#lookedUpAt = Math.min(this.#lookedUpAt, cost);
   }
 
-  /** On the way from a node to the origin the first that pays for the stream, unless it feeds this one, too. */
-  #payerOf(from: Candidate, byNode: ReadonlyMap<string, Candidate>): Parent | undefined {
+  /** The way from a node to the origin, up to where it joins that of this one. */
+  #wayOf(from: Candidate, byNode: ReadonlyMap<string, Candidate>): Way {
     const passed = new Set<string>();
+    let payer: Parent | undefined;
     for (let at: Candidate | undefined = from; at && !passed.has(at.node); ) {
-      if (this.#path.includes(at.node)) return undefined;
+      const joins = this.#path.indexOf(at.node);
+      if (joins >= 0) return { payer, joins };
       passed.add(at.node);
       const parent = this.#needs.parents.of(at);
-      if (parent.pricePaid > 0) return parent;
+      if (parent.pricePaid > 0) payer ??= parent;
       at = at.upstream === undefined ? undefined : byNode.get(at.upstream);
     }
-    return undefined;
+    return { payer, joins: this.#path.length };
   }
 
   #nextLookMs(): number {

@@ -17,7 +17,7 @@ import { HoldLooks } from './hold-looks.ts';
 import { Intake, type Lane } from './intake.ts';
 import { NextUpstream } from './next-upstream.ts';
 import type { Peer } from './peer.ts';
-import { Search } from './search.ts';
+import { Search, type SearchPlan } from './search.ts';
 import type { Found, Sources } from './sources.ts';
 import type { Subscriptions, Tone } from './subscriptions.ts';
 import { decisionOf, type SwitchCause } from './switch-cause.ts';
@@ -156,7 +156,7 @@ export class Replica implements StreamSource, UpstreamListener {
       known: () => this.#next.known.filter(({ epoch }) => epoch >= this.epoch),
       hurry: () => this.#next.hurry(),
       isShunned: (node) => this.#search.able([node]).length === 0,
-      seek: (node) => this.seek([node], 'better'),
+      seek: (node, tone) => this.seek([node], 'better', tone),
       stayed: () => owner.stayed(),
     });
     this.#looks = new HoldLooks({ clock, random, look: () => void this.#lookInHold() });
@@ -224,8 +224,13 @@ export class Replica implements StreamSource, UpstreamListener {
   /**
    * Looks for a source: `named` are asked first. While one is looked for already, it is done once more afterwards.
    * Never rejects.
+   * @param tone in which the first are asked
    */
-  async seek(named: readonly string[], cause: SwitchCause): Promise<void> {
+  async seek(
+    named: readonly string[],
+    cause: SwitchCause,
+    tone: SearchPlan['tone'] = 'plain',
+  ): Promise<void> {
     if (this.#over) return;
     if (this.#seeking) {
       if (cause === 'held' || cause === 'better' || this.#seekAgain?.cause === 'origin') return;
@@ -243,7 +248,7 @@ export class Replica implements StreamSource, UpstreamListener {
         named: goesOn ? [...named, ...this.#above()] : named,
         goesOn,
         except: before?.peer.node,
-        tone: cause === 'better' ? 'patient' : 'plain',
+        ...{ tone, isUrgent },
         known: this.#next.known,
         order: (candidates) =>
           cause === 'better' ? this.#better.worth(candidates) : this.#inOrder(candidates, isUrgent),

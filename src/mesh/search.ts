@@ -41,6 +41,8 @@ export interface SearchPlan {
   readonly except: string | undefined;
   /** Who is fed well is patient: it gives up where others would wait, or insist. */
   readonly tone: Extract<Tone, 'plain' | 'patient'>;
+  /** It has had the stream before. Who has not asks again before it insists: children of who is busy are about to have it. */
+  readonly isUrgent: boolean;
   /** What was known before. */
   readonly known: readonly Candidate[];
   /** Those of the candidates that are asked, first to last. */
@@ -150,11 +152,17 @@ export class Search {
   /** Who was busy is asked again, by one that has nobody else; and once more, as that may pass. */
   async #insist(run: Run): Promise<boolean> {
     const { busy } = run;
-    for (let turn = 0; turn < 2 && busy.length > 0 && !this.#isStopped; turn += 1) {
-      if (turn > 0) await new Promise<void>((resolve) => this.#needs.clock.after(RETRY_MS, resolve));
-      const { except } = run.plan;
+    const { except, isUrgent } = run.plan;
+    const turns: Tone[] = isUrgent
+      ? ['insistent', 'insistent']
+      : ['plain', 'plain', 'insistent', 'insistent'];
+    for (const [turn, tone] of turns.entries()) {
+      if (busy.length === 0 || this.#isStopped) return false;
+      if (turn > 0 || !isUrgent) {
+        await new Promise<void>((resolve) => this.#needs.clock.after(RETRY_MS, resolve));
+      }
       const tried = new Set<string>(except === undefined ? [] : [except]);
-      if (await this.#tryEach(busy, 'insistent', { ...run, tried, busy: [] })) return true;
+      if (await this.#tryEach(busy, tone, { ...run, tried, busy: [] })) return true;
     }
     return false;
   }

@@ -1,5 +1,5 @@
-// A node for somebody who asks: limits filter, weights score, and of two drawn from the near-best the better one is
-// taken, so that many who ask at once do not all go to the same. Pure; the answer says why.
+// A node for somebody who asks: limits filter, weights score, and the best is taken of a few that are drawn, so that many
+// who ask at once, of nodes that don't know of each other, do not all go to the same. Pure; the answer says why.
 import type { ClusterView, ViewedNode } from './cluster-view.ts';
 import { lotOfBoth } from './lots.ts';
 import type { Place } from './node-view.ts';
@@ -68,11 +68,11 @@ export interface Filtered {
 export interface Choice {
   /** Undefined: no node is left. */
   readonly node: string | undefined;
-  /** `stay`: it was there before, or is; `near-best`: the better of two that were drawn. */
+  /** `stay`: it was there before, or is; `near-best`: the best of those that were drawn. */
   readonly by: 'stay' | 'near-best' | 'none';
   /** The best, in order, at most MAX_CONSIDERED, and the one that was chosen. */
   readonly considered: readonly Considered[];
-  /** How many were as good as the best, but for a margin. */
+  /** How many are about as near to who asks as the nearest. */
   readonly near: number;
   readonly filtered: readonly Filtered[];
 }
@@ -81,9 +81,8 @@ export const MAX_CONSIDERED = 6;
 export const MAX_NAMED = 16;
 /** Scores this close are the same for who is drawn. */
 const NEAR = 0.1;
-
-/** Places in the view. */
-type Pair = readonly [number | undefined, number | undefined];
+/** A node that was sent so many times its share of late, and this player more, is not drawn for having the stream. */
+const RUSH = { share: 1.5, players: 0.5 };
 
 /** What all nodes of a region have in common for one who asks. */
 interface RegionWay {
@@ -95,6 +94,28 @@ interface RegionWay {
   /** Of the score of a node there that has the stream, and what is to be added where it lacks it. */
   readonly score: number;
   readonly lacking: number;
+  /** Of its nodes that may be chosen: how many, what they may send, and the players that they were promised. */
+  count: number;
+  size: number;
+  players: number;
+  /** What their load scores, by size. */
+  load: number;
+}
+
+/** The nodes about as near to who asks as the nearest. */
+interface Near extends Pick<RegionWay, 'count' | 'size' | 'players' | 'load'> {
+  /** Of what their regions score at most. */
+  readonly most: number;
+}
+
+/** What is known of the nodes that may be chosen, by place; Infinity: that one may not. */
+interface Drawing {
+  readonly rows: readonly (RegionWay | undefined)[];
+  readonly near: Near;
+  readonly scores: Float64Array;
+  readonly wayScores: Float64Array;
+  readonly players: Float64Array;
+  readonly lot: number;
 }
 
 /**
@@ -111,27 +132,41 @@ export function choose(
 ): Choice {
   const ways = new Ways(view, ask, policy);
   const filtered = new FilteredNodes();
-  // One number a node, as a cluster may have a thousand: what makes it up is worked out for those that are shown.
+  // A few numbers a node, as a cluster may have a thousand: what makes them up is worked out for those that are shown.
   const scores = new Float64Array(view.nodes.length).fill(Number.POSITIVE_INFINITY);
+  const wayScores = new Float64Array(view.nodes.length).fill(Number.POSITIVE_INFINITY);
+  const players = new Float64Array(view.nodes.length);
+  const rows: RegionWay[] = [];
+  const isOpenToAll = ask.region === undefined && ask.except.size === 0;
   let best = Number.POSITIVE_INFINITY;
   for (let at = 0; at < view.nodes.length; at += 1) {
     const node = view.nodes[at];
-    if (!node || isLeftOut(node, ask)) continue;
+    if (!node || (!isOpenToAll && isLeftOut(node, ask))) continue;
     const { view: of, limit } = node;
     const promised = promisedTo(of.node);
     const reason = limit ?? (ask.hasDoor(of.node) ? undefined : 'door');
     if (reason) filtered.add(reason, of.node);
     else {
-      const score = node.loadScore + promised.bytesPerS * node.scorePerByte + ways.score(node, at);
+      const row = ways.row(of.region);
+      const way = ways.score(of, at, row);
+      const score = node.loadScore + promised.bytesPerS * node.scorePerByte + way;
       scores[at] = score;
+      wayScores[at] = way;
+      players[at] = promised.players;
+      rows[at] = row;
+      row.count += 1;
+      row.size += node.size;
+      row.players += promised.players;
+      row.load += (score - way) * node.size;
       if (score < best) best = score;
     }
   }
-  const near = nearBest(scores, best + NEAR);
   const stay = view.placeOf(ask.stay?.at ?? '') ?? -1;
   const most = ask.stay?.if === 'near-best' ? best + NEAR : Number.MAX_VALUE;
   const stays = (scores[stay] ?? Number.POSITIVE_INFINITY) <= most && best < Number.POSITIVE_INFINITY;
-  const chosen = stays ? stay : better(drawTwo(near, view, ask.lot, random), scores);
+  const near = ways.near();
+  const lot = ask.lot ?? Math.floor(random() * 2 ** 32);
+  const chosen = stays ? stay : drawn(view, { rows, near, scores, wayScores, players, lot });
   const shown = bestOf(scores, MAX_CONSIDERED);
   if (chosen !== undefined && !shown.includes(chosen)) shown.push(chosen);
   return {
@@ -145,7 +180,7 @@ export function choose(
       const { node: id, region } = node.view;
       return [{ node: id, region, score: scoreOf(parts, policy.weights), parts, promised }];
     }),
-    near: near.length,
+    near: near.count,
     filtered: filtered.list(),
   };
 }
@@ -180,23 +215,37 @@ class Ways {
   }
 
   /** Of a node's score, what is not its own load. */
-  score({ view: { region, zone } }: ViewedNode, at: number): number {
+  score({ region, zone }: Place, at: number, way: RegionWay): number {
     const { place } = this.#ask;
-    const way = this.#to(region);
     const isOtherZone = place.zone !== '' && zone !== place.zone && region === place.region;
     const lacking = this.#holds[at] === 1 ? 0 : way.lacking;
     return way.score + lacking + (isOtherZone ? OTHER_ZONE * this.#policy.weights.place : 0);
   }
 
+  near(): Near {
+    const regions = [...this.#regions.values()].filter(({ count }) => count > 0);
+    const most = Math.min(...regions.map(({ score }) => score)) + NEAR;
+    const near = { count: 0, size: 0, players: 0, load: 0, most };
+    for (const { score, count, size, players, load } of regions) {
+      if (score > most) continue;
+      near.count += count;
+      near.size += size;
+      near.players += players;
+      near.load += load;
+    }
+    return near;
+  }
+
   /** The same, for who wants to know what it is made of. */
   of({ view: { region } }: ViewedNode, at: number): Way {
-    const { rttMs, deliveryShare, pullShare, holds } = this.#to(region);
+    const { rttMs, deliveryShare, pullShare, holds } = this.row(region);
     if (!this.#knowsHolders) return { rttMs, priceShare: deliveryShare, stream: 'unknown' };
     if (this.#holds[at] === 1) return { rttMs, priceShare: deliveryShare, stream: 'here' };
     return { rttMs, priceShare: deliveryShare + pullShare, stream: holds ? 'in-region' : 'elsewhere' };
   }
 
-  #to(region: string): RegionWay {
+  /** What all nodes of a region have in common. */
+  row(region: string): RegionWay {
     let way = this.#regions.get(region);
     if (!way) {
       way = this.#regionWay(region);
@@ -223,7 +272,7 @@ class Ways {
     };
     const score = wayScore(node, place, here, weights);
     const lacking = this.#knowsHolders ? wayScore(node, place, away, weights) - score : 0;
-    return { rttMs, holds, deliveryShare, pullShare, score, lacking };
+    return { rttMs, holds, deliveryShare, pullShare, score, lacking, count: 0, size: 0, players: 0, load: 0 };
   }
 }
 
@@ -245,44 +294,59 @@ class FilteredNodes {
   }
 }
 
-/** Those whose score is at most `most`. */
-function nearBest(scores: Float64Array, most: number): number[] {
-  const near: number[] = [];
-  if (most === Number.POSITIVE_INFINITY) return near;
-  for (let at = 0; at < scores.length; at += 1) if ((scores[at] ?? 0) <= most) near.push(at);
-  return near;
-}
-
-/** Two of the near-best; one, if there is no other. */
-function drawTwo(
-  near: readonly number[],
+/**
+ * The best of a few: two of those whose way is the best (they have the stream), two that are near, and two of all. Load
+ * has no say in who is drawn: a node that is idle, as it is new, takes twice its share and no more.
+ */
+function drawn(
   view: ClusterView,
-  lot: number | undefined,
-  random: () => number,
-): Pair {
-  if (near.length <= 2) return [near[0], near[1]];
-  if (lot !== undefined) return highestTwo(near, (at) => lotOfBoth(view.nodes[at]?.lot ?? 0, lot));
-  const first = Math.floor(random() * near.length);
-  const other = Math.floor(random() * (near.length - 1));
-  return [near[first], near[other < first ? other : other + 1]];
-}
-
-function highestTwo(near: readonly number[], of: (at: number) => number): Pair {
-  let [first, firstLot]: [number | undefined, number] = [undefined, -1];
-  let [second, secondLot]: [number | undefined, number] = [undefined, -1];
-  for (const at of near) {
-    const drawn = of(at);
-    if (drawn > firstLot) {
-      [second, secondLot] = [first, firstLot];
-      [first, firstLot] = [at, drawn];
-    } else if (drawn > secondLot) [second, secondLot] = [at, drawn];
+  { rows, near, scores, wayScores, players, lot }: Drawing,
+): number | undefined {
+  const leastWay = wayScores.reduce((least, way) => Math.min(least, way), Number.POSITIVE_INFINITY);
+  const [placed, idle, nearby, anywhere] = [new Draw(), new Draw(), new Draw(), new Draw()];
+  for (let at = 0; at < scores.length; at += 1) {
+    const node = view.nodes[at];
+    const [score = Number.POSITIVE_INFINITY, way = 0] = [scores[at], wayScores[at]];
+    if (!node || score === Number.POSITIVE_INFINITY) continue;
+    const key = -Math.log((lotOfBoth(node.lot, lot) + 0.5) / 2 ** 32) / node.size;
+    anywhere.add(at, key);
+    if ((rows[at]?.score ?? 0) <= near.most) nearby.add(at, key);
+    const isRushed = (players[at] ?? 0) > RUSH.players + (RUSH.share * near.players * node.size) / near.size;
+    if (way > leastWay + NEAR || isRushed) continue;
+    // One that is idle is drawn often enough among those that are near.
+    if (score - way < near.load / near.size - NEAR) idle.add(at, key);
+    else placed.add(at, key);
   }
-  return [first, second];
+  const holding = placed.two().length > 0 ? placed.two() : idle.two();
+  let best: number | undefined;
+  for (const at of [...holding, ...nearby.two(), ...anywhere.two()]) {
+    if (best === undefined || (scores[at] ?? 0) < (scores[best] ?? 0)) best = at;
+  }
+  return best;
 }
 
-function better([a, b]: Pair, scores: Float64Array): number | undefined {
-  if (a === undefined || b === undefined) return a;
-  return (scores[b] ?? 0) < (scores[a] ?? 0) ? b : a;
+/** Two of many, drawn by keys that are lower by chance, and by size. */
+class Draw {
+  #first = -1;
+  #second = -1;
+  #firstKey = Number.POSITIVE_INFINITY;
+  #secondKey = Number.POSITIVE_INFINITY;
+
+  add(at: number, key: number): void {
+    if (key < this.#firstKey) {
+      this.#second = this.#first;
+      this.#secondKey = this.#firstKey;
+      this.#first = at;
+      this.#firstKey = key;
+    } else if (key < this.#secondKey) {
+      this.#second = at;
+      this.#secondKey = key;
+    }
+  }
+
+  two(): number[] {
+    return [this.#first, this.#second].filter((at) => at >= 0);
+  }
 }
 
 /** The places of the lowest scores, lowest first. */

@@ -3,6 +3,7 @@
 import { lotOf } from './lots.ts';
 import type { NodeView, Place } from './node-view.ts';
 import {
+  capacityOf,
   type LimitReason,
   type Limits,
   limitOf,
@@ -24,6 +25,8 @@ export interface ViewedNode {
   /** Of its score, what its own load makes, and what each byte a second that it is promised adds. */
   readonly loadScore: number;
   readonly scorePerByte: number;
+  /** What it may send, bytes a second: a node of twice the size is drawn twice as often. */
+  readonly size: number;
 }
 
 export interface ViewOptions {
@@ -53,6 +56,7 @@ export class ClusterView {
         lot: known?.lot ?? lotOf(view.node),
         loadScore: loadScore(scoreParts(view, IDLE, NO_PLACE, NO_WAY), weights),
         scorePerByte: scorePerByte(view.load, weights),
+        size: capacityOf(view.load),
       };
     });
     this.#places = new Map(views.map(({ node }, at) => [node, at]));

@@ -145,7 +145,7 @@ function whyOf({ node, by, considered, near, filtered }: Choice): string {
   if (node === undefined) return `no node is left${without}`;
   const score = considered.find((one) => one.node === node)?.score.toFixed(3);
   if (by === 'stay') return `it is there already, or was before (score ${score})${without}`;
-  const among = near === 1 ? 'the best' : `the better of two drawn from the ${near} near-best`;
+  const among = near === 1 ? 'the best' : `the best of some drawn from ${near} that are near`;
   return `${among} (score ${score})${without}`;
 }
 

@@ -169,7 +169,8 @@ function bandwidthOf(load: LoadView, promisedBytesPerS: number): number {
   return (load.sentBytesPerS + promisedBytesPerS) / capacityOf(load);
 }
 
-function capacityOf({ capacityBytesPerS }: LoadView): number {
+/** What a node may send, bytes a second. */
+export function capacityOf({ capacityBytesPerS }: LoadView): number {
   return capacityBytesPerS || USUAL_CAPACITY_BYTES_PER_S;
 }
 

@@ -3,14 +3,18 @@
 import { lotOf } from './lots.ts';
 import {
   isWorthIt,
+  leadBelow,
   MAX_HOPS,
   MIN_GAIN_MS,
   mayMoveBelow,
   type Parent,
   type ParentCost,
+  type Payer,
   type Puller,
   parentCost,
   rankParents,
+  savingBelow,
+  sparing,
 } from './upstream-cost.ts';
 
 /** Who looks for a better parent. */
@@ -19,6 +23,8 @@ export interface Reviewer extends Puller {
   readonly pricePaid: number;
   /** Links between it and the furthest node that it feeds. */
   readonly height: number;
+  /** Its own, and those of the nodes that it feeds, over others or not. */
+  readonly regions: ReadonlySet<string>;
 }
 
 /** Another parent that could be had. */
@@ -30,7 +36,9 @@ export interface Option {
    * The first node of its way to the origin that pays for the stream, itself included; undefined: nobody does, or it is on
    * the reviewer's own way.
    */
-  readonly payer: Pick<Parent, 'node' | 'hops' | 'pricePaid'> | undefined;
+  readonly payer: Payer | undefined;
+  /** Those on the reviewer's own way that are not on its, the parent first: they could be fed by the reviewer instead. */
+  readonly freed: readonly Payer[];
 }
 
 /** `wait`: it would be worth a move to the first of these, and is to stay so for a while. */
@@ -69,15 +77,23 @@ interface Better {
 }
 
 /** Those that are worth a move from the parent that feeds it, best first. None of them may be fed by the reviewer. */
-function betterParents(me: Reviewer, from: ParentCost, options: readonly Option[]): Better[] {
+function betterParents(me: Reviewer, current: Parent, options: readonly Option[]): Better[] {
+  const hasSiblings = hasSiblingsIn(options, me);
+  const from = parentCost(current, me, hasSiblings);
   if (from.total < MIN_GAIN_MS) return [];
+  // Where it stands now, nobody could come below it.
+  const isLast = current.hops + 1 === MAX_HOPS;
   const able = options.filter(({ parent, isAbove, payer }) => {
     if (parent.hops + 1 + me.height > MAX_HOPS) return false;
-    return isAbove || Math.max(parent.pricePaid, payer?.pricePaid ?? 0) <= me.pricePaid;
+    return isAbove || isLast || [parent, payer].every((one) => !one || leadBelow(me, one, me.prices) >= 0);
   });
   const byNode = new Map(able.map((option) => [option.parent.node, option]));
+  const spares = new Map(able.map((option) => [option.parent.node, sparedAbove(me, option)]));
   const parents = able.map(({ parent }) => parent);
-  const worth = rankParents(parents, me).filter((to) => isWorthIt(from, to));
+  const worth = rankParents(parents, me, hasSiblings)
+    .map((to) => sparing(to, spares.get(to.node) ?? 0, me))
+    .sort((a, b) => a.total - b.total)
+    .filter((to) => isWorthIt(from, to));
   const sameMs = (worth[0]?.total ?? 0) + SAME_MS;
   const rows = worth.flatMap((cost) => {
     const option = byNode.get(cost.node);
@@ -91,10 +107,40 @@ function betterParents(me: Reviewer, from: ParentCost, options: readonly Option[
   return [...near, ...rows.slice(near.length)];
 }
 
+/**
+ * What those who feed the reviewer now would pay less, per gigabyte, if it went elsewhere and they came below it: a detour
+ * of one may spare others a dearer way. Or if its parent went to the same node, and can't as the reviewer would come to
+ * stand too deep. They follow by this same rule, one after the other.
+ */
+function sparedAbove(me: Reviewer, { parent, freed }: Option): number {
+  const from = new Set(me.regions);
+  let [most, all, hops] = [0, 0, parent.hops + 1];
+  const [above] = freed;
+  if (above && parent.hops + 2 + me.height > MAX_HOPS && mayMoveBelow(above, parent, me.prices)) {
+    most = Math.max(0, savingBelow(above, parent, me.prices));
+  }
+  for (const one of freed) {
+    hops += 1;
+    if (hops > MAX_HOPS) break;
+    all += mostBelow(one, from, me.prices);
+    most = Math.max(most, all, mostBelow(one, me.regions, me.prices));
+    from.add(one.region);
+  }
+  return most;
+}
+
+function mostBelow(one: Payer, regions: ReadonlySet<string>, prices: Puller['prices']): number {
+  return Math.max(...[...regions].map((region) => savingBelow(one, { region }, prices)));
+}
+
+function hasSiblingsIn(options: readonly Option[], { region }: Reviewer): boolean {
+  return options.some(({ parent }) => parent.region === region);
+}
+
 /** Who feeds the reviewer over others already can't come to be fed by it. */
 function isRival(me: Reviewer, { parent, isAbove, payer }: Option): boolean {
   if (isAbove) return false;
-  return !mayMoveBelow(me, parent) || (payer !== undefined && !mayMoveBelow(me, payer));
+  return [parent, payer].some((one) => one !== undefined && !mayMoveBelow(me, one, me.prices));
 }
 
 function lotIn({ pricePaid }: Reviewer, { parent }: Option): number {
@@ -117,7 +163,7 @@ export class UpstreamReview {
 
   /** To be asked each second or so. */
   look(nowMs: number, me: Reviewer, current: Parent, options: readonly Option[]): ReviewVerdict {
-    const from = parentCost(current, me);
+    const from = parentCost(current, me, hasSiblingsIn(options, me));
     const isAtRest = nowMs < this.#restUntilMs && !current.isDraining;
     const better = isAtRest ? [] : this.#better(nowMs, me, current, options);
     const [best] = better;
@@ -157,7 +203,7 @@ export class UpstreamReview {
 
   #better(nowMs: number, me: Reviewer, current: Parent, options: readonly Option[]): Better[] {
     const able = options.filter((one) => this.#mayAsk(one, nowMs));
-    return betterParents(me, parentCost(current, me), able);
+    return betterParents(me, current, able);
   }
 
   #leave(from: string, nowMs: number): void {

@@ -66,6 +66,20 @@ test('pullers of equal parents spread over them', () => {
   for (const node of ['a', 'b', 'c']) expect(firsts.filter((one) => one === node).length).toBeGreaterThan(15);
 });
 
+test('a way over a border that leaves no hop to feed others of the region costs them, too', () => {
+  const prices = new Prices([{ from: '*', to: '*', price: 1 }]);
+  const puller = { ...ME, prices };
+  const [far, last] = [2, 3].map((hops) => parent('a', { region: 'elsewhere', hops }));
+  if (!far || !last) throw new Error('no parents');
+  expect(parentCost(last, puller, false).parts.price).toBe(parentCost(far, puller, true).parts.price);
+  expect(parentCost(last, puller, true).parts.price).toBeGreaterThan(
+    parentCost(far, puller, true).parts.price,
+  );
+  expect(rankParents([last, parent('b', { hops: 4, region: ME.region })], puller)[0]?.parts.price).toBe(
+    parentCost(last, puller, true).parts.price,
+  );
+});
+
 describe('a move', () => {
   test.each([
     [100, 60, true],
@@ -83,18 +97,24 @@ describe('a move', () => {
     expect(isWorthIt(deep, origin)).toBe(false);
   });
 
-  test('of two that want each other exactly one goes: who pays more, else by lot', () => {
-    const cheap = { node: 'cheap', hops: 1, pricePaid: 1 };
-    const dear = { node: 'dear', hops: 1, pricePaid: 2 };
-    expect([mayMoveBelow(dear, cheap), mayMoveBelow(cheap, dear)]).toEqual([true, false]);
+  test('of two that want each other exactly one goes: who is spared more, else by lot', () => {
+    const prices = new Prices([
+      { from: 'eu', to: 'us', price: 1 },
+      { from: 'us', to: 'eu', price: 9 },
+    ]);
+    const eu = { node: 'eu', region: 'eu', hops: 1, pricePaid: 12 };
+    const us = { node: 'us', region: 'us', hops: 1, pricePaid: 10 };
+    // us is spared 9 below eu, eu 3 below us, though it pays more.
+    expect([mayMoveBelow(us, eu, prices), mayMoveBelow(eu, us, prices)]).toEqual([true, false]);
     for (let at = 0; at < 50; at += 1) {
-      const one = { node: `a${at}`, hops: 1, pricePaid: 1 };
-      const other = { node: `b${at}`, hops: 1, pricePaid: 1 };
-      expect(mayMoveBelow(one, other)).toBe(!mayMoveBelow(other, one));
+      const one = { node: `a${at}`, region: 'eu', hops: 1, pricePaid: 1 };
+      const other = { node: `b${at}`, region: 'eu', hops: 1, pricePaid: 1 };
+      expect(mayMoveBelow(one, other, prices)).toBe(!mayMoveBelow(other, one, prices));
     }
   });
 
   test('below an origin anybody may go', () => {
-    expect(mayMoveBelow({ node: 'a', pricePaid: 0 }, { node: 'o', hops: 0, pricePaid: 0 })).toBe(true);
+    const origin = { node: 'o', region: 'us', hops: 0, pricePaid: 0 };
+    expect(mayMoveBelow({ node: 'a', region: 'eu', pricePaid: 0 }, origin, new Prices())).toBe(true);
   });
 });

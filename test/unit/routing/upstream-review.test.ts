@@ -11,7 +11,8 @@ const BY_LOT = ['n0', 'n1', 'n2', 'n3', 'n4', 'n5', 'n6'].sort((a, b) => lotOf(a
 const [BEFORE = '', , , ME = '', , , BEHIND = ''] = BY_LOT;
 
 const me = (changes: Partial<Reviewer> = {}): Reviewer => {
-  return { node: ME, region: 'eu', prices: PRICES, pricePaid: 0, height: 0, ...changes };
+  const usual = { node: ME, region: 'eu', prices: PRICES, pricePaid: 0, height: 0, regions: new Set(['eu']) };
+  return { ...usual, ...changes };
 };
 
 const parent = (node: string, changes: Partial<Parent> = {}): Parent => {
@@ -20,7 +21,7 @@ const parent = (node: string, changes: Partial<Parent> = {}): Parent => {
 };
 
 const option = (node: string, changes: Partial<Parent> = {}, more: Partial<Option> = {}): Option => {
-  return { parent: parent(node, changes), isAbove: false, payer: undefined, ...more };
+  return { parent: parent(node, changes), isAbove: false, payer: undefined, freed: [], ...more };
 };
 
 /** Looks each second; after how many of them it moves, and to whom. */
@@ -62,7 +63,11 @@ test.each([
   ['it is better by a hop only', parent('slow', { hops: 2 }), option(BEFORE)],
   ['it would be too far from the origin', SLOW, option(BEFORE, { hops: 4 })],
   ['it pays more', SLOW, option(BEFORE, { pricePaid: 0.1 })],
-  ['who feeds it pays more', SLOW, option(BEFORE, {}, { payer: { node: 'x', hops: 1, pricePaid: 0.1 } })],
+  [
+    'who feeds it pays more',
+    SLOW,
+    option(BEFORE, {}, { payer: { node: 'x', region: 'eu', hops: 1, pricePaid: 0.1 } }),
+  ],
 ])('it stays if %s', (_why, current, one) => {
   expect(movesAfter(new UpstreamReview(() => 0), 0, () => ({ current, options: [one] }))).toBeUndefined();
 });
@@ -83,6 +88,38 @@ test('who feeds it already, over others, may pay what it likes, and is no rival'
     2_000,
     BEHIND,
   ]);
+});
+
+test('a detour that spares those above a dearer way is worth it, and no other', () => {
+  const prices = new Prices([
+    { from: 'us', to: 'eu', price: 11 },
+    { from: 'us', to: 'ap', price: 15 },
+    { from: 'ap', to: 'eu', price: 9 },
+    { from: 'eu', to: 'ap', price: 3 },
+  ]);
+  const above = { node: 'above', region: 'ap', hops: 1, pricePaid: 15 };
+  const origin = { region: 'us', hops: 0, rttMs: 2 };
+  const looks = (freed: Option['freed']) => () => ({
+    me: me({ prices, pricePaid: 9 }),
+    current: parent('above', above),
+    options: [option('origin', origin, { isAbove: true, freed })],
+  });
+  // It pays 2 more, and whoever fed it 12 less.
+  expect(movesAfter(new UpstreamReview(() => 0), 0, looks([above]))).toEqual([2_000, 'origin']);
+  expect(movesAfter(new UpstreamReview(() => 0), 0, looks([{ ...above, pricePaid: 4 }]))).toBeUndefined();
+});
+
+test('of two at the end of ways over a border, the one in the way of its parent goes first', () => {
+  // Both parents pay, and the reviewer stands too deep for its own to come below the other.
+  const payers = BY_LOT.slice(0, 2).map((node) => ({ node, region: 'eu', hops: 3, pricePaid: 0.1 }));
+  const [first, second] = payers;
+  if (!first || !second) throw new Error('no payers');
+  const looks = (of: Option['freed'][number], to: Option['freed'][number]) => () => ({
+    current: parent(of.node, of),
+    options: [option(to.node, to, { payer: to, freed: [of] })],
+  });
+  expect(movesAfter(new UpstreamReview(() => 0), 0, looks(second, first))?.[1]).toBe(first.node);
+  expect(movesAfter(new UpstreamReview(() => 0), 0, looks(first, second))).toBeUndefined();
 });
 
 test('of many that all pay for the stream, all others go to the one that stays', () => {
