@@ -67,7 +67,7 @@ function measure(ask: (at: number) => Partial<RouteAsk>, count: number): { p50: 
 
 function usual(): RouteAsk {
   return {
-    ...{ kind: 'play', stream: 'live/show' as StreamKey, holders: undefined, hasDoor: () => true },
+    ...{ kind: 'play', stream: 'live/show' as StreamKey, holders: undefined, door: 'http' },
     place: { region: random.pick(world.regions).name, zone: '' },
     ...{ session: undefined, bytesPerS: 250_000 },
   };
@@ -84,6 +84,7 @@ function viewOf(at: number): NodeView {
   const others = world.regions.filter(({ name }) => name !== region);
   return {
     ...{ node: `node-${at}`, region, zone: `z${at % 3}`, version: VERSION, draining: false },
+    ...{ rtmp: '10.0.0.1:1935', http: '10.0.0.1:80' },
     load: {
       ...{ cpu: busy, memory: 0.3, loopBusy: busy, loopLagMs: 2, sentBytesPerS: busy * 5e8 },
       ...{ capacityBytesPerS: 5e8, players: 1_000, streams: 100 },

@@ -299,7 +299,7 @@ export class SimCluster {
     const random = this.#random.routes;
     const place = { region: world.regions[region]?.name ?? '', zone: '' };
     const asked = this.#anyNode(random.share() < ASKS_NEAR ? region : undefined);
-    const { node: name } = asked.router.route({ ...ask, place, hasDoor: isOpen });
+    const { node: name } = asked.router.route({ ...ask, place, door: undefined });
     this.decisions += 1;
     const node = this.#byName.get(name ?? '');
     if (!node) this.unmet += 1;
@@ -386,5 +386,3 @@ export class SimCluster {
     return bytesPerS / (count * size * busy);
   }
 }
-
-const isOpen = () => true;

@@ -60,6 +60,7 @@ export class SimNode implements NodeSpec {
     const busy = Math.min(1, this.#smoothed / this.capacityBytesPerS);
     return {
       ...{ node: this.name, region: this.regionName, zone: '', version: VERSION, draining: false, rttMs },
+      ...{ rtmp: this.name, http: this.name },
       load: {
         ...{ cpu: busy, loopBusy: busy, loopLagMs: 1, memory: 0.2 },
         ...{ sentBytesPerS: this.#smoothed, capacityBytesPerS: this.capacityBytesPerS },

@@ -120,7 +120,7 @@ export class NodeRouting implements RouteNeeds {
   chooseFor(key: StreamKey, region: string | undefined, except: ReadonlySet<string>): string | undefined {
     return this.router.route({
       ...{ kind: 'preload', stream: key, place: { region: region ?? '', zone: '' }, session: undefined },
-      ...{ holders: undefined, bytesPerS: undefined, hasDoor: () => true, except },
+      ...{ holders: undefined, bytesPerS: undefined, door: undefined, except },
       ...(region !== undefined && { region }),
     }).node;
   }
@@ -140,8 +140,8 @@ export class NodeRouting implements RouteNeeds {
 
   #ask(request: RouteRequest, { kind, holders }: Pick<RouteAsk, 'kind' | 'holders'>): RouteAsk {
     const { key, place, session } = request;
-    const hasDoor = (node: string) => this.#addressOf(node, request) !== '';
-    return { kind, stream: key, place, holders, hasDoor, session, bytesPerS: undefined };
+    const door = request.protocol === 'rtmp' ? 'rtmp' : 'http';
+    return { kind, stream: key, place, holders, door, session, bytesPerS: undefined };
   }
 
   #answer(request: RouteRequest, { node, alternatives, why, choice }: Routed): RouteAnswer {

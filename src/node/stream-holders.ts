@@ -2,7 +2,7 @@
 // decision when it is old. Only who asks for a stream that was never looked up waits for one lookup, shared by all.
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Lookup } from '../registry/registry.ts';
-import type { Holders } from '../routing/choose.ts';
+import type { Holders } from '../routing/ways.ts';
 
 export interface StreamHoldersNeeds {
   /** This node. */

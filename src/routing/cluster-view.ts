@@ -1,7 +1,7 @@
 // The snapshot that decisions read: all nodes as they told last, which of them may be chosen, and how far regions are
 // from each other. It is built anew when records changed, and never changes itself.
 import { lotOf } from './lots.ts';
-import type { NodeView, Place } from './node-view.ts';
+import type { Door, NodeView, Place } from './node-view.ts';
 import {
   capacityOf,
   type LimitReason,
@@ -15,18 +15,31 @@ import {
   type Weights,
 } from './score.ts';
 
-/** A node, with what decisions need of it each time. */
+/** A node, and why it can't be chosen; undefined if it can. */
 export interface ViewedNode {
   readonly view: NodeView;
-  /** Why it can't be chosen; undefined if it can. */
   readonly limit: LimitReason | undefined;
+}
+
+/**
+ * What decisions need of each node, by its place in the view: in rows, since a decision goes over a thousand nodes, and
+ * reading their records one by one would take it longer than all that it does with them.
+ */
+export interface Rows {
+  /** 0: it can't be chosen. */
+  readonly able: Uint8Array;
   /** Drawn from its id. */
-  readonly lot: number;
+  readonly lots: Uint32Array;
   /** Of its score, what its own load makes, and what each byte a second that it is promised adds. */
-  readonly loadScore: number;
-  readonly scorePerByte: number;
+  readonly loadScores: Float64Array;
+  readonly scoresPerByte: Float64Array;
   /** What it may send, bytes a second: a node of twice the size is drawn twice as often. */
-  readonly size: number;
+  readonly sizes: Float64Array;
+  /** The places of its region and its zone in `regions` and `zones`. */
+  readonly regionAt: Uint16Array;
+  readonly zoneAt: Uint16Array;
+  /** 1 where the door is open. */
+  readonly open: Readonly<Record<Door, Uint8Array>>;
 }
 
 export interface ViewOptions {
@@ -42,25 +55,24 @@ const NO_WAY: Way = { rttMs: undefined, priceShare: 0, stream: 'unknown' };
 
 export class ClusterView {
   readonly nodes: readonly ViewedNode[];
+  readonly rows: Rows;
+  /** Of the nodes, each once. */
+  readonly regions: readonly string[];
+  readonly zones: readonly string[];
   readonly #places: ReadonlyMap<string, number>;
   readonly #rtts: ReadonlyMap<string, ReadonlyMap<string, number>>;
 
   /** @param before the view that this one follows: limits that were met then are left later */
   constructor(views: readonly NodeView[], options: ViewOptions, before?: ClusterView) {
-    const { weights } = options;
-    this.nodes = views.map((view) => {
-      const known = before?.get(view.node);
-      return {
-        view,
-        limit: limitOf(view, options, known?.limit),
-        lot: known?.lot ?? lotOf(view.node),
-        loadScore: loadScore(scoreParts(view, IDLE, NO_PLACE, NO_WAY), weights),
-        scorePerByte: scorePerByte(view.load, weights),
-        size: capacityOf(view.load),
-      };
-    });
+    this.nodes = views.map((view) => ({
+      view,
+      limit: limitOf(view, options, before?.get(view.node)?.limit),
+    }));
     this.#places = new Map(views.map(({ node }, at) => [node, at]));
     this.#rtts = mediansOf(views);
+    this.regions = [...new Set(views.map(({ region }) => region))];
+    this.zones = [...new Set(views.map(({ zone }) => zone))];
+    this.rows = this.#rowsOf(views, options);
   }
 
   get(node: string): ViewedNode | undefined {
@@ -72,9 +84,29 @@ export class ClusterView {
     return this.#places.get(node);
   }
 
+  #rowsOf(views: readonly NodeView[], { weights }: ViewOptions): Rows {
+    const regions = new Map(this.regions.map((region, at) => [region, at]));
+    const zones = new Map(this.zones.map((zone, at) => [zone, at]));
+    return {
+      able: Uint8Array.from(this.nodes, ({ limit }) => (limit === undefined ? 1 : 0)),
+      lots: Uint32Array.from(views, ({ node }) => lotOf(node)),
+      loadScores: Float64Array.from(views, (view) =>
+        loadScore(scoreParts(view, IDLE, NO_PLACE, NO_WAY), weights),
+      ),
+      scoresPerByte: Float64Array.from(views, ({ load }) => scorePerByte(load, weights)),
+      sizes: Float64Array.from(views, ({ load }) => capacityOf(load)),
+      regionAt: Uint16Array.from(views, ({ region }) => regions.get(region) ?? 0),
+      zoneAt: Uint16Array.from(views, ({ zone }) => zones.get(zone) ?? 0),
+      open: {
+        rtmp: Uint8Array.from(views, ({ rtmp }) => (rtmp === '' ? 0 : 1)),
+        http: Uint8Array.from(views, ({ http }) => (http === '' ? 0 : 1)),
+      },
+    };
+  }
+
   /** Is there a node in the region? */
   hasRegion(region: string): boolean {
-    return this.nodes.some(({ view }) => view.region === region);
+    return this.regions.includes(region);
   }
 
   /** Round trip between two regions, ms: what nodes there measured; 0 within one; undefined if nobody did. */

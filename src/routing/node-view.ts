@@ -22,8 +22,14 @@ export interface Place {
   readonly zone: string;
 }
 
+/** What somebody comes to a node by. */
+export type Door = 'rtmp' | 'http';
+
 export interface NodeView extends Place {
   readonly node: string;
+  /** "host:port" of its doors, empty where they are shut. */
+  readonly rtmp: string;
+  readonly http: string;
   readonly version: string;
   readonly draining: boolean;
   readonly load: LoadView;

@@ -6,44 +6,53 @@ import type { Promised } from './score.ts';
 const FADE_MS = 3_000;
 /** Less is forgotten. */
 const MIN_PLAYERS = 0.05;
-const NOTHING: Promised = { players: 0, bytesPerS: 0 };
+
+/** What nodes were promised and are not seen to do yet, by place in the view: each number times `left`. */
+export interface Promises {
+  readonly players: Float64Array;
+  readonly bytesPerS: Float64Array;
+  readonly left: number;
+}
+
+/** Of a node. @param at its place in the view */
+export function promisedAt({ players, bytesPerS, left }: Promises, at: number): Promised {
+  return { players: (players[at] ?? 0) * left, bytesPerS: (bytesPerS[at] ?? 0) * left };
+}
 
 export class Reservations {
-  /**
-   * What was promised to each node, as it would have been at #sinceMs: all fade alike, so that one factor serves all.
-   * Bounded by the nodes that are chosen from: others are dropped by `keepOnly`.
-   */
-  #rows = new Map<string, Promised>();
+  /** As it would have been at #sinceMs: all fade alike, so that one factor serves all. */
+  #players = new Float64Array(0);
+  #bytesPerS = new Float64Array(0);
   #sinceMs = 0;
 
+  /** Nodes that somebody was sent to of late. */
   get count(): number {
-    return this.#rows.size;
+    return this.#players.reduce((count, players) => (players > 0 ? count + 1 : count), 0);
   }
 
-  /** Somebody was sent to a node, and will take so much. */
-  add(node: string, bytesPerS: number, nowMs: number): void {
+  /** Somebody was sent to a node, and will take so much. @param at its place in the view */
+  add(at: number, bytesPerS: number, nowMs: number): void {
     const grown = 1 / this.#left(nowMs);
-    const before = this.#rows.get(node) ?? NOTHING;
-    this.#rows.set(node, {
-      players: before.players + grown,
-      bytesPerS: before.bytesPerS + bytesPerS * grown,
-    });
+    this.#players[at] = (this.#players[at] ?? 0) + grown;
+    this.#bytesPerS[at] = (this.#bytesPerS[at] ?? 0) + bytesPerS * grown;
   }
 
-  /** What nodes were promised and are not seen to do yet: good for this moment. */
-  at(nowMs: number): (node: string) => Promised {
-    const left = this.#left(nowMs);
-    return (node) => {
-      const row = this.#rows.get(node);
-      return row ? { players: row.players * left, bytesPerS: row.bytesPerS * left } : NOTHING;
-    };
+  /** Good for this moment. */
+  at(nowMs: number): Promises {
+    return { players: this.#players, bytesPerS: this.#bytesPerS, left: this.#left(nowMs) };
   }
 
-  /** Forgets what has faded, and nodes that are gone. Called each second or so. */
-  keepOnly(isThere: (node: string) => boolean, nowMs: number): void {
-    const of = this.at(nowMs);
-    const kept = [...this.#rows.keys()].filter((node) => isThere(node) && of(node).players >= MIN_PLAYERS);
-    this.#rows = new Map(kept.map((node) => [node, of(node)]));
+  /**
+   * There is another view: what was promised to nodes goes along with them, but for what has faded. Called each second or
+   * so.
+   * @param before by place in the new view, the place in the one before; undefined for a node that is new
+   */
+  move(before: readonly (number | undefined)[], nowMs: number): void {
+    const now = this.at(nowMs);
+    const promised = before.map((at) => (at === undefined ? undefined : promisedAt(now, at)));
+    const kept = promised.map((one) => (one && one.players >= MIN_PLAYERS ? one : undefined));
+    this.#players = Float64Array.from(kept, (one) => one?.players ?? 0);
+    this.#bytesPerS = Float64Array.from(kept, (one) => one?.bytesPerS ?? 0);
     this.#sinceMs = nowMs;
   }
 

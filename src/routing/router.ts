@@ -2,14 +2,15 @@
 // reasons. It reads its own snapshot of the cluster and asks nobody.
 import type { Clock } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
-import { type Ask, type Choice, choose, type Filtered, type Holders, type Policy } from './choose.ts';
+import { type Ask, type Choice, choose, type Filtered } from './choose.ts';
 import { ClusterView, type ViewOptions } from './cluster-view.ts';
 import type { ChoiceDecision, Decisions } from './decisions.ts';
 import { lotOf } from './lots.ts';
-import type { NodeView, Place } from './node-view.ts';
+import type { Door, NodeView, Place } from './node-view.ts';
 import { Reservations } from './reservations.ts';
 import type { LimitReason } from './score.ts';
 import { Sessions } from './sessions.ts';
+import type { Holders, Policy } from './ways.ts';
 
 export interface RouterOptions extends Policy, ViewOptions {
   /** This node. */
@@ -29,7 +30,8 @@ export interface RouteAsk {
   readonly stream: StreamKey | undefined;
   readonly place: Place;
   readonly holders: Holders | undefined;
-  readonly hasDoor: (node: string) => boolean;
+  /** What it comes by; undefined: nothing that could be shut. */
+  readonly door: Door | undefined;
   readonly session: string | undefined;
   /** The node that it is at: it stays there if that is near-best. */
   readonly at?: string;
@@ -84,8 +86,12 @@ export class Router {
 
   /** Takes the nodes as they are now, this one included. */
   setNodes(nodes: readonly NodeView[]): void {
-    this.#view = new ClusterView(nodes, this.#options, this.#view);
-    this.#reservations.keepOnly((node) => this.#view.get(node) !== undefined, this.#needs.clock.now());
+    const before = this.#view;
+    this.#view = new ClusterView(nodes, this.#options, before);
+    this.#reservations.move(
+      nodes.map(({ node }) => before.placeOf(node)),
+      this.#needs.clock.now(),
+    );
   }
 
   /** Why this node should not be chosen now; undefined if it may. */
@@ -102,7 +108,7 @@ export class Router {
       {
         place: ask.place,
         holders: ask.holders,
-        hasDoor: ask.hasDoor,
+        door: ask.door,
         except: ask.except ?? NOBODY,
         region: ask.region,
         stay: this.#stay(ask, nowMs),
@@ -115,7 +121,7 @@ export class Router {
     const { node } = choice;
     if (node === undefined) this.unmet += 1;
     else {
-      this.#reservations.add(node, ask.bytesPerS ?? USUAL_BYTES_PER_S, nowMs);
+      this.#reservations.add(this.#view.placeOf(node) ?? 0, ask.bytesPerS ?? USUAL_BYTES_PER_S, nowMs);
       if (session !== undefined) this.#sessions.seen(session, node, nowMs);
     }
     const why = whyOf(choice);

@@ -30,6 +30,7 @@ export function nodeView(
 ): NodeView {
   return {
     ...{ node, region: 'eu', zone: '', version: VERSION, draining: false, rttMs: {} },
+    ...{ rtmp: `${node}:1935`, http: `${node}:80` },
     ...changes,
     load: {
       ...{ cpu: 0, memory: 0, loopBusy: 0, loopLagMs: 0, sentBytesPerS: 0, capacityBytesPerS: 125_000_000 },

@@ -4,6 +4,8 @@ import { ClusterView } from '../../../src/routing/cluster-view.ts';
 import { lotOf } from '../../../src/routing/lots.ts';
 import type { NodeView } from '../../../src/routing/node-view.ts';
 import { Prices } from '../../../src/routing/prices.ts';
+import type { Promises } from '../../../src/routing/reservations.ts';
+import type { Promised } from '../../../src/routing/score.ts';
 import { LIMITS, nodeView, VERSION, WEIGHTS } from '../../support/node-views.ts';
 
 const PRICES = new Prices([{ from: '*', to: '*', price: 1 }]);
@@ -11,13 +13,21 @@ const POLICY = { weights: WEIGHTS, limits: LIMITS, prices: PRICES };
 const ASK: Ask = {
   place: { region: 'eu', zone: '' },
   holders: undefined,
-  hasDoor: () => true,
+  door: 'http',
   except: new Set(),
   region: undefined,
   stay: undefined,
   lot: undefined,
 };
-const NOTHING = { players: 0, bytesPerS: 0 };
+const NOTHING = () => ({ players: 0, bytesPerS: 0 });
+
+function promisesOf(nodes: readonly NodeView[], to: (node: string) => Promised): Promises {
+  return {
+    players: Float64Array.from(nodes, ({ node }) => to(node).players),
+    bytesPerS: Float64Array.from(nodes, ({ node }) => to(node).bytesPerS),
+    left: 1,
+  };
+}
 
 function viewOf(nodes: readonly NodeView[]): ClusterView {
   return new ClusterView(nodes, { weights: WEIGHTS, limits: LIMITS, version: VERSION });
@@ -25,8 +35,8 @@ function viewOf(nodes: readonly NodeView[]): ClusterView {
 
 /** The choice among these; who is drawn is always the same. */
 function chosen(nodes: readonly NodeView[], ask: Partial<Ask> = {}, promised: Record<string, number> = {}) {
-  const promisedTo = (node: string) => ({ players: 1, bytesPerS: promised[node] ?? 0 });
-  return choose(viewOf(nodes), { ...ASK, ...ask }, POLICY, promisedTo, () => 0);
+  const promises = promisesOf(nodes, (node) => ({ players: 1, bytesPerS: promised[node] ?? 0 }));
+  return choose(viewOf(nodes), { ...ASK, ...ask }, POLICY, promises, () => 0);
 }
 
 function holders(...nodes: string[]) {
@@ -72,7 +82,7 @@ describe('the node that is chosen', () => {
     expect(chosen(nodes, { stay: { at: 'a', if: 'able' } })).toMatchObject({ node: 'a', by: 'stay' });
     expect(chosen(nodes, { stay: { at: 'a', if: 'near-best' } })).toMatchObject({
       node: 'b',
-      by: 'near-best',
+      by: 'drawn',
     });
     const full = [nodeView('a', { load: { cpu: 0.95 } }), nodeView('b')];
     expect(chosen(full, { stay: { at: 'a', if: 'able' } }).node).toBe('b');
@@ -104,7 +114,7 @@ describe('those that are drawn', () => {
     const view = viewOf(among);
     const seen = new Map<string, number>();
     for (let at = 0; at < turns; at += 1) {
-      const { node = '' } = choose(view, { ...ASK, ...ask }, POLICY, () => NOTHING, random);
+      const { node = '' } = choose(view, { ...ASK, ...ask }, POLICY, promisesOf(among, NOTHING), random);
       seen.set(node, (seen.get(node) ?? 0) + 1);
     }
     return seen;
@@ -139,13 +149,14 @@ describe('those that are drawn', () => {
   });
 
   test('one that was sent much of late has no advantage of having the stream', () => {
-    const view = viewOf(nodes.slice(0, 10));
-    const choice = (players: number) => {
-      const promisedTo = (node: string) => ({ players: node === 'n3' ? players : 0, bytesPerS: 0 });
-      return choose(view, { ...ASK, holders: holders('n3') }, POLICY, promisedTo, () => 0.3).node;
+    const choice = (of: readonly NodeView[], players: number) => {
+      const promises = promisesOf(of, (node) => ({ players: node === 'n3' ? players : 0, bytesPerS: 0 }));
+      return choose(viewOf(of), { ...ASK, holders: holders('n3') }, POLICY, promises, () => 0.7).node;
     };
-    expect(choice(0.4)).toBe('n3');
-    expect(choice(3)).not.toBe('n3');
+    expect(choice(nodes.slice(0, 10), 0.4)).toBe('n3');
+    expect(choice(nodes.slice(0, 10), 3)).not.toBe('n3');
+    // Of three nobody can be stormed.
+    expect(choice(nodes.slice(3, 6), 3)).toBe('n3');
   });
 
   test('the better of two is taken', () => {
@@ -156,7 +167,7 @@ describe('those that are drawn', () => {
 
   test('are the same for one session whoever decides, and others for others', () => {
     const by = (session: string, random: () => number) =>
-      choose(viewOf(nodes), { ...ASK, lot: lotOf(session) }, POLICY, () => NOTHING, random).node;
+      choose(viewOf(nodes), { ...ASK, lot: lotOf(session) }, POLICY, promisesOf(nodes, NOTHING), random).node;
     const sessions = Array.from({ length: 200 }, (_, at) => `s${at}`);
 
     expect(sessions.map((session) => by(session, () => 0))).toEqual(
@@ -169,7 +180,7 @@ describe('those that are drawn', () => {
 describe('why', () => {
   test('tells the best with their parts, the chosen one always among them', () => {
     const nodes = Array.from({ length: 12 }, (_, at) => nodeView(`n${at}`, { load: { cpu: at / 100 } }));
-    const { considered, near } = chosen(nodes, { stay: { at: 'n11', if: 'able' } });
+    const { considered } = chosen(nodes, { stay: { at: 'n11', if: 'able' } });
 
     expect(considered.map(({ node }) => node)).toEqual(['n0', 'n1', 'n2', 'n3', 'n4', 'n5', 'n11']);
     expect(considered).toHaveLength(MAX_CONSIDERED + 1);
@@ -178,7 +189,7 @@ describe('why', () => {
       parts: { cpu: 0.01, place: 0 },
       promised: { players: 1 },
     });
-    expect(near).toBe(12);
+    expect(chosen(nodes).near).toBe(12);
   });
 
   test('the score that is shown is the one that was compared', () => {
@@ -200,10 +211,10 @@ describe('why', () => {
     const nodes = [
       nodeView('a', { draining: true }),
       nodeView('b', { load: { cpu: 0.99 } }),
-      nodeView('c'),
+      nodeView('c', { http: '' }),
       nodeView('d', { draining: true }),
     ];
-    expect(chosen(nodes, { hasDoor: (node) => node !== 'c' })).toEqual({
+    expect(chosen(nodes, { door: 'http' })).toEqual({
       node: undefined,
       by: 'none',
       considered: [],
