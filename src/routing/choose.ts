@@ -81,8 +81,11 @@ export const MAX_CONSIDERED = 6;
 export const MAX_NAMED = 16;
 /** Scores this close are the same for who is drawn. */
 const NEAR = 0.1;
-/** A node that was sent so many times its share of late, and this player more, is not drawn for having the stream. */
-const RUSH = { share: 1.5, players: 0.5 };
+/**
+ * A node that was sent so many times its share of late, and so much of a player more, is not drawn for having the stream;
+ * unless so few are near that none can be stormed.
+ */
+const RUSH = { share: 1.5, players: 0.5, nodes: 3 };
 
 /** What all nodes of a region have in common for one who asks. */
 interface RegionWay {
@@ -311,7 +314,8 @@ function drawn(
     const key = -Math.log((lotOfBoth(node.lot, lot) + 0.5) / 2 ** 32) / node.size;
     anywhere.add(at, key);
     if ((rows[at]?.score ?? 0) <= near.most) nearby.add(at, key);
-    const isRushed = (players[at] ?? 0) > RUSH.players + (RUSH.share * near.players * node.size) / near.size;
+    const most = RUSH.players + (RUSH.share * near.players * node.size) / near.size;
+    const isRushed = near.count > RUSH.nodes && (players[at] ?? 0) > most;
     if (way > leastWay + NEAR || isRushed) continue;
     // One that is idle is drawn often enough among those that are near.
     if (score - way < near.load / near.size - NEAR) idle.add(at, key);

@@ -146,6 +146,10 @@ describe('those that are drawn', () => {
     };
     expect(choice(0.4)).toBe('n3');
     expect(choice(3)).not.toBe('n3');
+    // Of three nobody can be stormed.
+    const three = viewOf(nodes.slice(3, 6));
+    const promised = (node: string) => ({ players: node === 'n3' ? 3 : 0, bytesPerS: 0 });
+    expect(choose(three, { ...ASK, holders: holders('n3') }, POLICY, promised, () => 0.3).node).toBe('n3');
   });
 
   test('the better of two is taken', () => {
