@@ -43,6 +43,7 @@ export function drawTree(copies: readonly Copy[], world: World): string {
   const all = [...places.values()];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" font-family="sans-serif">`,
+    '<title>The tree of one stream: regions, their nodes, and who pulls from whom</title>',
     `<style>.r{fill:#8881;stroke:#888}.n{font-size:12px;font-weight:bold;fill:#888}.t{font-size:10px;fill:#888}`,
     `.l{fill:none;stroke:#3a8fb7;stroke-width:1.5}.p{stroke:#d9822b;stroke-width:2.5}.c{fill:#3a8fb7}.o{fill:#2e9e5b}</style>`,
     ...boxes,

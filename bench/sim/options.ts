@@ -10,7 +10,7 @@ export const USAGE = `npm run sim -- [options]
   --scenario LIST    some of: ${SCENARIOS.join(', ')} (all)
   --seed TEXT        the same seed gives the same figures (1)
   --nodes N, --streams N, --players N
-  --seconds N        of each phase: steady, after nodes joined, after nodes died, at rest (60)
+  --seconds N        of each phase: steady, after nodes joined, after nodes died, at rest (30)
   --busy SHARE       how busy nodes are in the mean when all players are there (0.5)
   --cases N          small cases (500)
   --json FILE        writes {machine, options, rows, figures}
@@ -54,7 +54,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     nodes: Math.ceil(number('nodes', 100 * scale)),
     streams: Math.ceil(number('streams', 10_000 * scale)),
     players: Math.ceil(number('players', 100_000 * scale)),
-    ...{ seconds: number('seconds', 60), busy: number('busy', 0.5), cases: Math.ceil(number('cases', 500)) },
+    ...{ seconds: number('seconds', 30), busy: number('busy', 0.5), cases: Math.ceil(number('cases', 500)) },
     scenarios: SCENARIOS.filter((name) => wanted.includes(name)),
     ...{ seed: values.seed ?? '1', json: values.json, svg: values.svg },
   };

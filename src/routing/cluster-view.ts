@@ -1,17 +1,15 @@
 // The snapshot that decisions read: all nodes as they told last, which of them may be chosen, and how far regions are
 // from each other. It is built anew when records changed, and never changes itself.
 import { lotOf } from './lots.ts';
-import type { Door, NodeView, Place } from './node-view.ts';
+import type { Door, NodeView } from './node-view.ts';
 import {
   capacityOf,
   type LimitReason,
   type Limits,
   limitOf,
+  loadParts,
   loadScore,
-  type Promised,
-  scoreParts,
   scorePerByte,
-  type Way,
   type Weights,
 } from './score.ts';
 
@@ -49,10 +47,6 @@ export interface ViewOptions {
   readonly version: string;
 }
 
-const IDLE: Promised = { players: 0, bytesPerS: 0 };
-const NO_PLACE: Place = { region: '', zone: '' };
-const NO_WAY: Way = { rttMs: undefined, priceShare: 0, stream: 'unknown' };
-
 export class ClusterView {
   readonly nodes: readonly ViewedNode[];
   readonly rows: Rows;
@@ -72,7 +66,7 @@ export class ClusterView {
     this.#rtts = mediansOf(views);
     this.regions = [...new Set(views.map(({ region }) => region))];
     this.zones = [...new Set(views.map(({ zone }) => zone))];
-    this.rows = this.#rowsOf(views, options);
+    this.rows = this.#rowsOf(views, options, before);
   }
 
   get(node: string): ViewedNode | undefined {
@@ -84,24 +78,33 @@ export class ClusterView {
     return this.#places.get(node);
   }
 
-  #rowsOf(views: readonly NodeView[], { weights }: ViewOptions): Rows {
+  #rowsOf(views: readonly NodeView[], { weights }: ViewOptions, before: ClusterView | undefined): Rows {
+    const { length } = views;
     const regions = new Map(this.regions.map((region, at) => [region, at]));
     const zones = new Map(this.zones.map((zone, at) => [zone, at]));
-    return {
-      able: Uint8Array.from(this.nodes, ({ limit }) => (limit === undefined ? 1 : 0)),
-      lots: Uint32Array.from(views, ({ node }) => lotOf(node)),
-      loadScores: Float64Array.from(views, (view) =>
-        loadScore(scoreParts(view, IDLE, NO_PLACE, NO_WAY), weights),
-      ),
-      scoresPerByte: Float64Array.from(views, ({ load }) => scorePerByte(load, weights)),
-      sizes: Float64Array.from(views, ({ load }) => capacityOf(load)),
-      regionAt: Uint16Array.from(views, ({ region }) => regions.get(region) ?? 0),
-      zoneAt: Uint16Array.from(views, ({ zone }) => zones.get(zone) ?? 0),
-      open: {
-        rtmp: Uint8Array.from(views, ({ rtmp }) => (rtmp === '' ? 0 : 1)),
-        http: Uint8Array.from(views, ({ http }) => (http === '' ? 0 : 1)),
-      },
+    const rows = {
+      able: new Uint8Array(length),
+      lots: new Uint32Array(length),
+      loadScores: new Float64Array(length),
+      scoresPerByte: new Float64Array(length),
+      sizes: new Float64Array(length),
+      regionAt: new Uint16Array(length),
+      zoneAt: new Uint16Array(length),
+      open: { rtmp: new Uint8Array(length), http: new Uint8Array(length) },
     };
+    for (const [at, { view, limit }] of this.nodes.entries()) {
+      const { node, load, region, zone, rtmp, http } = view;
+      rows.able[at] = limit === undefined ? 1 : 0;
+      rows.lots[at] = before?.rows.lots[before.placeOf(node) ?? -1] ?? lotOf(node);
+      rows.loadScores[at] = loadScore(loadParts(load, 0), weights);
+      rows.scoresPerByte[at] = scorePerByte(load, weights);
+      rows.sizes[at] = capacityOf(load);
+      rows.regionAt[at] = regions.get(region) ?? 0;
+      rows.zoneAt[at] = zones.get(zone) ?? 0;
+      rows.open.rtmp[at] = rtmp === '' ? 0 : 1;
+      rows.open.http[at] = http === '' ? 0 : 1;
+    }
+    return rows;
   }
 
   /** Is there a node in the region? */

@@ -99,10 +99,20 @@ export function scoreParts(
   way: Way,
 ): ScoreParts {
   return {
-    cpu: cpuOf(node.load, promised.bytesPerS),
-    memory: node.load.memory,
-    bandwidth: bandwidthOf(node.load, promised.bytesPerS),
+    ...loadParts(node.load, promised.bytesPerS),
     ...wayParts(node, place, way),
+  };
+}
+
+/** Those of them that are a node's own load, with what it was promised. */
+export function loadParts(
+  load: LoadView,
+  promisedBytesPerS: number,
+): Pick<ScoreParts, 'cpu' | 'memory' | 'bandwidth'> {
+  return {
+    cpu: cpuOf(load, promisedBytesPerS),
+    memory: load.memory,
+    bandwidth: bandwidthOf(load, promisedBytesPerS),
   };
 }
 
