@@ -476,7 +476,7 @@ export class Replica implements StreamSource, UpstreamListener {
     const { place } = this.#intake;
     const missing = place?.epoch === epoch ? Math.max(0, oldest - place.seq - 1) : 0;
     const fields = { stream: this.key, upstream: node, hops: upstream.path.length, epoch, missing };
-    if (before) log.info({ ...fields, before: before.peer.node }, 'relay.switch');
+    if (before) log.info({ ...fields, before: before.peer.node, cause: this.#seeking }, 'relay.switch');
     else log.info(fields, 'relay.start');
     const isNew = this.#stream === undefined;
     if (grant.state === 'live' || isNew) this.#live();
