@@ -334,6 +334,7 @@ export class RelayNode {
         children: this.#mesh?.childCount ?? 0,
       }),
       begun: (why, deadlineMs) => {
+        this.#routing.refresh();
         this.#member.tell();
         this.#directory.turnAway(why);
         this.#publishing.dismiss(why);
@@ -346,6 +347,7 @@ export class RelayNode {
       },
       undone: () => {
         this.#mesh?.undoDrain();
+        this.#routing.refresh();
         this.#member.tell();
       },
     });

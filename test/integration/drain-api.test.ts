@@ -71,6 +71,8 @@ test('it is told by readyz and not by healthz, takes nobody new, and those who a
   expect(begun.deadlineMs).toBeGreaterThan(59_000);
   expect((await waits).status, 'who waits is told').toBe(503);
 
+  const route = await get('/api/v1/route/play?stream=live/show');
+  expect([route.status, await route.json()]).toMatchObject([503, { code: 'route.no-node' }]);
   const ready = await get('/readyz');
   expect([ready.status, await ready.json()]).toMatchObject([503, { code: 'node.draining' }]);
   expect((await get('/healthz')).status).toBe(200);
