@@ -9,10 +9,8 @@ import { PLANS } from '../support/numbered-media.ts';
 import { CheckedPlayer, caughtUp, NumberedPublisher } from '../support/oracle.ts';
 import { until } from '../support/until.ts';
 
-const REGIONS = { a: 'eu', b: 'eu', c: 'eu', d: 'us', e: 'us' } as const;
-const IDS = Object.keys(REGIONS);
-/** Mbit/s; c has half of what the others have. */
-const CAPACITY = { a: '200', b: '200', c: '100', d: '200', e: '200' } as const;
+const IDS = ['a', 'b', 'c', 'd', 'e'];
+const EU = ['a', 'b', 'c'];
 /** Of each node. */
 const CORES = 0.5;
 /** Of a few answers, in which a node that may be chosen is hardly ever missing. */
@@ -31,15 +29,7 @@ beforeAll(async () => {
   cluster = await Cluster.start({
     ids: IDS,
     settings: { 'routing.prices': 'eu>us=1,us>eu=1', 'routing.limits.cpu': '1', 'routing.limits.loop': '1' },
-    nodeSettings: Object.fromEntries(
-      IDS.map((id) => [
-        id,
-        {
-          'node.region': REGIONS[id as keyof typeof REGIONS],
-          'node.capacityMbps': CAPACITY[id as keyof typeof CAPACITY],
-        },
-      ]),
-    ),
+    nodeSettings: Object.fromEntries(IDS.map((id) => [id, settingsOf(id)])),
   });
   for (const node of GROUPED ? cluster.nodes : []) {
     const group = new CpuLimitedGroup(CORES);
@@ -58,6 +48,15 @@ afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
   for (const group of groups.values()) await group[Symbol.asyncDispose]();
 });
+
+/** c may send half of what the others may; e decides by what nodes may send alone, and not by how busy they are. */
+function settingsOf(id: string): Record<string, string> {
+  return {
+    'node.region': EU.includes(id) ? 'eu' : 'us',
+    'node.capacityMbps': id === 'c' ? '1000' : '2000',
+    ...(id === 'e' && { 'routing.weights.cpu': '0', 'routing.weights.memory': '0' }),
+  };
+}
 
 interface Answer {
   readonly node: string;
@@ -96,13 +95,12 @@ describe('with nothing going on', () => {
   test('players spread by what nodes may send', async () => {
     const counts = await named(cluster.node('e'), 'stream=live/unknown&region=eu', 400);
 
-    expect([...counts.keys()].sort()).toEqual(['a', 'b', 'c']);
+    expect([...counts.keys()].sort()).toEqual(EU);
     const [a = 0, b = 0, c = 0] = ['a', 'b', 'c'].map((id) => counts.get(id));
     console.log(`of 400 players ${a} were sent to a, ${b} to b and ${c} to c, which may send half as much`);
     // 160, 160 and 80 would be exact.
-    for (const whole of [a, b]) expect(whole).toBeGreaterThan(100);
-    expect(c).toBeLessThan(Math.min(a, b));
-    expect(c).toBeGreaterThan(20);
+    for (const whole of [a, b]) expect(Math.abs(whole - 160)).toBeLessThanOrEqual(30);
+    expect(Math.abs(c - 80)).toBeLessThanOrEqual(30);
   });
 
   test('publishers land in their region, spread over it, and players get every frame by the URL that they are given', async () => {
@@ -144,9 +142,9 @@ describe('with nothing going on', () => {
       expect(await caughtUp(publisher, own)).toEqual(own.map(() => 0));
     }
     // Of six streams that two nodes play, one copy each crosses the border.
-    const origins = IDS.filter((id) => REGIONS[id as keyof typeof REGIONS] === 'eu');
+
     await until('one copy of each crosses the border', async () => {
-      const children = await Promise.all(origins.map((id) => cluster.node(id).metric('tideway_downstreams')));
+      const children = await Promise.all(EU.map((id) => cluster.node(id).metric('tideway_downstreams')));
       return children.reduce((sum: number, count) => sum + (count ?? 0), 0) === publishers.length;
     });
     for (const player of players) player.leave();
