@@ -2,6 +2,7 @@
 // Text is taken for numbers, sizes and booleans, because environment variables and flags have nothing else.
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { isLabel } from '../base/label.ts';
 import type { LogLevel } from '../base/log.ts';
 
 export interface Kind<T> {
@@ -32,9 +33,9 @@ const MAX_PRELOADS = 100;
 const MAX_PRICE = 1_000_000;
 const MAX_WEIGHT = 100;
 
-const LABEL = /^[A-Za-z0-9_.+-]{1,64}$/;
+const namedLabel = z.string().refine(isLabel);
 const STREAM_GLOB = /^[A-Za-z0-9_.*/-]{1,129}$/;
-const regionOrAny = z.string().regex(/^(\*|[A-Za-z0-9_.+-]{1,64})$/);
+const regionOrAny = z.string().refine((text) => text === '*' || isLabel(text));
 
 const BYTES_OF_UNIT: Readonly<Record<string, number>> = {
   '': 1,
@@ -54,6 +55,11 @@ function integer(min: number, max: number): z.ZodType<number> {
 /** A number between two bounds, which may have a fraction. */
 function decimal(min: number, max: number): z.ZodType<number> {
   return z.preprocess(decimalOfText, z.number().min(min).max(max));
+}
+
+/** The kind whose values are what the type makes of them. */
+function kindOf<T>(type: z.ZodType<T>, allowed: string): Kind<T> {
+  return { type, allowed };
 }
 
 /** A part of a whole, above 0. */
@@ -138,7 +144,7 @@ export const host: Kind<string> = {
 
 /** What a key takes that people put nodes into groups by; may be empty. */
 export const label: Kind<string> = {
-  type: z.union([z.literal(''), z.string().regex(LABEL)]),
+  type: z.union([z.literal(''), namedLabel]),
   allowed: 'up to 64 of A-Z a-z 0-9 _ . + -',
 };
 
@@ -160,17 +166,10 @@ export const addresses: Kind<readonly string[]> = {
   allowed: `1 to ${MAX_ADDRESSES} of host:port, with commas between; an IPv6 address in brackets`,
 };
 
-/** Streams whose `app/name` is like `match` have the level; higher comes first. */
-export interface PriorityRule {
-  /** `*` stands for any run of characters. */
-  readonly match: string;
-  readonly level: number;
-}
-
-/** Rules, the first that matches counts; text is like `live/vip*=5,live/*=1`. */
-export const priorities: Kind<readonly PriorityRule[]> = {
-  type: z.preprocess(
-    rulesOfText,
+/** Which streams go first (mesh/priority.ts); text is like `live/vip*=5,live/*=1`. */
+export const priorities = kindOf(
+  z.preprocess(
+    prioritiesOfText,
     z
       .array(
         z.strictObject({
@@ -180,79 +179,55 @@ export const priorities: Kind<readonly PriorityRule[]> = {
       )
       .max(MAX_PRIORITIES),
   ),
-  allowed: `up to ${MAX_PRIORITIES} rules like live/vip*=5,live/*=1, or a list of match and level; levels from -${MAX_LEVEL} to ${MAX_LEVEL}`,
-};
+  `up to ${MAX_PRIORITIES} rules like live/vip*=5,live/*=1, or a list of match and level; levels from -${MAX_LEVEL} to ${MAX_LEVEL}`,
+);
 
 /** Words that nodes are told apart by; text has commas between them. */
 export const tags: Kind<readonly string[]> = {
-  type: z.preprocess(partsOfText, z.array(z.string().regex(LABEL)).max(MAX_TAGS).refine(areDistinct)),
+  type: z.preprocess(partsOfText, z.array(namedLabel).max(MAX_TAGS).refine(areDistinct)),
   allowed: `up to ${MAX_TAGS} different words of A-Z a-z 0-9 _ . + -, with commas between`,
 };
 
-/** What a gigabyte costs from one region to another. */
-export interface PriceRule {
-  /** A region, or `*` for any. */
-  readonly from: string;
-  readonly to: string;
-  readonly price: number;
-}
-
-/** Prices of region pairs; the first that matches counts. Text is like `eu>us=0.02,*>ap=0.09`. */
-export const prices: Kind<readonly PriceRule[]> = {
-  type: z.preprocess(
+/** Prices of region pairs (routing/prices.ts); text is like `eu>us=0.02,*>ap=0.09`. */
+export const prices = kindOf(
+  z.preprocess(
     pricesOfText,
     z
       .array(z.strictObject({ from: regionOrAny, to: regionOrAny, price: decimal(0, MAX_PRICE) }))
       .max(MAX_PRICES)
       .refine((rules) => areDistinct(rules.map(({ from, to }) => `${from}>${to}`))),
   ),
-  allowed: `up to ${MAX_PRICES} of from>to=price like eu>us=0.02,*>ap=0.09, or a list of from, to and price; no pair twice, prices from 0 to ${MAX_PRICE}`,
-};
+  `up to ${MAX_PRICES} of from>to=price like eu>us=0.02,*>ap=0.09, or a list of from, to and price; no pair twice, prices from 0 to ${MAX_PRICE}`,
+);
 
-/** A network, and the region of who comes from it. */
-export interface NetworkRule {
-  /** CIDR: `10.1.0.0/16`, `2001:db8::/32`. */
-  readonly network: string;
-  readonly region: string;
-}
-
-/** Text is like `10.1.0.0/16=eu,2001:db8::/32=us`. */
-export const networks: Kind<readonly NetworkRule[]> = {
-  type: z.preprocess(
+/** Networks, and the region of who comes from each (routing/place.ts); text is like `10.1.0.0/16=eu,2001:db8::/32=us`. */
+export const networks = kindOf(
+  z.preprocess(
     networksOfText,
     z
-      .array(z.strictObject({ network: z.string().refine(isNetwork), region: z.string().regex(LABEL) }))
+      .array(z.strictObject({ network: z.string().refine(isNetwork), region: namedLabel }))
       .max(MAX_NETWORKS)
       .refine((rules) => areDistinct(rules.map(({ network }) => network.toLowerCase()))),
   ),
-  allowed: `up to ${MAX_NETWORKS} of network=region like 10.1.0.0/16=eu,2001:db8::/32=us, or a list of network and region; no network twice`,
-};
+  `up to ${MAX_NETWORKS} of network=region like 10.1.0.0/16=eu,2001:db8::/32=us, or a list of network and region; no network twice`,
+);
 
-/** Streams whose `app/name` is like `match` are kept warm in these regions. */
-export interface PreloadRule {
-  /** `*` stands for any run of characters. */
-  readonly match: string;
-  readonly regions: readonly string[];
-  /** In each of the regions. */
-  readonly copies: number;
-}
-
-/** Rules, the first that matches counts. Text is like `live/vip*=eu/us:2`. */
-export const preloads: Kind<readonly PreloadRule[]> = {
-  type: z.preprocess(
+/** Which streams are kept warm where (routing/preload-rules.ts); text is like `live/vip*=eu/us:2`. */
+export const preloads = kindOf(
+  z.preprocess(
     preloadsOfText,
     z
       .array(
         z.strictObject({
           match: z.string().regex(STREAM_GLOB),
-          regions: z.array(z.string().regex(LABEL)).min(1).max(32).refine(areDistinct),
+          regions: z.array(namedLabel).min(1).max(32).refine(areDistinct),
           copies: z._default(integer(1, 16), 1),
         }),
       )
       .max(MAX_PRELOADS),
   ),
-  allowed: `up to ${MAX_PRELOADS} rules like live/vip*=eu/us:2, or a list of match, regions and copies (1 to 16)`,
-};
+  `up to ${MAX_PRELOADS} rules like live/vip*=eu/us:2, or a list of match, regions and copies (1 to 16)`,
+);
 
 /** A header of HTTP requests. */
 export const headerName: Kind<string> = {
@@ -281,10 +256,9 @@ function partsOfText(value: unknown): unknown {
   return typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value;
 }
 
-function rulesOfText(value: unknown): unknown {
-  if (typeof value !== 'string') return value;
-  return value.split(',').map((rule) => {
-    const [match, level, ...rest] = rule.split('=').map((part) => part.trim());
+function prioritiesOfText(value: unknown): unknown {
+  return mapParts(value, (part) => {
+    const [match, level, ...rest] = part.split('=').map((text) => text.trim());
     return rest.length > 0 ? undefined : { match, level };
   });
 }

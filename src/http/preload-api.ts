@@ -3,19 +3,20 @@
 import { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
+import { isLabel } from '../base/label.ts';
 import { parseStreamKey, type StreamKey } from '../base/stream-key.ts';
 import { answerJson } from './answer.ts';
 import { ApiAccess } from './api-access.ts';
-import { checkAccess } from './cluster-api.ts';
 import { readJson } from './json-body.ts';
 import type { Route } from './route.ts';
 
-export const MAX_TTL_SECONDS = 86_400;
+const MAX_TTL_SECONDS = 86_400;
 
-const label = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/);
+const nodeId = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/);
+const region = z.string().refine(isLabel, 'a region is 1 to 64 of A-Z a-z 0-9 _ . + -');
 const orderBody = z.strictObject({
-  nodes: z.optional(z.array(label).min(1).max(64)),
-  regions: z.optional(z.array(label).min(1).max(32)),
+  nodes: z.optional(z.array(nodeId).min(1).max(64)),
+  regions: z.optional(z.array(region).min(1).max(32)),
   copies: z.optional(z.int().min(1).max(16)),
   ttlSeconds: z.int().min(1).max(MAX_TTL_SECONDS),
 });
@@ -77,13 +78,10 @@ export function preloadRoute(
   options: { token: string | undefined },
   { clock, orders }: { clock: Clock; orders: PreloadOrders },
 ): Route {
-  const access = new ApiAccess(options);
-  return {
+  return new ApiAccess(options).guard({
     methods: ['GET', 'HEAD', 'POST', 'DELETE'],
-    isPrivate: true,
     matches: (path) => PATH.test(path),
     handle: async (request, response, url) => {
-      checkAccess(access, request, response);
       const key = keyIn(url.pathname);
       switch (request.method) {
         case 'POST': {
@@ -100,7 +98,7 @@ export function preloadRoute(
           answerJson(response, 200, await orders.show(key));
       }
     },
-  };
+  });
 }
 
 const PATH = /^\/api\/v1\/streams\/([^/]*)\/([^/]*)\/preload$/;

@@ -3,16 +3,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TidewayError } from '../base/errors.ts';
+import { isLabel } from '../base/label.ts';
 import { redirectResponse, redirectSocket, sentOnUrl, withQuery } from '../base/redirect.ts';
 import { remoteOf } from '../base/remote.ts';
 import { parseStreamKey, type StreamKey } from '../base/stream-key.ts';
 import type { Considered, Filtered } from '../routing/choose.ts';
-import { type FoundPlace, isPlaceLabel, type PlaceFinder } from '../routing/place.ts';
+import type { FoundPlace, PlaceFinder } from '../routing/place.ts';
 import { MAX_SESSION_CHARS } from '../routing/sessions.ts';
 import { answerJson, ProblemError } from './answer.ts';
 import { ApiAccess } from './api-access.ts';
 import { streamIn, valueIn } from './api-query.ts';
-import { checkAccess } from './cluster-api.ts';
 import type { Route, UpgradeRoute } from './route.ts';
 import type { RouteAnswer, RouteNeeds, RouteProtocol, RouteRequest } from './route-request.ts';
 
@@ -64,20 +64,19 @@ const PLAYER_PATH = /^\/route\/([^/]+)\/([^/]+)\.flv$/;
  */
 export function routeRoutes(options: { token: string | undefined }, needs: RouteApiNeeds): Route[] {
   const access = new ApiAccess(options);
-  const tell = (kind: RouteRequest['kind'], protocols: readonly RouteProtocol[]): Route => ({
-    methods: ['GET', 'HEAD'],
-    isPrivate: true,
-    matches: (asked) => asked === `/api/v1/route/${kind}`,
-    handle: async (request, response, { searchParams }) => {
-      checkAccess(access, request, response);
-      const key = streamIn(searchParams);
-      if (key === undefined) throw new TidewayError('route.stream', 'which stream? stream=app/name');
-      const protocol = protocolIn(searchParams, protocols);
-      const asker = askerOf(request, searchParams, (clues) => needs.places.find(clues));
-      const answer = await needs.route({ kind, key, protocol, ...asker });
-      answerJson(response, 200, documentOf(answer, asker));
-    },
-  });
+  const tell = (kind: RouteRequest['kind'], protocols: readonly RouteProtocol[]): Route =>
+    access.guard({
+      methods: ['GET', 'HEAD'],
+      matches: (asked) => asked === `/api/v1/route/${kind}`,
+      handle: async (request, response, { searchParams }) => {
+        const key = streamIn(searchParams);
+        if (key === undefined) throw new TidewayError('route.stream', 'which stream? stream=app/name');
+        const protocol = protocolIn(searchParams, protocols);
+        const asker = askerOf(request, searchParams, (clues) => needs.places.find(clues));
+        const answer = await needs.route({ kind, key, protocol, ...asker });
+        answerJson(response, 200, documentOf(answer, asker));
+      },
+    });
   return [tell('play', PLAY_PROTOCOLS), tell('publish', PUBLISH_PROTOCOLS), new PlayerRoute(needs)];
 }
 
@@ -184,7 +183,7 @@ function askerOf(
 
 function labelIn(query: URLSearchParams, name: 'region' | 'zone'): string | undefined {
   const label = valueIn(query, name);
-  if (label === undefined || isPlaceLabel(label)) return label;
+  if (label === undefined || isLabel(label)) return label;
   throw new TidewayError('route.place', `${name} is 1 to 64 of A-Z a-z 0-9 _ . + -`);
 }
 
