@@ -4,18 +4,20 @@ import { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
 import { parseStreamKey, type StreamKey } from '../base/stream-key.ts';
+import { isPlaceLabel } from '../routing/place.ts';
 import { answerJson } from './answer.ts';
 import { ApiAccess } from './api-access.ts';
 import { checkAccess } from './cluster-api.ts';
 import { readJson } from './json-body.ts';
 import type { Route } from './route.ts';
 
-export const MAX_TTL_SECONDS = 86_400;
+const MAX_TTL_SECONDS = 86_400;
 
-const label = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/);
+const nodeId = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/);
+const region = z.string().refine(isPlaceLabel, 'a region is 1 to 64 of A-Z a-z 0-9 _ . + -');
 const orderBody = z.strictObject({
-  nodes: z.optional(z.array(label).min(1).max(64)),
-  regions: z.optional(z.array(label).min(1).max(32)),
+  nodes: z.optional(z.array(nodeId).min(1).max(64)),
+  regions: z.optional(z.array(region).min(1).max(32)),
   copies: z.optional(z.int().min(1).max(16)),
   ttlSeconds: z.int().min(1).max(MAX_TTL_SECONDS),
 });
