@@ -15,9 +15,9 @@ import { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
 import type { Stream } from '../media/stream.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { readStreamKey } from '../registry/records.ts';
+import { MAX_HOPS } from '../routing/upstream-cost.ts';
 import { Downstream, isFull, Row } from './downstream.ts';
 import type { Peer } from './peer.ts';
-import { MAX_HOPS } from './replica.ts';
 
 export interface DownstreamsOptions {
   /** Beyond so many children new ones are pointed to their siblings. */

@@ -9,6 +9,7 @@ import type { Control } from '../format/mesh/control.ts';
 import type { MediaFrame } from '../format/mesh/media-codec.ts';
 import type { Stream, StreamSource } from '../media/stream.ts';
 import type { UpstreamDecision } from '../routing/decisions.ts';
+import { MAX_HOPS } from '../routing/upstream-cost.ts';
 import { BetterUpstream } from './better-upstream.ts';
 import { type Candidate, inOrder, type ParentFacts } from './candidates.ts';
 import { isLinkSilent, StreamWatch, SwitchBrake } from './failure-detector.ts';
@@ -23,8 +24,6 @@ import type { Subscriptions, Tone } from './subscriptions.ts';
 import { decisionOf, type SwitchCause } from './switch-cause.ts';
 import { OUT_OF_ORDER, type ToldState, type Upstream, type UpstreamListener } from './upstream.ts';
 
-/** Links between an origin and its furthest replica (design §6). */
-export const MAX_HOPS = 4;
 /** Beside those that are known to live, so many are asked then. */
 const MAX_OTHERS = 4;
 
