@@ -1,8 +1,10 @@
-// Who may ask the JSON API: this machine, or who has the token. It compares; it never logs what it compares.
+// Who may ask the JSON API: this machine, or who has the token; a route of the API is one that it guards. It compares; it
+// never logs what it compares.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { TidewayError } from '../base/errors.ts';
+import type { Route } from './route.ts';
 
 /** What is looked at of a request. */
 export interface ApiRequest {
@@ -31,6 +33,19 @@ export class ApiAccess {
     this.#token = options.token === undefined ? undefined : digest(options.token);
   }
 
+  /** The route, for nobody but who may ask (others are told why not, as `check` does), and for no page of another site. */
+  guard(route: Omit<Route, 'isPrivate'>): Route {
+    return {
+      methods: route.methods,
+      isPrivate: true,
+      matches: (path) => route.matches(path),
+      handle: (request, response, url) => {
+        this.#admit(request, response);
+        return route.handle(request, response, url);
+      },
+    };
+  }
+
   /**
    * A token that is shown has to be right, wherever it comes from; without one, only this machine is answered.
    * @throws TidewayError `api.token`, `api.loopback-only`
@@ -51,6 +66,18 @@ export class ApiAccess {
       'api.loopback-only',
       `${why}, and this node has no api.token: ask on its own machine`,
     );
+  }
+
+  #admit({ socket, headers }: IncomingMessage, response: ServerResponse): void {
+    try {
+      this.check({ remoteAddress: socket.remoteAddress, headers });
+    } catch (error) {
+      // RFC 9110 §15.5.2: a 401 says how to come in.
+      if (error instanceof TidewayError && error.code === 'api.token') {
+        response.setHeader('WWW-Authenticate', 'Bearer realm="tideway"');
+      }
+      throw error;
+    }
   }
 }
 

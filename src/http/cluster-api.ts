@@ -1,7 +1,5 @@
 // The cluster as JSON: `/api/v1/nodes` and `/api/v1/streams`. What is answered comes from a narrow interface; who may
 // ask is api-access.ts's.
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { TidewayError } from '../base/errors.ts';
 import { answerJson } from './answer.ts';
 import { ApiAccess } from './api-access.ts';
 import { limitIn } from './api-query.ts';
@@ -148,39 +146,16 @@ export interface ClusterNeeds {
  */
 export function clusterRoutes(options: { token: string | undefined }, needs: ClusterNeeds): Route[] {
   const access = new ApiAccess(options);
-  const get = (path: string, answer: (url: URL) => Promise<unknown>): Route => ({
-    methods: ['GET', 'HEAD'],
-    isPrivate: true,
-    matches: (asked) => asked === path,
-    handle: async (request, response, url) => {
-      checkAccess(access, request, response);
-      answerJson(response, 200, await answer(url));
-    },
-  });
+  const get = (path: string, answer: (url: URL) => Promise<unknown>): Route =>
+    access.guard({
+      methods: ['GET', 'HEAD'],
+      matches: (asked) => asked === path,
+      handle: async (_request, response, url) => answerJson(response, 200, await answer(url)),
+    });
   return [
     get('/api/v1/nodes', () => needs.nodes()),
     get('/api/v1/streams', (url) =>
       needs.streams(limitIn(url.searchParams, { usual: DEFAULT_LIMIT, most: MAX_LIMIT })),
     ),
   ];
-}
-
-/**
- * Lets in who may ask the API; a 401 says how to come in.
- * @throws TidewayError `api.token`, `api.loopback-only`
- */
-export function checkAccess(
-  access: ApiAccess,
-  { socket, headers }: IncomingMessage,
-  response: ServerResponse,
-): void {
-  try {
-    access.check({ remoteAddress: socket.remoteAddress, headers });
-  } catch (error) {
-    // RFC 9110 §15.5.2: a 401 says how to come in.
-    if (error instanceof TidewayError && error.code === 'api.token') {
-      response.setHeader('WWW-Authenticate', 'Bearer realm="tideway"');
-    }
-    throw error;
-  }
 }

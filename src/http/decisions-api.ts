@@ -7,7 +7,6 @@ import type { ParentCost } from '../routing/upstream-cost.ts';
 import { answerJson } from './answer.ts';
 import { ApiAccess } from './api-access.ts';
 import { limitIn, streamIn } from './api-query.ts';
-import { checkAccess } from './cluster-api.ts';
 import type { Route } from './route.ts';
 
 /** Rows without `?limit=`, and at most. */
@@ -54,20 +53,17 @@ export interface DecisionsNeeds {
  * @param options.token of `api.token`
  */
 export function decisionsRoute(options: { token: string | undefined }, needs: DecisionsNeeds): Route {
-  const access = new ApiAccess(options);
   const { node, clock, decisions } = needs;
-  return {
+  return new ApiAccess(options).guard({
     methods: ['GET', 'HEAD'],
-    isPrivate: true,
     matches: (path) => path === '/api/v1/decisions',
-    handle: (request, response, { searchParams }) => {
-      checkAccess(access, request, response);
+    handle: (_request, response, { searchParams }) => {
       const limit = limitIn(searchParams, { usual: DEFAULT_DECISIONS, most: MOST_DECISIONS });
       const found = decisions.list(limit, streamIn(searchParams));
       const answer: DecisionsAnswer = { node, asOf: isoOf(clock.wallMs()), decisions: found.map(rowOf) };
       answerJson(response, 200, answer);
     },
-  };
+  });
 }
 
 function rowOf({ id, atWallMs, decision }: Recorded): DecisionRow {

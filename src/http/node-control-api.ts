@@ -4,7 +4,6 @@ import { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
 import { answerJson } from './answer.ts';
 import { ApiAccess } from './api-access.ts';
-import { checkAccess } from './cluster-api.ts';
 import { readJson } from './json-body.ts';
 import type { Route } from './route.ts';
 
@@ -48,13 +47,10 @@ export function drainRoute(
   options: { token: string | undefined },
   { clock, drain }: { clock: Clock; drain: DrainControl },
 ): Route {
-  const access = new ApiAccess(options);
-  return {
+  return new ApiAccess(options).guard({
     methods: ['GET', 'HEAD', 'POST', 'DELETE'],
-    isPrivate: true,
     matches: (path) => path === '/api/v1/node/drain',
     handle: async (request, response) => {
-      checkAccess(access, request, response);
       if (request.method === 'POST') {
         const { deadlineSeconds } = await readJson({ request, response }, drainBody, clock);
         drain.begin(deadlineSeconds * 1000);
@@ -63,5 +59,5 @@ export function drainRoute(
       }
       answerJson(response, 200, drain.state());
     },
-  };
+  });
 }

@@ -7,7 +7,6 @@ import { parseStreamKey, type StreamKey } from '../base/stream-key.ts';
 import { isPlaceLabel } from '../routing/place.ts';
 import { answerJson } from './answer.ts';
 import { ApiAccess } from './api-access.ts';
-import { checkAccess } from './cluster-api.ts';
 import { readJson } from './json-body.ts';
 import type { Route } from './route.ts';
 
@@ -79,13 +78,10 @@ export function preloadRoute(
   options: { token: string | undefined },
   { clock, orders }: { clock: Clock; orders: PreloadOrders },
 ): Route {
-  const access = new ApiAccess(options);
-  return {
+  return new ApiAccess(options).guard({
     methods: ['GET', 'HEAD', 'POST', 'DELETE'],
-    isPrivate: true,
     matches: (path) => PATH.test(path),
     handle: async (request, response, url) => {
-      checkAccess(access, request, response);
       const key = keyIn(url.pathname);
       switch (request.method) {
         case 'POST': {
@@ -102,7 +98,7 @@ export function preloadRoute(
           answerJson(response, 200, await orders.show(key));
       }
     },
-  };
+  });
 }
 
 const PATH = /^\/api\/v1\/streams\/([^/]*)\/([^/]*)\/preload$/;

@@ -12,7 +12,6 @@ import { MAX_SESSION_CHARS } from '../routing/sessions.ts';
 import { answerJson, ProblemError } from './answer.ts';
 import { ApiAccess } from './api-access.ts';
 import { streamIn, valueIn } from './api-query.ts';
-import { checkAccess } from './cluster-api.ts';
 import type { Route, UpgradeRoute } from './route.ts';
 import type { RouteAnswer, RouteNeeds, RouteProtocol, RouteRequest } from './route-request.ts';
 
@@ -64,20 +63,19 @@ const PLAYER_PATH = /^\/route\/([^/]+)\/([^/]+)\.flv$/;
  */
 export function routeRoutes(options: { token: string | undefined }, needs: RouteApiNeeds): Route[] {
   const access = new ApiAccess(options);
-  const tell = (kind: RouteRequest['kind'], protocols: readonly RouteProtocol[]): Route => ({
-    methods: ['GET', 'HEAD'],
-    isPrivate: true,
-    matches: (asked) => asked === `/api/v1/route/${kind}`,
-    handle: async (request, response, { searchParams }) => {
-      checkAccess(access, request, response);
-      const key = streamIn(searchParams);
-      if (key === undefined) throw new TidewayError('route.stream', 'which stream? stream=app/name');
-      const protocol = protocolIn(searchParams, protocols);
-      const asker = askerOf(request, searchParams, (clues) => needs.places.find(clues));
-      const answer = await needs.route({ kind, key, protocol, ...asker });
-      answerJson(response, 200, documentOf(answer, asker));
-    },
-  });
+  const tell = (kind: RouteRequest['kind'], protocols: readonly RouteProtocol[]): Route =>
+    access.guard({
+      methods: ['GET', 'HEAD'],
+      matches: (asked) => asked === `/api/v1/route/${kind}`,
+      handle: async (request, response, { searchParams }) => {
+        const key = streamIn(searchParams);
+        if (key === undefined) throw new TidewayError('route.stream', 'which stream? stream=app/name');
+        const protocol = protocolIn(searchParams, protocols);
+        const asker = askerOf(request, searchParams, (clues) => needs.places.find(clues));
+        const answer = await needs.route({ kind, key, protocol, ...asker });
+        answerJson(response, 200, documentOf(answer, asker));
+      },
+    });
   return [tell('play', PLAY_PROTOCOLS), tell('publish', PUBLISH_PROTOCOLS), new PlayerRoute(needs)];
 }
 

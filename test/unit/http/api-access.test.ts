@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
 import { ApiAccess, type ApiRequest, isLoopbackAddress } from '../../../src/http/api-access.ts';
 
@@ -105,4 +106,29 @@ test('a node without a token takes none for one, and answers its own machine wha
 
 test('this machine needs no token', () => {
   expect(verdict(guarded, request())).toBeUndefined();
+});
+
+test('a guarded route answers nobody but who may ask, and says how to come in', () => {
+  const answered: string[] = [];
+  const headers = new Map<string, string>();
+  const route = guarded.guard({
+    methods: ['GET'],
+    matches: (path) => path === '/api/v1/nodes',
+    handle: (_request, _response, { pathname }) => void answered.push(pathname),
+  });
+  const ask = (remoteAddress: string) => {
+    const asked = { socket: { remoteAddress }, headers: request().headers };
+    const response = { setHeader: (name: string, value: string) => headers.set(name, value) };
+    const url = new URL('http://node/api/v1/nodes');
+    return route.handle(asked as IncomingMessage, response as unknown as ServerResponse, url);
+  };
+
+  expect(() => ask('10.0.0.1')).toThrow(expect.objectContaining({ code: 'api.token' }));
+  expect(headers).toEqual(new Map([['WWW-Authenticate', 'Bearer realm="tideway"']]));
+  void ask('127.0.0.1');
+  expect([route.isPrivate, route.matches('/api/v1/nodes'), answered]).toEqual([
+    true,
+    true,
+    ['/api/v1/nodes'],
+  ]);
 });
