@@ -2,6 +2,7 @@
 // Text is taken for numbers, sizes and booleans, because environment variables and flags have nothing else.
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { isLabel } from '../base/label.ts';
 import type { LogLevel } from '../base/log.ts';
 
 export interface Kind<T> {
@@ -32,9 +33,9 @@ const MAX_PRELOADS = 100;
 const MAX_PRICE = 1_000_000;
 const MAX_WEIGHT = 100;
 
-const LABEL = /^[A-Za-z0-9_.+-]{1,64}$/;
+const namedLabel = z.string().refine(isLabel);
 const STREAM_GLOB = /^[A-Za-z0-9_.*/-]{1,129}$/;
-const regionOrAny = z.string().regex(/^(\*|[A-Za-z0-9_.+-]{1,64})$/);
+const regionOrAny = z.string().refine((text) => text === '*' || isLabel(text));
 
 const BYTES_OF_UNIT: Readonly<Record<string, number>> = {
   '': 1,
@@ -138,7 +139,7 @@ export const host: Kind<string> = {
 
 /** What a key takes that people put nodes into groups by; may be empty. */
 export const label: Kind<string> = {
-  type: z.union([z.literal(''), z.string().regex(LABEL)]),
+  type: z.union([z.literal(''), namedLabel]),
   allowed: 'up to 64 of A-Z a-z 0-9 _ . + -',
 };
 
@@ -185,7 +186,7 @@ export const priorities: Kind<readonly PriorityRule[]> = {
 
 /** Words that nodes are told apart by; text has commas between them. */
 export const tags: Kind<readonly string[]> = {
-  type: z.preprocess(partsOfText, z.array(z.string().regex(LABEL)).max(MAX_TAGS).refine(areDistinct)),
+  type: z.preprocess(partsOfText, z.array(namedLabel).max(MAX_TAGS).refine(areDistinct)),
   allowed: `up to ${MAX_TAGS} different words of A-Z a-z 0-9 _ . + -, with commas between`,
 };
 
@@ -221,7 +222,7 @@ export const networks: Kind<readonly NetworkRule[]> = {
   type: z.preprocess(
     networksOfText,
     z
-      .array(z.strictObject({ network: z.string().refine(isNetwork), region: z.string().regex(LABEL) }))
+      .array(z.strictObject({ network: z.string().refine(isNetwork), region: namedLabel }))
       .max(MAX_NETWORKS)
       .refine((rules) => areDistinct(rules.map(({ network }) => network.toLowerCase()))),
   ),
@@ -245,7 +246,7 @@ export const preloads: Kind<readonly PreloadRule[]> = {
       .array(
         z.strictObject({
           match: z.string().regex(STREAM_GLOB),
-          regions: z.array(z.string().regex(LABEL)).min(1).max(32).refine(areDistinct),
+          regions: z.array(namedLabel).min(1).max(32).refine(areDistinct),
           copies: z._default(integer(1, 16), 1),
         }),
       )

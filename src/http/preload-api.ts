@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
+import { isLabel } from '../base/label.ts';
 import { parseStreamKey, type StreamKey } from '../base/stream-key.ts';
-import { isPlaceLabel } from '../routing/place.ts';
 import { answerJson } from './answer.ts';
 import { ApiAccess } from './api-access.ts';
 import { readJson } from './json-body.ts';
@@ -13,7 +13,7 @@ import type { Route } from './route.ts';
 const MAX_TTL_SECONDS = 86_400;
 
 const nodeId = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/);
-const region = z.string().refine(isPlaceLabel, 'a region is 1 to 64 of A-Z a-z 0-9 _ . + -');
+const region = z.string().refine(isLabel, 'a region is 1 to 64 of A-Z a-z 0-9 _ . + -');
 const orderBody = z.strictObject({
   nodes: z.optional(z.array(nodeId).min(1).max(64)),
   regions: z.optional(z.array(region).min(1).max(32)),

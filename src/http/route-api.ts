@@ -3,11 +3,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TidewayError } from '../base/errors.ts';
+import { isLabel } from '../base/label.ts';
 import { redirectResponse, redirectSocket, sentOnUrl, withQuery } from '../base/redirect.ts';
 import { remoteOf } from '../base/remote.ts';
 import { parseStreamKey, type StreamKey } from '../base/stream-key.ts';
 import type { Considered, Filtered } from '../routing/choose.ts';
-import { type FoundPlace, isPlaceLabel, type PlaceFinder } from '../routing/place.ts';
+import type { FoundPlace, PlaceFinder } from '../routing/place.ts';
 import { MAX_SESSION_CHARS } from '../routing/sessions.ts';
 import { answerJson, ProblemError } from './answer.ts';
 import { ApiAccess } from './api-access.ts';
@@ -182,7 +183,7 @@ function askerOf(
 
 function labelIn(query: URLSearchParams, name: 'region' | 'zone'): string | undefined {
   const label = valueIn(query, name);
-  if (label === undefined || isPlaceLabel(label)) return label;
+  if (label === undefined || isLabel(label)) return label;
   throw new TidewayError('route.place', `${name} is 1 to 64 of A-Z a-z 0-9 _ . + -`);
 }
 

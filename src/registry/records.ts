@@ -1,6 +1,7 @@
 // What records look like, and the reading of them. Whatever a registry holds is hostile input: others can write to it.
 // What is not valid, not bounded or not plausible reads as undefined, never as something mended.
 import { z } from 'zod';
+import { isLabel } from '../base/label.ts';
 import { parseStreamKey, type StreamKey } from '../base/stream-key.ts';
 import { isPlausibleEpoch } from './epoch.ts';
 import type { BackupRecord, Hint, NodeRecord, OriginRecord, ReplicaRecord } from './registry.ts';
@@ -24,7 +25,7 @@ const WHOLE = /^\d{1,16}$/;
 const ADDRESS = /^(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_.-]{1,253}):\d{1,5}$/;
 const MAX_KEY_CHARS = 129;
 
-const label = z.string().regex(/^[A-Za-z0-9_.+-]{0,64}$/);
+const label = z.string().refine((text) => text === '' || isLabel(text));
 const amount = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
 const doorAddress = z.union([z.literal(''), z.string().regex(ADDRESS)]);
 const shareOfOne = z.number().min(0).max(1);

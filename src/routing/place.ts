@@ -1,6 +1,7 @@
 // Where somebody who asks is: by its own word, by that of a trusted proxy, or by its address. Pure; built once of the
 // configuration.
 import { isIPv4, isIPv6 } from 'node:net';
+import { isLabel } from '../base/label.ts';
 import type { Place } from './node-view.ts';
 
 /** Who comes from a network is in a region; of `routing.networks`. */
@@ -25,13 +26,7 @@ export interface FoundPlace extends Place {
   readonly from: 'query' | 'header' | 'network' | 'node' | 'unknown';
 }
 
-const LABEL = /^[A-Za-z0-9_.+-]{1,64}$/;
 const UNKNOWN: FoundPlace = { region: '', zone: '', from: 'unknown' };
-
-/** Can it be the name of a region or a zone? */
-export function isPlaceLabel(text: string): boolean {
-  return LABEL.test(text);
-}
 
 export class PlaceFinder {
   /** Lower case. */
@@ -54,12 +49,12 @@ export class PlaceFinder {
   /** What is no label counts as not said. */
   find({ query, headers, address }: PlaceClues): FoundPlace {
     const asked = query.get('region') ?? '';
-    if (isPlaceLabel(asked)) {
+    if (isLabel(asked)) {
       const zone = query.get('zone') ?? '';
-      return { region: asked, zone: isPlaceLabel(zone) ? zone : '', from: 'query' };
+      return { region: asked, zone: isLabel(zone) ? zone : '', from: 'query' };
     }
     const told = this.#header === undefined ? undefined : headers[this.#header];
-    if (typeof told === 'string' && isPlaceLabel(told)) return { region: told, zone: '', from: 'header' };
+    if (typeof told === 'string' && isLabel(told)) return { region: told, zone: '', from: 'header' };
     const region = address === undefined ? undefined : this.#networks.regionOf(address);
     return region === undefined ? UNKNOWN : { region, zone: '', from: 'network' };
   }
