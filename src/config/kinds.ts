@@ -57,6 +57,11 @@ function decimal(min: number, max: number): z.ZodType<number> {
   return z.preprocess(decimalOfText, z.number().min(min).max(max));
 }
 
+/** The kind whose values are what the type makes of them. */
+function kindOf<T>(type: z.ZodType<T>, allowed: string): Kind<T> {
+  return { type, allowed };
+}
+
 /** A part of a whole, above 0. */
 export const share: Kind<number> = {
   type: decimal(0.01, 1),
@@ -161,17 +166,10 @@ export const addresses: Kind<readonly string[]> = {
   allowed: `1 to ${MAX_ADDRESSES} of host:port, with commas between; an IPv6 address in brackets`,
 };
 
-/** Streams whose `app/name` is like `match` have the level; higher comes first. */
-export interface PriorityRule {
-  /** `*` stands for any run of characters. */
-  readonly match: string;
-  readonly level: number;
-}
-
-/** Rules, the first that matches counts; text is like `live/vip*=5,live/*=1`. */
-export const priorities: Kind<readonly PriorityRule[]> = {
-  type: z.preprocess(
-    rulesOfText,
+/** Which streams go first (mesh/priority.ts); text is like `live/vip*=5,live/*=1`. */
+export const priorities = kindOf(
+  z.preprocess(
+    prioritiesOfText,
     z
       .array(
         z.strictObject({
@@ -181,8 +179,8 @@ export const priorities: Kind<readonly PriorityRule[]> = {
       )
       .max(MAX_PRIORITIES),
   ),
-  allowed: `up to ${MAX_PRIORITIES} rules like live/vip*=5,live/*=1, or a list of match and level; levels from -${MAX_LEVEL} to ${MAX_LEVEL}`,
-};
+  `up to ${MAX_PRIORITIES} rules like live/vip*=5,live/*=1, or a list of match and level; levels from -${MAX_LEVEL} to ${MAX_LEVEL}`,
+);
 
 /** Words that nodes are told apart by; text has commas between them. */
 export const tags: Kind<readonly string[]> = {
@@ -190,57 +188,33 @@ export const tags: Kind<readonly string[]> = {
   allowed: `up to ${MAX_TAGS} different words of A-Z a-z 0-9 _ . + -, with commas between`,
 };
 
-/** What a gigabyte costs from one region to another. */
-export interface PriceRule {
-  /** A region, or `*` for any. */
-  readonly from: string;
-  readonly to: string;
-  readonly price: number;
-}
-
-/** Prices of region pairs; the first that matches counts. Text is like `eu>us=0.02,*>ap=0.09`. */
-export const prices: Kind<readonly PriceRule[]> = {
-  type: z.preprocess(
+/** Prices of region pairs (routing/prices.ts); text is like `eu>us=0.02,*>ap=0.09`. */
+export const prices = kindOf(
+  z.preprocess(
     pricesOfText,
     z
       .array(z.strictObject({ from: regionOrAny, to: regionOrAny, price: decimal(0, MAX_PRICE) }))
       .max(MAX_PRICES)
       .refine((rules) => areDistinct(rules.map(({ from, to }) => `${from}>${to}`))),
   ),
-  allowed: `up to ${MAX_PRICES} of from>to=price like eu>us=0.02,*>ap=0.09, or a list of from, to and price; no pair twice, prices from 0 to ${MAX_PRICE}`,
-};
+  `up to ${MAX_PRICES} of from>to=price like eu>us=0.02,*>ap=0.09, or a list of from, to and price; no pair twice, prices from 0 to ${MAX_PRICE}`,
+);
 
-/** A network, and the region of who comes from it. */
-export interface NetworkRule {
-  /** CIDR: `10.1.0.0/16`, `2001:db8::/32`. */
-  readonly network: string;
-  readonly region: string;
-}
-
-/** Text is like `10.1.0.0/16=eu,2001:db8::/32=us`. */
-export const networks: Kind<readonly NetworkRule[]> = {
-  type: z.preprocess(
+/** Networks, and the region of who comes from each (routing/place.ts); text is like `10.1.0.0/16=eu,2001:db8::/32=us`. */
+export const networks = kindOf(
+  z.preprocess(
     networksOfText,
     z
       .array(z.strictObject({ network: z.string().refine(isNetwork), region: namedLabel }))
       .max(MAX_NETWORKS)
       .refine((rules) => areDistinct(rules.map(({ network }) => network.toLowerCase()))),
   ),
-  allowed: `up to ${MAX_NETWORKS} of network=region like 10.1.0.0/16=eu,2001:db8::/32=us, or a list of network and region; no network twice`,
-};
+  `up to ${MAX_NETWORKS} of network=region like 10.1.0.0/16=eu,2001:db8::/32=us, or a list of network and region; no network twice`,
+);
 
-/** Streams whose `app/name` is like `match` are kept warm in these regions. */
-export interface PreloadRule {
-  /** `*` stands for any run of characters. */
-  readonly match: string;
-  readonly regions: readonly string[];
-  /** In each of the regions. */
-  readonly copies: number;
-}
-
-/** Rules, the first that matches counts. Text is like `live/vip*=eu/us:2`. */
-export const preloads: Kind<readonly PreloadRule[]> = {
-  type: z.preprocess(
+/** Which streams are kept warm where (routing/preload-rules.ts); text is like `live/vip*=eu/us:2`. */
+export const preloads = kindOf(
+  z.preprocess(
     preloadsOfText,
     z
       .array(
@@ -252,8 +226,8 @@ export const preloads: Kind<readonly PreloadRule[]> = {
       )
       .max(MAX_PRELOADS),
   ),
-  allowed: `up to ${MAX_PRELOADS} rules like live/vip*=eu/us:2, or a list of match, regions and copies (1 to 16)`,
-};
+  `up to ${MAX_PRELOADS} rules like live/vip*=eu/us:2, or a list of match, regions and copies (1 to 16)`,
+);
 
 /** A header of HTTP requests. */
 export const headerName: Kind<string> = {
@@ -282,10 +256,9 @@ function partsOfText(value: unknown): unknown {
   return typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value;
 }
 
-function rulesOfText(value: unknown): unknown {
-  if (typeof value !== 'string') return value;
-  return value.split(',').map((rule) => {
-    const [match, level, ...rest] = rule.split('=').map((part) => part.trim());
+function prioritiesOfText(value: unknown): unknown {
+  return mapParts(value, (part) => {
+    const [match, level, ...rest] = part.split('=').map((text) => text.trim());
     return rest.length > 0 ? undefined : { match, level };
   });
 }
