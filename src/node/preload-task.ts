@@ -7,7 +7,7 @@ import { type Aim, nodesFor } from '../routing/preload-rules.ts';
 /** A node that was asked and does not have the stream, though it is live, is given up after so long. */
 export const GIVE_UP_MS = 15_000;
 /** And not asked again for so long. */
-export const PASS_OVER_MS = 60_000;
+const PASS_OVER_MS = 60_000;
 
 export type Cause = PreloadRow['for'];
 

@@ -47,7 +47,7 @@ export interface LoadProbeNeeds {
 const SPAN_MS = 900;
 const RESOLUTION_MS = 20;
 /** A change has come through by 39 % after 1 s, 63 % after 2, 78 % after 3: a short peak does not move everybody. */
-export const SMOOTHING_MS = 2_000;
+const SMOOTHING_MS = 2_000;
 const NOTHING: Load = {
   ...{ cpu: 0, memory: 0, loopBusy: 0, loopLagMs: 0 },
   ...{ sentBytesPerS: 0, receivedBytesPerS: 0, capacityBytesPerS: 0 },

@@ -19,7 +19,7 @@ export interface SendCapacityOptions {
 
 export const BYTES_PER_MBIT = 125_000;
 /** What a node of which nothing is known is taken for: 1 Gbit/s. */
-export const LEAST_GUESS_BYTES_PER_S = 1_000 * BYTES_PER_MBIT;
+const LEAST_GUESS_BYTES_PER_S = 1_000 * BYTES_PER_MBIT;
 /** Room that is thought to be above the most that was ever sent. */
 const GUESS_OVER_PEAK = 2;
 /** Asking some drivers takes a lock of the whole network stack, so not each second. */

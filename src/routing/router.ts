@@ -53,7 +53,7 @@ export interface Routed {
 }
 
 /** Of a stream whose rate nobody knows: 2 Mbit/s. */
-export const USUAL_BYTES_PER_S = 250_000;
+const USUAL_BYTES_PER_S = 250_000;
 const MAX_ALTERNATIVES = 3;
 const NOBODY: ReadonlySet<string> = new Set();
 
@@ -156,7 +156,7 @@ function whyOf({ node, by, considered, near, filtered }: Choice): string {
 }
 
 /** `a, b (cpu), 12 nodes (draining)`. */
-export function filteredText(filtered: readonly Filtered[]): string {
+function filteredText(filtered: readonly Filtered[]): string {
   return filtered
     .map(({ reason, count, nodes }) => {
       const who = count <= nodes.length ? nodes.join(', ') : `${count} nodes`;
