@@ -1,9 +1,9 @@
-// The nodes that may be asked to have a stream ready: those that beat, and while the registry is away, those that are
-// linked. It reads lists that others keep.
+// The nodes that may be asked to have a stream ready: those that routing sees, and those that have stopped to beat and are
+// still linked. It reads lists that others keep.
 import type { Clock } from '../base/clock.ts';
 
-/** A node that beats. */
-export interface BeatingNode {
+/** A node that routing sees. */
+export interface ListedNode {
   readonly node: string;
   readonly region: string;
   readonly draining: boolean;
@@ -11,23 +11,23 @@ export interface BeatingNode {
 
 export interface PreloadNodesNeeds {
   readonly clock: Clock;
-  /** All nodes that beat, this one among them; none while the registry is away. */
-  readonly nodes: () => readonly BeatingNode[];
+  /** All nodes that routing sees, this one among them: while the registry is away, those that are linked. */
+  readonly nodes: () => readonly ListedNode[];
   /** Is there an open link to it? */
   readonly isLinked: (node: string) => boolean;
 }
 
-/** A node that neither beats nor is linked is known for so long. */
+/** A node that is neither seen nor linked is known for so long. */
 const FORGET_MS = 60_000;
 
-interface Known extends BeatingNode {
-  readonly beatMs: number;
+interface Known extends ListedNode {
+  readonly seenMs: number;
   readonly isThere: boolean;
 }
 
 export class PreloadNodes {
   readonly #needs: PreloadNodesNeeds;
-  /** As read last. Bounded by the nodes that beat within FORGET_MS, and the links. */
+  /** As read last. Bounded by the nodes that were seen within FORGET_MS, and the links. */
   readonly #known = new Map<string, Known>();
   /** Grows when something of some node changed. */
   changes = 0;
@@ -40,12 +40,12 @@ export class PreloadNodes {
   read(): void {
     const nowMs = this.#needs.clock.now();
     for (const { node, region, draining } of this.#needs.nodes()) {
-      this.#put({ node, region, draining, beatMs: nowMs, isThere: true });
+      this.#put({ node, region, draining, seenMs: nowMs, isThere: true });
     }
     for (const known of [...this.#known.values()]) {
-      if (known.beatMs === nowMs) continue;
+      if (known.seenMs === nowMs) continue;
       const isThere = this.#needs.isLinked(known.node);
-      if (isThere || nowMs - known.beatMs <= FORGET_MS) this.#put({ ...known, isThere });
+      if (isThere || nowMs - known.seenMs <= FORGET_MS) this.#put({ ...known, isThere });
       else this.#known.delete(known.node);
     }
   }

@@ -2,7 +2,6 @@
 import { hostOf, isLoopback } from '../base/address.ts';
 import type { Log } from '../base/log.ts';
 import { type Arrival, sentOnUrl, wasSentHere } from '../base/redirect.ts';
-import type { StreamKey } from '../base/stream-key.ts';
 import type { SentOn } from '../http/route-api.ts';
 import type { RouteNeeds } from '../http/route-request.ts';
 import { counter, type MetricFamily } from '../observe/metrics.ts';
@@ -41,17 +40,7 @@ export class Redirects {
   };
 
   /** A player was sent to the node at `url`. */
-  readonly sent = ({
-    key,
-    door,
-    remote,
-    url,
-  }: {
-    key: StreamKey;
-    door: Door;
-    remote: string;
-    url: string;
-  }): void => {
+  readonly sent = ({ key, door, remote, url }: Omit<SentOn, 'door'> & { readonly door: Door }): void => {
     this.#counts[door] += 1;
     const { host } = new URL(url);
     this.#needs.log.info({ stream: key, door, remote, to: host }, 'play.redirected');

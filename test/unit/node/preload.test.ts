@@ -11,7 +11,7 @@ import {
   RENEW_MS,
   TTL_MS,
 } from '../../../src/node/preload.ts';
-import { type BeatingNode, PreloadNodes } from '../../../src/node/preload-nodes.ts';
+import { type ListedNode, PreloadNodes } from '../../../src/node/preload-nodes.ts';
 import { LOOKUPS_AT_ONCE, LOOKUPS_PER_REFILL } from '../../../src/node/preload-queue.ts';
 import { GIVE_UP_MS } from '../../../src/node/preload-task.ts';
 import { MAX_REPLICAS } from '../../../src/registry/records.ts';
@@ -27,7 +27,7 @@ const TENTH = 1.1;
 class Stage {
   readonly clock = new FakeClock();
   readonly log = new FakeLog();
-  nodes: BeatingNode[] = [
+  nodes: ListedNode[] = [
     { node: 'eu1', region: 'eu', draining: false },
     { node: 'eu2', region: 'eu', draining: false },
     { node: 'us1', region: 'us', draining: false },
