@@ -3,6 +3,7 @@
 import { type Clock, every, type Timer } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { DrainControl } from '../http/node-control-api.ts';
 
 export const DRAIN_STATES = ['serving', 'draining', 'drained'] as const;
 /** `drained`: nobody was left, or the deadline has passed. */
@@ -187,4 +188,17 @@ export class Drain {
     this.#look?.cancel();
     this.#deadline?.cancel();
   }
+}
+
+/** The drain of a node, for its API. */
+export function drainControl(node: string, drain: Drain): DrainControl {
+  return {
+    state: () => {
+      const { sinceWallMs, deadlineMs = null, ...summary } = drain.summary;
+      const since = sinceWallMs === undefined ? null : new Date(sinceWallMs).toISOString();
+      return { node, ...summary, since, deadlineMs };
+    },
+    begin: (deadlineMs) => drain.begin(deadlineMs),
+    undo: () => drain.undo(),
+  };
 }

@@ -48,11 +48,12 @@ export class Member {
   readonly claimant: Claimant;
   readonly membership: Membership;
   readonly replicas: ReplicaKeeper;
+  readonly load: LoadProbe;
+  /** What it is known by in the cluster; where nodes have the same, they share a loopback. */
+  readonly host = hostId();
   readonly #config: Config;
   readonly #needs: MemberNeeds;
   readonly #opened: OpenedRegistry;
-  readonly load: LoadProbe;
-  readonly #host = hostId();
   /** The last known: without a connection there is none, and it will hardly be another then. */
   #localAddress: string | undefined;
   #loopback: Reason | undefined;
@@ -82,11 +83,6 @@ export class Member {
       { owner, tag: epochTag(randomInt(2 ** 31)), whileAway: config.registry.whileAway },
       { registry, registryWallMs: () => this.membership.registryWallMs() },
     );
-  }
-
-  /** What it is known by in the cluster; where nodes have the same, they share a loopback. */
-  get host(): string {
-    return this.#host;
   }
 
   /**
@@ -135,7 +131,7 @@ export class Member {
     const others = this.membership.nodes().map(({ record }) => record);
     const before = this.#loopback;
     this.#loopback = this.#opened.isShared
-      ? loopbackProblem(this.#advertised(), this.#host, others)
+      ? loopbackProblem(this.#advertised(), this.host, others)
       : undefined;
     if (this.#loopback && !before) {
       this.#needs.log.warn({ detail: this.#loopback.message }, 'node.loopback-advertised');
@@ -154,7 +150,7 @@ export class Member {
   record(): NodeRecord {
     return {
       ...this.owner,
-      host: this.#host,
+      host: this.host,
       version: this.#needs.version,
       ...this.#advertised(),
       region: this.#config.node.region,

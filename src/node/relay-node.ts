@@ -13,7 +13,7 @@ import { healthRoutes, watchRoutes } from '../http/api.ts';
 import { loadAssets } from '../http/assets.ts';
 import { clusterRoutes } from '../http/cluster-api.ts';
 import { decisionsRoute } from '../http/decisions-api.ts';
-import { type DrainControl, drainRoute } from '../http/node-control-api.ts';
+import { drainRoute } from '../http/node-control-api.ts';
 import { preloadRoute } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
 import { type RouteApiNeeds, routeRoutes, routeUpgrade } from '../http/route-api.ts';
@@ -27,7 +27,7 @@ import { CodeCounter } from '../observe/metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
-import { Drain } from './drain.ts';
+import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
 import { Member } from './member.ts';
 import { watchMemory } from './memory-watch.ts';
@@ -303,7 +303,7 @@ export class RelayNode {
       ...clusterRoutes(access, this.#summaries),
       ...routeRoutes(access, routing),
       preloadRoute(access, { clock, orders: this.#preload ?? NO_PRELOAD }),
-      drainRoute(access, { clock, drain: this.#drainControl() }),
+      drainRoute(access, { clock, drain: drainControl(node.id, this.#drain) }),
       decisionsRoute(access, { node: node.id, clock, decisions: this.#routing.decisions }),
       new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
@@ -351,18 +351,6 @@ export class RelayNode {
         this.#member.tell();
       },
     });
-  }
-
-  #drainControl(): DrainControl {
-    return {
-      state: () => {
-        const { sinceWallMs, deadlineMs = null, ...summary } = this.#drain.summary;
-        const since = sinceWallMs === undefined ? null : new Date(sinceWallMs).toISOString();
-        return { node: this.#config.node.id, ...summary, since, deadlineMs };
-      },
-      begin: (deadlineMs) => this.#drain.begin(deadlineMs),
-      undo: () => this.#drain.undo(),
-    };
   }
 
   /** What the doors ask for a player. */
