@@ -347,7 +347,7 @@ export class StreamTree {
       pricePaid,
       rttMs: nodeRttMs(this.#needs.world, copy.node, of.node),
       lossShare: 0,
-      busy: seen ? busyOf(seen.load, 0) : 0,
+      busy: seen ? busyOf(seen.load) : 0,
       isDraining: seen?.draining ?? false,
     };
   }

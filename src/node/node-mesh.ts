@@ -18,6 +18,7 @@ import { Sources } from '../mesh/sources.ts';
 import { Subscriptions } from '../mesh/subscriptions.ts';
 import { Wants } from '../mesh/wants.ts';
 import type { UpstreamDecision } from '../routing/decisions.ts';
+import type { NodeView } from '../routing/node-view.ts';
 import type { Prices } from '../routing/prices.ts';
 import type { LinkFacts, MeshFacts, ReplicaFacts } from './cluster-summaries.ts';
 import type { Member } from './member.ts';
@@ -47,6 +48,8 @@ export interface NodeMeshNeeds {
   readonly refusesJoins: () => boolean;
   /** Does this node give up what it has for others? */
   readonly isDraining: () => boolean;
+  /** A node as routing sees it; undefined if it is not there. */
+  readonly nodeView: (node: string) => NodeView | undefined;
   /** Round trip between two regions, ms; undefined if nobody measured it. */
   readonly rttMs: (from: string, to: string) => number | undefined;
   readonly prices: Prices;
@@ -81,7 +84,7 @@ export class NodeMesh implements MeshFacts {
     this.#parents = new Parents(
       { node: owner.node, region: config.node.region, prices: needs.prices },
       {
-        record: (node) => member.membership.get(node),
+        record: needs.nodeView,
         quality: (node) => this.#links.get(node)?.quality,
         rttMs: needs.rttMs,
       },

@@ -1,7 +1,7 @@
 // What this node knows of others as parents of a stream: their record, the link to them, and what traffic costs.
 import type { Candidate, ParentFacts } from '../mesh/candidates.ts';
 import type { LinkQuality } from '../mesh/peer.ts';
-import type { NodeRecord } from '../registry/registry.ts';
+import type { NodeView } from '../routing/node-view.ts';
 import { busyOf } from '../routing/score.ts';
 import type { Parent, Puller } from '../routing/upstream-cost.ts';
 
@@ -9,8 +9,8 @@ import type { Parent, Puller } from '../routing/upstream-cost.ts';
 const MAX_REGIONS = 4_096;
 
 export interface ParentsNeeds {
-  /** As its last beat told; undefined if it does not beat. */
-  readonly record: (node: string) => Pick<NodeRecord, 'region' | 'draining' | 'load'> | undefined;
+  /** As it told last; undefined if it is not there. */
+  readonly record: (node: string) => Pick<NodeView, 'region' | 'draining' | 'load'> | undefined;
   /** Of the link to it; undefined without one, and before its first sample. */
   readonly quality: (node: string) => Pick<LinkQuality, 'rttMs' | 'lossShare'> | undefined;
   /** Round trip between two regions, ms; undefined if nobody measured it. */
@@ -20,7 +20,7 @@ export interface ParentsNeeds {
 export class Parents implements ParentFacts {
   readonly puller: Puller;
   readonly #needs: ParentsNeeds;
-  /** While the registry is away records run out, and nobody moves to another region. */
+  /** Records run out, and nobody moves to another region. */
   readonly #regions = new Map<string, string>();
 
   constructor(puller: Puller, needs: ParentsNeeds) {
@@ -39,7 +39,7 @@ export class Parents implements ParentFacts {
       pricePaid: from === undefined ? 0 : this.puller.prices.of(from, region),
       rttMs: quality?.rttMs ?? this.#usualRttMs(region),
       lossShare: quality?.lossShare ?? 0,
-      busy: record ? busyOf(record.load, 0) : 0,
+      busy: record ? busyOf(record.load) : 0,
       isDraining: record?.draining ?? false,
     };
   }

@@ -376,6 +376,7 @@ export class RelayNode {
       standsBy: (key) => this.#publishing.standsBy(key),
       refusesJoins: () => this.#budget.refusesJoins,
       isDraining: () => this.#isDraining,
+      nodeView: (node) => this.#routing.router.view.get(node)?.view,
       rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
       prices: this.#routing.prices,
       decided: (decision) => this.#routing.decisions.add(decision),

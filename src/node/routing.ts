@@ -132,9 +132,7 @@ export class NodeRouting implements RouteNeeds {
     if (this.#redirects === 'never' || !(isOver || isLookedFor)) return undefined;
     const holders = this.#needs.holders.now(request.key);
     const ask = this.#ask(request, { kind: 'redirect', holders });
-    const routed = this.router.route(
-      isOver ? { ...ask, except: new Set([this.#self]) } : { ...ask, at: this.#self },
-    );
+    const routed = this.router.route({ ...ask, at: this.#self });
     return routed.node === this.#self ? undefined : this.#answer(request, routed).url;
   }
 

@@ -73,11 +73,6 @@ export class Membership {
     return this.#snapshot.list(this.#needs.clock.now());
   }
 
-  /** The record of another node, if it beats. */
-  get(node: string): NodeRecord | undefined {
-    return this.#snapshot.get(node, this.#needs.clock.now());
-  }
-
   /** Registry time, or the best guess at it: of the registry, of the peers, of the own wall clock. */
   registryWallMs(): number {
     const { registry, peersRegistryWallMs, clock } = this.#needs;

@@ -1,5 +1,5 @@
 // The snapshot that decisions read: all nodes as they told last, which of them may be chosen, and how far regions are
-// from each other. It is built anew when records changed, and never changes itself.
+// from each other. A new one is made twice a second; none changes itself.
 import { lotOf } from './lots.ts';
 import type { Door, NodeView } from './node-view.ts';
 import {

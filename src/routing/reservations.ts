@@ -43,8 +43,8 @@ export class Reservations {
   }
 
   /**
-   * There is another view: what was promised to nodes goes along with them, but for what has faded. Called each second or
-   * so.
+   * There is another view: what was promised to nodes goes along with them, but for what has faded. Called twice a
+   * second.
    * @param before by place in the new view, the place in the one before; undefined for a node that is new
    */
   move(before: readonly (number | undefined)[], nowMs: number): void {

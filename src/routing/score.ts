@@ -155,9 +155,9 @@ function wayParts(node: Place, place: Place, { rttMs, priceShare, stream }: Way)
   };
 }
 
-/** How busy a node is with what it was promised, 0 to 1: the fullest of its CPU, its event loop and its bandwidth. */
-export function busyOf(load: LoadView, promisedBytesPerS: number): number {
-  return Math.min(1, Math.max(cpuOf(load, promisedBytesPerS), bandwidthOf(load, promisedBytesPerS)));
+/** How busy a node is, 0 to 1: the fullest of its CPU, its event loop and its bandwidth. */
+export function busyOf(load: LoadView): number {
+  return Math.min(1, Math.max(cpuOf(load, 0), bandwidthOf(load, 0)));
 }
 
 /** Nodes of one major version understand each other; before 1.0, of one minor version. */
@@ -171,6 +171,7 @@ function generationOf(version: string): string {
   return major === '0' ? `0.${minor}` : major;
 }
 
+/** A promise counts in full, though of many cores it will take a part of one: it is the event loop that it falls on. */
 function cpuOf({ cpu, loopBusy }: LoadView, promisedBytesPerS: number): number {
   return Math.max(cpu, loopBusy) + promisedBytesPerS * BUSY_PER_BYTE;
 }

@@ -94,6 +94,24 @@ describe('the node that is chosen', () => {
     expect(chosen(nodes, { region: 'us' }).node).toBe('b');
   });
 
+  test('is in the zone of who asks, if that is not much busier', () => {
+    const nodes = [nodeView('other', { zone: 'z1' }), nodeView('own', { zone: 'z2', load: { cpu: 0.3 } })];
+    expect(chosen(nodes, { place: { region: 'eu', zone: 'z2' } }).node).toBe('own');
+    expect(chosen(nodes, { place: { region: 'eu', zone: '' } }).node).toBe('other');
+  });
+
+  test('gets the stream for what the way to it costs, not for what the way back does', () => {
+    const prices = new Prices([{ from: 'us', to: 'eu', price: 1 }]);
+    const nodes = [
+      nodeView('eu', { load: { cpu: 0.3 } }),
+      nodeView('ap', { region: 'ap', load: { cpu: 0.35 } }),
+    ];
+    const of = [...nodes, nodeView('origin', { region: 'us', draining: true })];
+    const ask = { ...ASK, place: { region: '', zone: '' }, holders: holders('origin') };
+    const { node } = choose(viewOf(of), ask, { ...POLICY, prices }, promisesOf(of, NOTHING), () => 0);
+    expect(node).toBe('ap');
+  });
+
   test('is none of those that are excepted', () => {
     expect(chosen([nodeView('a'), nodeView('b')], { except: new Set(['a']) }).node).toBe('b');
   });
@@ -137,6 +155,14 @@ describe('those that are drawn', () => {
       expect(share * 20).toBeGreaterThan(1.7);
       expect(share * 20).toBeLessThan(2.3);
     }
+  });
+
+  test('an idle one that has the stream beside another takes twice its share, and is not stormed', () => {
+    const busy = Array.from({ length: 10 }, (_, at) => nodeView(`b${at}`, { load: { cpu: 0.5 } }));
+    const among = [...busy, nodeView('idle')];
+    const share = (counts(among, 4_000, { holders: holders('b0', 'idle') }).get('idle') ?? 0) / 4_000;
+    expect(share * 11).toBeGreaterThan(1.6);
+    expect(share * 11).toBeLessThan(2.4);
   });
 
   test('a node of twice the size is drawn twice as often', () => {

@@ -68,6 +68,13 @@ describe('a burst', () => {
     expect(router.reservationCount).toBe(0);
   });
 
+  test('goes along with its node when nodes come and go', () => {
+    router.setNodes([nodeView('a'), nodeView('b', { draining: true })]);
+    for (let ask = 0; ask < 100; ask += 1) router.route(ASK);
+    router.setNodes([nodeView('new', { draining: true }), nodeView('b'), nodeView('a')]);
+    expect(router.route(ASK).node).toBe('b');
+  });
+
   test('nodes that are gone are promised nothing', () => {
     router.setNodes([nodeView('a'), nodeView('b')]);
     for (let ask = 0; ask < 10; ask += 1) router.route(ASK);
