@@ -7,6 +7,12 @@ const LOOPBACK: readonly RegExp[] = [
   /^(.*\.)?localhost\.?$/,
 ];
 
+const PRIVATE: readonly RegExp[] = [
+  /^(10|192\.168|169\.254|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))(\.\d{1,3}){2,3}$/,
+  /^f[cd][0-9a-f]{2}:/,
+  /^fe[89ab][0-9a-f]:/,
+];
+
 /**
  * Does the host mean the machine itself? A name, or an address, IPv6 in brackets or without.
  * RFC 1122 §3.2.1.3 (g), RFC 4291 §2.5.3, RFC 6761 §6.3.
@@ -14,6 +20,15 @@ const LOOPBACK: readonly RegExp[] = [
 export function isLoopback(host: string): boolean {
   const plain = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
   return LOOPBACK.some((form) => form.test(plain));
+}
+
+/**
+ * Is it an address of a network of one's own, or of one link? RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291 §2.5.6.
+ * A name is none.
+ */
+export function isPrivate(host: string): boolean {
+  const plain = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
+  return PRIVATE.some((form) => form.test(plain.replace(/^::ffff:(?=[\d.]+$)/, '')));
 }
 
 /** Does a door that listens there listen on every address of the machine? */

@@ -1,5 +1,5 @@
 // Players that came to a door of this node and had better go to another: asked of routing, counted and logged.
-import { hostOf, isLoopback } from '../base/address.ts';
+import { hostOf, isLoopback, isPrivate } from '../base/address.ts';
 import type { Log } from '../base/log.ts';
 import { type Arrival, sentOnUrl, wasSentHere } from '../base/redirect.ts';
 import type { SentOn } from '../http/route-api.ts';
@@ -52,8 +52,14 @@ export class Redirects {
   }
 }
 
-/** Can it be reached from there? What a node tells of itself may be its loopback address, or none at all. */
+/**
+ * Can it be reached from there? What a node tells of itself may be its loopback address, one of a network that the player
+ * is not in, or none at all.
+ */
 function reaches(remote: string, url: string): boolean {
   if (!URL.canParse(url)) return false;
-  return !isLoopback(new URL(url).hostname) || isLoopback(hostOf(remote));
+  const { hostname } = new URL(url);
+  const from = hostOf(remote);
+  if (isLoopback(hostname)) return isLoopback(from);
+  return !isPrivate(hostname) || isPrivate(from) || isLoopback(from);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hostOf, isAnyAddress, isLoopback } from '../../../src/base/address.ts';
+import { hostOf, isAnyAddress, isLoopback, isPrivate } from '../../../src/base/address.ts';
 
 test.each([
   ...['127.0.0.1', '127.8.0.1', '127.1', '::1', '[::1]', '0:0:0:0:0:0:0:1'],
@@ -14,6 +14,20 @@ test.each([
   ...['::ffff:10.0.0.7', '::ffff:7f:1', 'localhost.example.com', 'notlocalhost', ''],
 ])('%s is not', (host) => {
   expect(isLoopback(host)).toBe(false);
+});
+
+test.each([
+  ...['10.0.0.7', '172.16.0.1', '172.31.255.1', '192.168.1.1', '169.254.3.4', '100.64.0.1', '100.127.9.9'],
+  ...['::ffff:10.0.0.7', 'fd00::1', '[fc12:3::4]', 'fe80::1', 'FEBF::1'],
+])('%s is an address of a network of its own', (host) => {
+  expect(isPrivate(host)).toBe(true);
+});
+
+test.each([
+  ...['11.0.0.7', '172.15.0.1', '172.32.0.1', '192.169.1.1', '100.63.0.1', '100.128.0.1', '203.0.113.9'],
+  ...['10.example.com', 'fd.example.com', '2001:db8::1', 'fec0::1', '127.0.0.1', ''],
+])('%s is none', (host) => {
+  expect(isPrivate(host)).toBe(false);
 });
 
 test('a door at 0.0.0.0 or :: listens on every address', () => {

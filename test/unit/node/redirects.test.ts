@@ -89,6 +89,14 @@ test('to a loopback address only who is on this machine is sent', () => {
   }
 });
 
+test('to an address of a private network only who comes from one is sent', () => {
+  to = 'http://10.0.0.2:8080/live/show.flv';
+  expect(redirects.of(arrival('', { remote: '203.0.113.9:5000' }))).toBeUndefined();
+  for (const remote of ['10.9.9.9:5000', '::ffff:192.168.0.4:5000', '127.0.0.1:5000']) {
+    expect(redirects.of(arrival('', { remote }))).toBe(`${to}?tw_hop=1`);
+  }
+});
+
 test('session, network and place are passed on; what is not allowed is as if it were not there', () => {
   redirects.of(arrival('session=me&network=internal&region=us&zone=us-1'));
   redirects.of(
