@@ -2,7 +2,7 @@
 // then others must not all be sent there, too. A promise fades as the load shows it.
 import type { Promised } from './score.ts';
 
-/** A promise is down to a third after so long: the probe's smoothing, and a beat. */
+/** A promise is down to a third after so long: what the probe smooths over, and a beat. */
 const FADE_MS = 3_000;
 /** Less is forgotten. */
 const MIN_PLAYERS = 0.05;

@@ -83,11 +83,14 @@ async function isNamed(id: string, region: string): Promise<boolean> {
   return (await named(cluster.node('a'), `stream=live/any&region=${region}`, ASKS)).has(id);
 }
 
-/** Asks for so long; how many ms from now the node was named last. */
+/** Asks for so long; how many ms from now somebody asked who was sent to the node, last. */
 async function lastNamedMs(id: string, region: string, forMs: number): Promise<number> {
   const fromMs = performance.now();
   let lastMs = fromMs;
-  while (performance.now() - fromMs < forMs) if (await isNamed(id, region)) lastMs = performance.now();
+  while (performance.now() - fromMs < forMs) {
+    const askedMs = performance.now();
+    if (await isNamed(id, region)) lastMs = askedMs;
+  }
   return Math.round(lastMs - fromMs);
 }
 
@@ -108,7 +111,8 @@ describe('with nothing going on', () => {
     const at = new Map<string, number>();
     for (let number = 0; number < 6; number += 1) {
       const key = `live/show${number}`;
-      const { node, url } = await route(cluster.node('d'), 'publish', `stream=${key}&region=eu`);
+      // e, for which it does not count that one of them may be busier just now.
+      const { node, url } = await route(cluster.node('e'), 'publish', `stream=${key}&region=eu`);
       expect(url).toBe(cluster.node(node).rtmpUrl(key));
       at.set(node, (at.get(node) ?? 0) + 1);
       publishers.push(
