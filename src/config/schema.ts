@@ -88,6 +88,11 @@ export const configSchema = z.strictObject({
   }),
   log: z.strictObject({
     level: key(logLevel, 'info', 'Log lines below this level are left out.'),
+    format: key(
+      choice('auto', 'json', 'pretty'),
+      'auto',
+      'One JSON object a line, or lines for people; auto: for people on a terminal.',
+    ),
   }),
   rtmp: z.strictObject({
     port: key(port, 1935, 'Port for RTMP publishers and players; 0 takes any free one.'),
@@ -274,6 +279,27 @@ export const configSchema = z.strictObject({
       'Memory that media may take; near it, new players and publishers are refused, then slow players closed.',
     ),
   }),
+  alarms: z.strictObject({
+    stalledMs: key(ms(500), 2_000, 'A live stream without a frame for so long raises an alarm.'),
+    noKeyFrameMs: key(
+      ms(1_000),
+      15_000,
+      'A live stream with video and no key frame for so long raises an alarm.',
+    ),
+    bitrateShare: key(
+      share,
+      0.4,
+      'A bitrate that stays below this part of what it was in the minute before raises an alarm; 0: never.',
+    ),
+    hopMs: key(ms(1), 500, 'A hop between two nodes on which frames take longer raises an alarm.'),
+  }),
+  metrics: z.strictObject({
+    streams: key(
+      countOrNone,
+      100,
+      'Streams that /metrics names, those with the most players first; all others count as one.',
+    ),
+  }),
   shutdown: z.strictObject({
     graceMs: key(ms(0), 5_000, 'How long a stopping node takes to end its players and publishers.'),
     drainSeconds: key(
@@ -281,6 +307,9 @@ export const configSchema = z.strictObject({
       0,
       'How long a node that is told to stop lets its players go on while everything else goes elsewhere; 0: not at all.',
     ),
+  }),
+  dashboard: z.strictObject({
+    enabled: key(boolean, true, 'Serve the dashboard at /.'),
   }),
   watch: z.strictObject({
     enabled: key(boolean, true, 'Serve the watch page at /watch/.'),

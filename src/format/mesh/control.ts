@@ -9,6 +9,10 @@ export const MAX_ALTERNATIVES = 16;
 /** Heads in one beat; those that changed and did not fit come with the next. */
 export const MAX_HEADS = 1_000;
 
+/** Of the JSON of a question; and of the rows in one part of an answer, which with its head stays below what is taken. */
+export const MAX_QUERY_CHARS = 32 * 1024;
+export const MAX_REPLY_CHARS = 48 * 1024;
+
 const id = z
   .int()
   .min(0)
@@ -133,6 +137,30 @@ const goaway = z.object({
 });
 /** The receiver is asked to have the stream ready for `ttlMs`, played or not; 0: no longer. */
 const preload = z.object({ is: z.literal('preload'), key, ttlMs: waitMs });
+/**
+ * Asks for what the other knows, for the state API: `kind` and `args` are http/forms/questions.ts's, which the one who asks
+ * and the one who answers hold against their forms. `request`: of the API's request, for logs.
+ */
+const query = z.object({
+  is: z.literal('query'),
+  id,
+  kind: z.string().max(32),
+  args: z.string().max(MAX_QUERY_CHARS),
+  request: z.string().max(64),
+});
+/** A part of the answer to the `query` of this id: rows, as a JSON array; `total`: rows that there are. The last one ends it. */
+const reply = z.object({
+  is: z.literal('reply'),
+  id,
+  total: z
+    .int()
+    .min(0)
+    .max(2 ** 32),
+  rows: z.string().max(MAX_REPLY_CHARS),
+  last: z.boolean(),
+});
+/** There is no answer to the `query` of this id, or no more of it. */
+const noreply = z.object({ is: z.literal('noreply'), id, why: reason });
 /** The sender has read so many bytes of this connection, ever: what it is sent next can be metered by it. */
 const got = z.object({ is: z.literal('got'), bytes: z.int().min(0).max(Number.MAX_SAFE_INTEGER) });
 const beat = z.object({
@@ -145,6 +173,8 @@ const beat = z.object({
   registryWallMs: ms,
   /** [ref, epochRef, seq] of streams subscribed on this link whose head moved. */
   heads: z.array(z.tuple([ref, epochRef, seq])).max(MAX_HEADS),
+  /** When each of these heads came to the sender, by its monotonic time, ms. */
+  cameAt: z.optional(z.array(ms).max(MAX_HEADS)),
 });
 
 /** A message that has the form it must have; fields that a newer version added are left out. */
@@ -166,6 +196,9 @@ export const controlMessage = z.discriminatedUnion('is', [
   headed,
   goaway,
   preload,
+  query,
+  reply,
+  noreply,
   got,
   beat,
 ]);

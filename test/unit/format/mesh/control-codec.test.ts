@@ -113,7 +113,25 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
     path: fc.array(node, { maxLength: MAX_PATH }),
   }),
   fc.record({ is: is('goaway'), deadlineMs: waitMs }),
-  fc.record({ is: is('preload'), key, ttlMs: waitMs }),
+  fc.record({
+    is: is('query'),
+    id: ids.id,
+    kind: fc.string({ maxLength: 32 }),
+    args: fc.string({ maxLength: 200 }),
+    request: fc.string({ maxLength: 64 }),
+  }),
+  fc.record({
+    is: is('reply'),
+    id: ids.id,
+    total: uint32,
+    rows: fc.string({ maxLength: 200 }),
+    last: fc.boolean(),
+  }),
+  fc.record({
+    is: is('noreply'),
+    id: ids.id,
+    why: fc.record({ code: fc.string({ maxLength: 64 }), message: fc.string({ maxLength: 256 }) }),
+  }),
   fc.record({ is: is('goaway'), deadlineMs: waitMs, only: fc.constant('relayed' as const) }),
   fc.record(
     {
@@ -122,6 +140,7 @@ const anyMessage: fc.Arbitrary<ControlMessage> = fc.oneof(
       echo: fc.record({ at: ms, heldMs: ms }),
       registryWallMs: ms,
       heads: fc.array(fc.tuple(uint32, uint32, seq), { maxLength: 20 }),
+      cameAt: fc.array(ms, { maxLength: 20 }),
     },
     { requiredKeys: ['is', 'at', 'registryWallMs', 'heads'] },
   ),
