@@ -8,12 +8,14 @@ import type { Slices } from '../base/slices.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Config } from '../config/schema.ts';
 import type { NodeLink } from '../http/forms/nodes.ts';
+import type { HopQuality } from '../http/forms/quality.ts';
 import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
 import { type Answer, Answers } from '../mesh/answers.ts';
+import type { ChildRow } from '../mesh/downstream.ts';
 import { Downstreams } from '../mesh/downstreams.ts';
 import { Links } from '../mesh/links.ts';
-import type { Peer } from '../mesh/peer.ts';
+import type { LinkQuality, Peer } from '../mesh/peer.ts';
 import { priorityOf } from '../mesh/priority.ts';
 import { type Query, Questions } from '../mesh/questions.ts';
 import { QuietLog } from '../mesh/quiet-log.ts';
@@ -22,6 +24,7 @@ import { Replicas } from '../mesh/replicas.ts';
 import { Sources } from '../mesh/sources.ts';
 import { LINK_CLOSED, Subscriptions } from '../mesh/subscriptions.ts';
 import { Wants } from '../mesh/wants.ts';
+import type { MetricFamily } from '../observe/metrics.ts';
 import type { UpstreamDecision } from '../routing/decisions.ts';
 import type { NodeView } from '../routing/node-view.ts';
 import type { Prices } from '../routing/prices.ts';
@@ -74,6 +77,16 @@ const NO_QUALITY = {
   ...{ receivedBytesPerS: null, sentBytesPerS: null },
 };
 
+/** What a hop brings too late. */
+export interface HopStall {
+  /** The node that this one pulls from. */
+  readonly from: string;
+  /** For how long it has had a frame that has not come; 0: it has none, or the link is silent since before. */
+  readonly awaitedForMs: number;
+  /** Since a byte came over the link, ms; nodes beat every 200 ms. */
+  readonly silentMs: number;
+}
+
 /** How long a node that stops waits for those that it feeds to go elsewhere. */
 const GO_AWAY_MS = 1_000;
 const LOOK_EVERY_MS = 20;
@@ -89,11 +102,14 @@ export class NodeMesh implements MeshFacts {
   readonly #questions: Questions;
   readonly #answers: Answers;
   readonly #parents: Parents;
+  /** That metrics name. */
+  readonly #maxStreams: number;
   #unsubscribe = () => {};
 
   /** @param config with `mesh.secret` */
   constructor(config: Config & { readonly mesh: { readonly secret: string } }, needs: NodeMeshNeeds) {
     this.#needs = needs;
+    this.#maxStreams = config.metrics.streams;
     const { clock, log, member, directory, origins, version, standsBy } = needs;
     const { owner } = member;
     const streamOf = (key: StreamKey) => directory.get(key);
@@ -308,6 +324,35 @@ export class NodeMesh implements MeshFacts {
 
   // What lists and metrics show
 
+  /** The hop that a stream comes over; null at the origin, and between two upstreams. */
+  hop(key: StreamKey): HopQuality | null {
+    const hop = this.#replicas.get(key)?.hop;
+    if (!hop) return null;
+    const { from, delayMs, errorMs, jitterMs, rttMs, gaps, resumes, skipped } = hop;
+    return {
+      ...{ from, to: this.#needs.member.owner.node },
+      ...{
+        delayMs: delayMs ?? null,
+        errorMs: errorMs ?? null,
+        jitterMs: jitterMs ?? null,
+        rttMs: rttMs ?? null,
+      },
+      ...{ gaps, resumes, skipped, queueBytes: null },
+    };
+  }
+
+  /** What of a stream does not come now, though it should; null where there is no hop. */
+  hopStall(key: StreamKey): HopStall | null {
+    const hop = this.#replicas.get(key)?.hop;
+    return hop ? { from: hop.from, awaitedForMs: hop.awaitedForMs, silentMs: hop.silentMs } : null;
+  }
+
+  /** The nodes that pull a stream here. */
+  childRows(key: StreamKey): ChildRow[] {
+    const stream = this.#needs.directory.get(key);
+    return stream ? this.#downstreams.rowsOf(stream) : [];
+  }
+
   /** Its links, as it tells the cluster of them. */
   links(): NodeLink[] {
     const nowMs = this.#needs.clock.now();
@@ -333,8 +378,8 @@ export class NodeMesh implements MeshFacts {
     return stream ? this.#downstreams.childrenOf(stream).length : 0;
   }
 
-  metrics() {
-    return meshMetrics({
+  metrics(): MetricFamily[] {
+    const sources = {
       links: this.#links,
       subscriptions: this.#subscriptions,
       sources: this.#sources,
@@ -343,7 +388,8 @@ export class NodeMesh implements MeshFacts {
       wants: this.#wants,
       questions: this.#questions,
       answers: this.#answers,
-    });
+    };
+    return meshMetrics(sources, this.#maxStreams);
   }
 
   #linkRow(peer: Peer, nowMs: number): NodeLink {
@@ -355,7 +401,7 @@ export class NodeMesh implements MeshFacts {
       dialledBy: peer.isDialled ? self : peer.node,
       ageMs: nowMs - peer.sinceMs,
       ...{ receivedBytes, sentBytes, queueBytes: Math.max(0, sentBytes - peer.takenBytes) },
-      ...(quality ?? NO_QUALITY),
+      ...(quality ? measured(quality) : NO_QUALITY),
     };
   }
 
@@ -372,4 +418,8 @@ export class NodeMesh implements MeshFacts {
     }
     return false;
   }
+}
+
+function measured({ errorMs: _, ...quality }: LinkQuality): Omit<LinkQuality, 'errorMs'> {
+  return quality;
 }

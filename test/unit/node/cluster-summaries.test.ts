@@ -140,7 +140,9 @@ describe('nodes', () => {
       { record: recordOf('a'), leaseMs: 2500.4 },
       { record: recordOf('b'), leaseMs: 1 },
     ];
-    links.set('a', { quality, dialledBy: 'a' }).set('c', { quality: undefined, dialledBy: 'b' });
+    links
+      .set('a', { quality: { ...quality, errorMs: 1 }, dialledBy: 'a' })
+      .set('c', { quality: undefined, dialledBy: 'b' });
     const answer = await summaries.nodes();
     expect(answer).toMatchObject({ node: 'b', registry: 'up', asOf: '2026-01-01T00:00:05.000Z' });
     expect(answer.nodes.map(({ node, self, leaseMs, link }) => ({ node, self, leaseMs, link }))).toEqual([
