@@ -5,6 +5,7 @@ import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { Slices } from '../base/slices.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
@@ -13,6 +14,7 @@ import { healthRoutes, watchRoutes } from '../http/api.ts';
 import { loadAssets } from '../http/assets.ts';
 import { clusterRoutes } from '../http/cluster-api.ts';
 import { decisionsRoute } from '../http/decisions-api.ts';
+import type { NodeAnswers } from '../http/forms/questions.ts';
 import { drainRoute } from '../http/node-control-api.ts';
 import { preloadRoute } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
@@ -26,6 +28,7 @@ import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
+import { ClusterAsk } from './cluster-ask.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
 import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
@@ -77,6 +80,8 @@ export class RelayNode {
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
+  readonly #slices: Slices;
+  readonly #ask: ClusterAsk;
   readonly #holders: StreamHolders;
   readonly #routing: NodeRouting;
   readonly #places: PlaceFinder;
@@ -151,6 +156,12 @@ export class RelayNode {
     this.#redirects = new Redirects({
       ...{ log, places: this.#places },
       redirect: (request) => this.#routing.redirect(request),
+    });
+    this.#slices = new Slices({ clock });
+    this.#ask = new ClusterAsk({
+      ...{ log, slices: this.#slices, self: config.node.id, answers: this.#answers() },
+      members: () => this.#member.membership.nodes().map(({ record }) => record.node),
+      linked: () => this.#mesh?.linked,
     });
     this.#mesh = this.#buildMesh();
     this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
@@ -380,7 +391,16 @@ export class RelayNode {
       rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
       prices: this.#routing.prices,
       decided: (decision) => this.#routing.decisions.add(decision),
+      slices: this.#slices,
+      answer: (peer, query) => this.#ask.answer(peer, query),
     });
+  }
+
+  /** What it tells of itself, to this node's own API and to other nodes. */
+  #answers(): Partial<NodeAnswers> {
+    return {
+      links: () => listed(this.#mesh?.links() ?? []),
+    };
   }
 
   #buildPreload(mesh: NodeMesh): Preload {
@@ -442,11 +462,16 @@ export class RelayNode {
         ...this.#redirects.metrics(),
       ],
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
+      ask: this.#ask.metrics(),
       budget: this.#budget,
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
   }
+}
+
+function listed<R>(rows: readonly R[]): { readonly total: number; readonly rows: readonly R[] } {
+  return { total: rows.length, rows };
 }
 
 function defaultBudgetBytes(): number {
