@@ -57,7 +57,12 @@ export interface NodeMeshNeeds {
 }
 
 /** Of a node alone. */
-export const NO_MESH: MeshFacts = { link: () => undefined, replica: () => undefined, children: () => 0 };
+export const NO_MESH: MeshFacts & Pick<NodeMesh, 'upstreamHas'> = {
+  link: () => undefined,
+  replica: () => undefined,
+  upstreamHas: () => 'unknown',
+  children: () => 0,
+};
 
 /** How long a node that stops waits for those that it feeds to go elsewhere. */
 const GO_AWAY_MS = 1_000;
@@ -287,6 +292,10 @@ export class NodeMesh implements MeshFacts {
     if (!replica) return undefined;
     const { path, upstreamNode: upstream, standby } = replica;
     return { path, upstream, standby };
+  }
+
+  upstreamHas(key: StreamKey): 'more' | 'nothing' | 'unknown' {
+    return this.#replicas.get(key)?.upstreamHas ?? 'unknown';
   }
 
   children(key: StreamKey): number {

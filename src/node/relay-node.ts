@@ -5,6 +5,7 @@ import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { StreamKey } from '../base/stream-key.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
@@ -41,8 +42,11 @@ import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
+import { type StreamAnswers, streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
+import { streamMetrics } from './stream-metrics.ts';
 import { localStreams, streamSummaries } from './stream-summaries.ts';
+import { QualityWatch } from './stream-watch.ts';
 
 export interface NodeNeeds {
   readonly config: Config;
@@ -74,6 +78,7 @@ export class RelayNode {
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #publishing: Publishing;
+  readonly #watch: QualityWatch;
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
@@ -88,6 +93,8 @@ export class RelayNode {
   readonly #drain: Drain;
   #http: HttpServer | undefined;
   #running: Closer | undefined;
+  /** What it answers when it is asked of its streams. */
+  readonly answers: StreamAnswers;
   #stopByMs: number | undefined;
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
@@ -154,13 +161,31 @@ export class RelayNode {
     });
     this.#mesh = this.#buildMesh();
     this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
+    const mesh = this.#mesh ?? NO_MESH;
+    this.#watch = new QualityWatch(config.alarms, {
+      ...{ clock, log, node: config.node.id },
+      streams: () => this.#directory.streams,
+      mesh: {
+        replica: (key) => mesh.replica(key),
+        upstreamHas: (key) => mesh.upstreamHas(key),
+        hopDelayMs: () => undefined,
+      },
+    });
+    const standsBy = (key: StreamKey) => this.#publishing.standsBy(key);
+    this.answers = streamAnswers({
+      ...{ clock, standsBy, mesh, node: config.node.id, watch: this.#watch },
+      streams: () => this.#directory.streams,
+      streamOf: (key) => this.#directory.get(key),
+      hop: () => null,
+      childRows: () => [],
+      publisher: () => null,
+    });
     this.#summaries = new ClusterSummaries({
       ...{ clock, registry, node: config.node.id },
       self: () => this.#member.record(),
       others: () => this.#member.membership.nodes(),
-      local: () =>
-        localStreams(this.#directory.streams, { clock, standsBy: (key) => this.#publishing.standsBy(key) }),
-      mesh: this.#mesh ?? NO_MESH,
+      local: () => localStreams(this.#directory.streams, { clock, standsBy }),
+      mesh,
     });
     this.#rtmp = this.#buildRtmp();
     this.#drain = this.#buildDrain();
@@ -207,6 +232,8 @@ export class RelayNode {
       shed: () => this.#directory.shed(),
     });
     opened.add(() => watch.cancel());
+    this.#watch.start();
+    opened.add(() => this.#watch.stop());
     opened.add(() => this.#drain.stop());
     this.#running = opened.move();
     this.#notReady = undefined;
@@ -257,7 +284,8 @@ export class RelayNode {
       players += playerCount;
       if (state.at === 'live' && state.source instanceof Publication) publishers += 1;
     }
-    return { players, publishers, streams: this.#directory.streamCount };
+    const alarms = this.#watch.alarms.count;
+    return { players, publishers, streams: this.#directory.streamCount, alarms };
   }
 
   #traffic(): Traffic {
@@ -415,6 +443,7 @@ export class RelayNode {
     this.#publishing.claims.streamChanged(stream);
     this.#mesh?.streamChanged(stream);
     this.#preload?.streamChanged(stream);
+    this.#watch.streamChanged(stream);
   }
 
   #countersOf(door: 'rtmp' | 'http') {
@@ -441,6 +470,10 @@ export class RelayNode {
         }),
         ...this.#redirects.metrics(),
       ],
+      quality: streamMetrics(
+        { streams: this.#directory.streams, watch: this.#watch },
+        this.#config.metrics.streams,
+      ),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       budget: this.#budget,
       refusals: this.#refusals,
