@@ -66,7 +66,12 @@ export interface NodeMeshNeeds {
 }
 
 /** Of a node alone. */
-export const NO_MESH: MeshFacts = { link: () => undefined, replica: () => undefined, children: () => 0 };
+export const NO_MESH: MeshFacts & Pick<NodeMesh, 'upstreamHas'> = {
+  link: () => undefined,
+  replica: () => undefined,
+  upstreamHas: () => 'unknown',
+  children: () => 0,
+};
 
 /** Of a link without a sample. */
 const NO_QUALITY = {
@@ -326,6 +331,10 @@ export class NodeMesh implements MeshFacts {
     if (!replica) return undefined;
     const { path, upstreamNode: upstream, standby } = replica;
     return { path, upstream, standby };
+  }
+
+  upstreamHas(key: StreamKey): 'more' | 'nothing' | 'unknown' {
+    return this.#replicas.get(key)?.upstreamHas ?? 'unknown';
   }
 
   children(key: StreamKey): number {
