@@ -70,10 +70,6 @@ export interface HopFacts {
   readonly errorMs: number | undefined;
   readonly jitterMs: number | undefined;
   readonly rttMs: number | undefined;
-  /** For how long that node has had a frame that has not come; 0: it has none. */
-  readonly awaitedForMs: number;
-  /** Since a byte came over the link. */
-  readonly silentMs: number;
   /** Since the replica began: times that frames were missing which nobody had, changes of upstream, frames left out. */
   readonly gaps: number;
   readonly resumes: number;
@@ -225,17 +221,20 @@ export class Replica implements StreamSource, UpstreamListener {
     const { peer, told } = this.#current;
     const nowMs = this.#needs.clock.now();
     const { quality } = peer;
-    const { awaitedMs, jitterMs } = this.#meter;
+    const { jitterMs } = this.#meter;
     // In hold nothing is on its way: what was told and has not come was left out.
-    const isAwaited = awaitedMs !== undefined && told.at === 'live';
-    const delayMs = isAwaited ? this.#meter.delayMs(nowMs) : this.#meter.smoothedMs;
+    const delayMs = told.at === 'live' ? this.#meter.delayMs(nowMs) : this.#meter.smoothedMs;
     return {
       ...{ from: peer.node, delayMs, jitterMs, rttMs: quality?.rttMs },
       errorMs: delayMs === undefined ? undefined : quality?.errorMs,
-      awaitedForMs: isAwaited ? Math.max(0, nowMs - awaitedMs) : 0,
-      silentMs: peer.silentMs(nowMs),
       ...{ gaps: this.#gaps, resumes: this.#resumes, skipped: this.#skipped },
     };
+  }
+
+  /** What its upstream has for it: frames that did not come, nothing newer, or `unknown`, since not a byte comes of it. */
+  get upstreamHas(): 'more' | 'nothing' | 'unknown' {
+    if (!this.#current || isLinkSilent(this.#current.peer, this.#needs.clock.now())) return 'unknown';
+    return this.#watch.isPast(this.#intake.place) ? 'more' : 'nothing';
   }
 
   /** Is a change of its upstream under way? */

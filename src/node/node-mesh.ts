@@ -69,23 +69,18 @@ export interface NodeMeshNeeds {
 }
 
 /** Of a node alone. */
-export const NO_MESH: MeshFacts = { link: () => undefined, replica: () => undefined, children: () => 0 };
+export const NO_MESH: MeshFacts & Pick<NodeMesh, 'upstreamHas'> = {
+  link: () => undefined,
+  replica: () => undefined,
+  upstreamHas: () => 'unknown',
+  children: () => 0,
+};
 
 /** Of a link without a sample. */
 const NO_QUALITY = {
   ...{ rttMs: null, rttDevMs: null, offsetMs: null, lossShare: null },
   ...{ receivedBytesPerS: null, sentBytesPerS: null },
 };
-
-/** What a hop brings too late. */
-export interface HopStall {
-  /** The node that this one pulls from. */
-  readonly from: string;
-  /** For how long it has had a frame that has not come; 0: it has none, or the link is silent since before. */
-  readonly awaitedForMs: number;
-  /** Since a byte came over the link, ms; nodes beat every 200 ms. */
-  readonly silentMs: number;
-}
 
 /** How long a node that stops waits for those that it feeds to go elsewhere. */
 const GO_AWAY_MS = 1_000;
@@ -341,12 +336,6 @@ export class NodeMesh implements MeshFacts {
     };
   }
 
-  /** What of a stream does not come now, though it should; null where there is no hop. */
-  hopStall(key: StreamKey): HopStall | null {
-    const hop = this.#replicas.get(key)?.hop;
-    return hop ? { from: hop.from, awaitedForMs: hop.awaitedForMs, silentMs: hop.silentMs } : null;
-  }
-
   /** The nodes that pull a stream here. */
   childRows(key: StreamKey): ChildRow[] {
     const stream = this.#needs.directory.get(key);
@@ -371,6 +360,10 @@ export class NodeMesh implements MeshFacts {
     if (!replica) return undefined;
     const { path, upstreamNode: upstream, standby } = replica;
     return { path, upstream, standby };
+  }
+
+  upstreamHas(key: StreamKey): 'more' | 'nothing' | 'unknown' {
+    return this.#replicas.get(key)?.upstreamHas ?? 'unknown';
   }
 
   children(key: StreamKey): number {

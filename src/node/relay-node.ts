@@ -44,8 +44,11 @@ import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
+import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
+import { streamMetrics } from './stream-metrics.ts';
 import { localStreams, streamSummaries } from './stream-summaries.ts';
+import { QualityWatch } from './stream-watch.ts';
 
 export interface NodeNeeds {
   readonly config: Config;
@@ -77,6 +80,7 @@ export class RelayNode {
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #publishing: Publishing;
+  readonly #watch: QualityWatch;
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
@@ -158,6 +162,15 @@ export class RelayNode {
       redirect: (request) => this.#routing.redirect(request),
     });
     this.#slices = new Slices({ clock });
+    this.#watch = new QualityWatch(config.alarms, {
+      ...{ clock, log, node: config.node.id },
+      streams: () => this.#directory.streams,
+      mesh: {
+        replica: (key) => this.#meshFacts.replica(key),
+        upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
+        hopDelayMs: (key) => this.#mesh?.hop(key)?.delayMs ?? undefined,
+      },
+    });
     this.#ask = new ClusterAsk({
       ...{ log, slices: this.#slices, self: config.node.id, answers: this.#answers() },
       members: () => this.#member.membership.nodes().map(({ record }) => record.node),
@@ -171,7 +184,7 @@ export class RelayNode {
       others: () => this.#member.membership.nodes(),
       local: () =>
         localStreams(this.#directory.streams, { clock, standsBy: (key) => this.#publishing.standsBy(key) }),
-      mesh: this.#mesh ?? NO_MESH,
+      mesh: this.#meshFacts,
     });
     this.#rtmp = this.#buildRtmp();
     this.#drain = this.#buildDrain();
@@ -218,6 +231,8 @@ export class RelayNode {
       shed: () => this.#directory.shed(),
     });
     opened.add(() => watch.cancel());
+    this.#watch.start();
+    opened.add(() => this.#watch.stop());
     opened.add(() => this.#drain.stop());
     this.#running = opened.move();
     this.#notReady = undefined;
@@ -268,7 +283,8 @@ export class RelayNode {
       players += playerCount;
       if (state.at === 'live' && state.source instanceof Publication) publishers += 1;
     }
-    return { players, publishers, streams: this.#directory.streamCount };
+    const alarms = this.#watch.alarms.count;
+    return { players, publishers, streams: this.#directory.streamCount, alarms };
   }
 
   #traffic(): Traffic {
@@ -400,6 +416,19 @@ export class RelayNode {
   #answers(): Partial<NodeAnswers> {
     return {
       links: () => listed(this.#mesh?.links() ?? []),
+      ...streamAnswers({
+        ...{ clock: this.#clock, node: this.#config.node.id, watch: this.#watch },
+        mesh: {
+          replica: (key) => this.#meshFacts.replica(key),
+          children: (key) => this.#meshFacts.children(key),
+        },
+        standsBy: (key) => this.#publishing.standsBy(key),
+        streams: () => this.#directory.streams,
+        streamOf: (key) => this.#directory.get(key),
+        hop: (key) => this.#mesh?.hop(key) ?? null,
+        childRows: (key) => this.#mesh?.childRows(key) ?? [],
+        publisher: () => null,
+      }),
     };
   }
 
@@ -426,6 +455,10 @@ export class RelayNode {
     );
   }
 
+  get #meshFacts() {
+    return this.#mesh ?? NO_MESH;
+  }
+
   /** The mesh is built of the publishing, and so after it. */
   get #sight(): StreamSight {
     return this.#mesh?.sight ?? SIGHT_OF_ONE;
@@ -435,6 +468,7 @@ export class RelayNode {
     this.#publishing.claims.streamChanged(stream);
     this.#mesh?.streamChanged(stream);
     this.#preload?.streamChanged(stream);
+    this.#watch.streamChanged(stream);
   }
 
   #countersOf(door: 'rtmp' | 'http') {
@@ -461,6 +495,10 @@ export class RelayNode {
         }),
         ...this.#redirects.metrics(),
       ],
+      quality: streamMetrics(
+        { streams: this.#directory.streams, watch: this.#watch },
+        this.#config.metrics.streams,
+      ),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       ask: this.#ask.metrics(),
       budget: this.#budget,

@@ -37,17 +37,14 @@ test('an older node tells no times, and the delay is not known', async () => {
   expect(hop()?.delayMs).toBe(before);
 });
 
-test('a link that falls silent is seen, and with the change of upstream the hop is another', async () => {
+test('with a change of upstream the hop is another, and begins anew', async () => {
   const { net, b, c, hop } = await played();
   void c.play();
   await net.run(1_000);
   net.deafen('a', 'b', true);
-  await net.run(90);
-  expect(hop()?.from).toBe('a');
-  expect(hop()?.silentMs).toBeGreaterThanOrEqual(85);
   await net.run(1_500);
   expect(hop()).toMatchObject({ from: 'c', resumes: 1, gaps: 0 });
-  expect(hop()?.silentMs).toBeLessThan(250);
+  expect(hop()?.delayMs).toBeLessThan(100);
   expect(b.replicas.resumes).toBe(1);
 });
 
@@ -55,7 +52,6 @@ test('in hold nothing is awaited, and nothing grows', async () => {
   const { net, a, hop } = await played();
   a.unpublish();
   await net.run(5_000);
-  expect(hop()).toMatchObject({ awaitedForMs: 0 });
   expect(hop()?.delayMs).toBeLessThan(50);
 });
 
