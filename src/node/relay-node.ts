@@ -168,7 +168,7 @@ export class RelayNode {
       mesh: {
         replica: (key) => this.#meshFacts.replica(key),
         upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
-        hopDelayMs: (key) => this.#mesh?.hop(key)?.delayMs ?? undefined,
+        hopDelayMs: (key) => this.#mesh?.hopDelayMs(key),
       },
     });
     this.#ask = new ClusterAsk({
