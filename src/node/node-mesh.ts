@@ -20,12 +20,13 @@ import { Wants } from '../mesh/wants.ts';
 import type { UpstreamDecision } from '../routing/decisions.ts';
 import type { NodeView } from '../routing/node-view.ts';
 import type { Prices } from '../routing/prices.ts';
-import type { LinkFacts, MeshFacts, ReplicaFacts } from './cluster-summaries.ts';
+import type { LinkFacts } from './cluster-state.ts';
 import type { Member } from './member.ts';
 import { meshMetrics } from './mesh-metrics.ts';
 import { Parents } from './parents.ts';
 import { regionRtts } from './region-rtts.ts';
 import type { StreamSight } from './standbys.ts';
+import type { ReplicaFacts } from './stream-summaries.ts';
 
 /** What the origin of a stream is told by its peers. */
 export interface OriginNews {
@@ -56,14 +57,11 @@ export interface NodeMeshNeeds {
   readonly decided: (decision: UpstreamDecision) => void;
 }
 
-/** Of a node alone. */
-export const NO_MESH: MeshFacts = { link: () => undefined, replica: () => undefined, children: () => 0 };
-
 /** How long a node that stops waits for those that it feeds to go elsewhere. */
 const GO_AWAY_MS = 1_000;
 const LOOK_EVERY_MS = 20;
 
-export class NodeMesh implements MeshFacts {
+export class NodeMesh {
   readonly #needs: NodeMeshNeeds;
   readonly #links: Links;
   readonly #subscriptions: Subscriptions;

@@ -10,13 +10,13 @@ import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
 import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
+import type { Handlers } from '../http/api-operations.ts';
+import { apiRoutes } from '../http/api-routes.ts';
 import { loadAssets } from '../http/assets.ts';
-import { clusterRoutes } from '../http/cluster-api.ts';
-import { decisionsRoute } from '../http/decisions-api.ts';
-import { drainRoute } from '../http/node-control-api.ts';
-import { preloadRoute } from '../http/preload-api.ts';
+import { drainHandlers } from '../http/node-control-api.ts';
+import { preloadHandlers } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
-import { type RouteApiNeeds, routeRoutes, routeUpgrade } from '../http/route-api.ts';
+import { playerRoute, type RouteApiNeeds, routeHandlers, routeUpgrade } from '../http/route-api.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
@@ -26,12 +26,13 @@ import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
-import { ClusterSummaries } from './cluster-summaries.ts';
+import { AskAlone } from './ask-alone.ts';
+import { decisionAnswer } from './decision-rows.ts';
 import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
 import { Member } from './member.ts';
 import { watchMemory } from './memory-watch.ts';
-import { NO_MESH, NodeMesh } from './node-mesh.ts';
+import { NodeMesh } from './node-mesh.ts';
 import { nodeMetrics } from './node-metrics.ts';
 import { NO_PRELOAD, Preload } from './preload.ts';
 import { preloadMetrics } from './preload-metrics.ts';
@@ -41,8 +42,9 @@ import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
+import { StateApi } from './state-api.ts';
 import { StreamHolders } from './stream-holders.ts';
-import { localStreams, streamSummaries } from './stream-summaries.ts';
+import { nodeStreams, streamSummaries } from './stream-summaries.ts';
 
 export interface NodeNeeds {
   readonly config: Config;
@@ -74,7 +76,7 @@ export class RelayNode {
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #publishing: Publishing;
-  readonly #summaries: ClusterSummaries;
+  readonly #state: StateApi;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
   readonly #holders: StreamHolders;
@@ -154,14 +156,7 @@ export class RelayNode {
     });
     this.#mesh = this.#buildMesh();
     this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
-    this.#summaries = new ClusterSummaries({
-      ...{ clock, registry, node: config.node.id },
-      self: () => this.#member.record(),
-      others: () => this.#member.membership.nodes(),
-      local: () =>
-        localStreams(this.#directory.streams, { clock, standsBy: (key) => this.#publishing.standsBy(key) }),
-      mesh: this.#mesh ?? NO_MESH,
-    });
+    this.#state = this.#buildState();
     this.#rtmp = this.#buildRtmp();
     this.#drain = this.#buildDrain();
   }
@@ -286,7 +281,6 @@ export class RelayNode {
 
   async #buildHttp(): Promise<HttpServer> {
     const { node, host, http, publish, watch } = this.#config;
-    const access = { token: this.#config.api.token };
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
@@ -296,15 +290,17 @@ export class RelayNode {
     };
     const routes: Route[] = [
       ...healthRoutes({
-        notReady: () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady,
+        notReady: this.#whyNotReady,
         trouble: () => this.#member.trouble,
         metricsText: () => this.#metricsText(),
       }),
-      ...clusterRoutes(access, this.#summaries),
-      ...routeRoutes(access, routing),
-      preloadRoute(access, { clock, orders: this.#preload ?? NO_PRELOAD }),
-      drainRoute(access, { clock, drain: drainControl(node.id, this.#drain) }),
-      decisionsRoute(access, { node: node.id, clock, decisions: this.#routing.decisions }),
+      ...apiRoutes({ token: this.#config.api.token, clock }, {
+        ...this.#state.handlers,
+        ...routeHandlers(routing),
+        ...preloadHandlers(this.#preload ?? NO_PRELOAD),
+        ...drainHandlers(drainControl(node.id, this.#drain)),
+      } satisfies Handlers),
+      playerRoute(routing),
       new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
@@ -315,6 +311,46 @@ export class RelayNode {
     const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
+  }
+
+  readonly #whyNotReady = () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
+
+  #buildState(): StateApi {
+    const { node } = this.#config;
+    const { registry, membership } = this.#member;
+    const clock = this.#clock;
+    const rows = () =>
+      nodeStreams(this.#directory.streams, {
+        ...{ clock, node: node.id },
+        standsBy: (key) => this.#publishing.standsBy(key),
+        claimReason: (key) => this.#publishing.claims.originOf(key)?.reason,
+        replica: (key) => this.#mesh?.replica(key),
+        children: (key) => this.#mesh?.children(key) ?? 0,
+      });
+    const none = () => ({ total: 0, rows: [] });
+    return new StateApi({
+      ...{ clock, node: node.id, version: version(), registry },
+      ask: new AskAlone(node.id, {
+        streams: () => ({ total: 0, rows: rows() }),
+        stream: none,
+        history: none,
+        sessions: none,
+        kick: none,
+        links: none,
+        alarms: none,
+        events: none,
+        traffic: none,
+        decisions: (args) => decisionAnswer(this.#routing.decisions, node.id, args),
+      }),
+      self: () => this.#member.record(),
+      others: () => membership.nodes(),
+      link: (other) => this.#mesh?.link(other),
+      notReady: this.#whyNotReady,
+      trouble: () => this.#member.trouble,
+      rtmpPort: () => this.#rtmp.port,
+      guardsPublish: this.#authorizer.guardsPublish,
+      trafficWindowMs: 0,
+    });
   }
 
   #watchRoutes(): Route[] {

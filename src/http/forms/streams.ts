@@ -66,6 +66,8 @@ export const nodeStream = hereRow.extend({
   /** Codec names. */
   video: z.string().nullable(),
   audio: z.string().nullable(),
+  /** Why it was claimed, of its origin. */
+  reason: z.enum(['publish', 'failover']).optional(),
 });
 export type NodeStream = z.output<typeof nodeStream>;
 
