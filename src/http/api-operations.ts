@@ -106,7 +106,7 @@ export const operations = {
         .enum(['asc', 'desc'])
         .meta({ description: 'Without it asc of keys, and desc of everything else.' })
         .optional(),
-      offset: wholeNumber(0, MAX_OFFSET).default(0).meta({ default: 0 }),
+      offset: wholeNumber(0, MAX_OFFSET).default(0),
       limit: limitOf({ usual: DEFAULT_LIMIT, most: MAX_LIMIT }),
       history: z
         .literal('1')

@@ -32,7 +32,7 @@ export function wholeNumber(least: number, most: number) {
 
 /** `limit=`: of the rows that match, so many are answered. */
 export function limitOf({ usual, most }: { readonly usual: number; readonly most: number }) {
-  return wholeNumber(1, most).default(usual).meta({ default: usual });
+  return wholeNumber(1, most).default(usual);
 }
 
 /** `stream=app/name`. */

@@ -14,6 +14,7 @@ import type { Handlers } from '../http/api-operations.ts';
 import { apiRoutes } from '../http/api-routes.ts';
 import { loadAssets } from '../http/assets.ts';
 import { drainHandlers } from '../http/node-control-api.ts';
+import { openApiRoute } from '../http/openapi.ts';
 import { preloadHandlers } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
 import { playerRoute, type RouteApiNeeds, routeHandlers, routeUpgrade } from '../http/route-api.ts';
@@ -191,6 +192,8 @@ export class RelayNode {
     // Closed last, so that health answers until the end.
     opened.add(() => http.stop(this.#leftMs()));
     this.#http = http;
+    // Who listens would hold the door open.
+    opened.add(() => this.#state.live.stop());
     this.#routing.start();
     opened.add(() => this.#routing.stop());
     await this.#rtmp.start();
@@ -300,6 +303,7 @@ export class RelayNode {
         ...preloadHandlers(this.#preload ?? NO_PRELOAD),
         ...drainHandlers(drainControl(node.id, this.#drain)),
       } satisfies Handlers),
+      openApiRoute(version()),
       playerRoute(routing),
       new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
@@ -329,7 +333,7 @@ export class RelayNode {
       });
     const none = () => ({ total: 0, rows: [] });
     return new StateApi({
-      ...{ clock, node: node.id, version: version(), registry },
+      ...{ clock, log: this.#log, node: node.id, version: version(), registry },
       ask: new AskAlone(node.id, {
         streams: () => ({ total: 0, rows: rows() }),
         stream: none,
