@@ -62,6 +62,8 @@ const ROUTE_ERRORS = [
   'stream-key.reserved',
 ] as const;
 const STREAM_ERRORS = ['route.stream', 'stream-key.invalid', 'stream-key.reserved'] as const;
+/** Too many ask the cluster at once. */
+const BUSY = 'cluster.busy';
 const KEY_ERRORS = ['stream-key.invalid', 'stream-key.reserved'] as const;
 
 export const operations = {
@@ -90,7 +92,7 @@ export const operations = {
     description: 'Each from both ends: one row of each of the two nodes.',
     query: z.strictObject({ node }),
     answers: { 200: linksAnswer },
-    errors: [],
+    errors: [BUSY],
   },
   streams: {
     method: 'GET',
@@ -114,7 +116,7 @@ export const operations = {
         .optional(),
     }),
     answers: { 200: streamsAnswer },
-    errors: ['api.limit'],
+    errors: [BUSY, 'api.limit'],
   },
   stream: {
     method: 'GET',
@@ -122,7 +124,7 @@ export const operations = {
     tag: 'streams',
     summary: 'Tells of one stream, with the tree that it goes down by',
     answers: { 200: treeAnswer },
-    errors: ['api.no-stream', ...KEY_ERRORS],
+    errors: [BUSY, 'api.no-stream', ...KEY_ERRORS],
   },
   showPreload: {
     method: 'GET',
@@ -170,7 +172,7 @@ export const operations = {
       limit: limitOf(ROWS),
     }),
     answers: { 200: sessionsAnswer },
-    errors: ['api.limit', ...STREAM_ERRORS],
+    errors: [BUSY, 'api.limit', ...STREAM_ERRORS],
   },
   session: {
     method: 'GET',
@@ -178,7 +180,7 @@ export const operations = {
     tag: 'sessions',
     summary: 'Tells of one session, at whatever node it is',
     answers: { 200: sessionRow },
-    errors: ['api.no-session'],
+    errors: [BUSY, 'api.no-session'],
   },
   kick: {
     method: 'DELETE',
@@ -187,7 +189,7 @@ export const operations = {
     summary: 'Ends a session, at whatever node it is',
     description: 'The answer is the session as it was.',
     answers: { 200: sessionRow },
-    errors: ['api.no-session'],
+    errors: [BUSY, 'api.no-session'],
   },
   decisions: {
     method: 'GET',
@@ -203,7 +205,7 @@ export const operations = {
       limit: limitOf({ usual: DEFAULT_DECISIONS, most: MOST_DECISIONS }),
     }),
     answers: { 200: decisionsAnswer },
-    errors: ['api.limit', ...STREAM_ERRORS],
+    errors: [BUSY, 'api.limit', ...STREAM_ERRORS],
   },
   routePlay: {
     method: 'GET',
@@ -236,7 +238,7 @@ export const operations = {
     summary: 'Lists alarms: those that last, then those that ended',
     query: z.strictObject({ stream, node, limit: limitOf(ROWS) }),
     answers: { 200: alarmsAnswer },
-    errors: ['api.limit', ...STREAM_ERRORS],
+    errors: [BUSY, 'api.limit', ...STREAM_ERRORS],
   },
   events: {
     method: 'GET',
@@ -249,7 +251,7 @@ export const operations = {
     query: z.strictObject({ stream, node, limit: limitOf(ROWS), topics: topics.optional() }),
     answers: { 200: eventsAnswer },
     isLive: true,
-    errors: ['api.limit', 'api.too-many-listeners', ...STREAM_ERRORS],
+    errors: [BUSY, 'api.limit', 'api.too-many-listeners', ...STREAM_ERRORS],
   },
   traffic: {
     method: 'GET',
@@ -263,7 +265,7 @@ export const operations = {
       limit: limitOf(ROWS),
     }),
     answers: { 200: trafficAnswer },
-    errors: ['api.limit', ...STREAM_ERRORS],
+    errors: [BUSY, 'api.limit', ...STREAM_ERRORS],
   },
   showDrain: {
     method: 'GET',

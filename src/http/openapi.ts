@@ -30,10 +30,10 @@ import {
   hereRow,
   originRow,
   replicaRow,
-  streamHere,
   streamRow,
   streamsAnswer,
   treeAnswer,
+  treeNode,
 } from './forms/streams.ts';
 import { trafficAnswer } from './forms/traffic.ts';
 import type { Route } from './route.ts';
@@ -86,10 +86,10 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   StaleNode: staleNode,
   Status: statusAnswer,
   Stream: streamRow,
-  StreamHere: streamHere,
   Streams: streamsAnswer,
   Traffic: trafficAnswer,
   Tree: treeAnswer,
+  TreeNode: treeNode,
 };
 const LIVE_SCHEMAS: Readonly<Record<keyof typeof liveEvents, string>> = {
   hello: 'LiveHello',

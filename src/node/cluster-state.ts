@@ -2,6 +2,7 @@
 // taken from the registry. Nobody's silence holds up an answer. Many askers share one look.
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
+import type { Slices } from '../base/slices.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from '../http/api-operations.ts';
 import type { StateSource, StreamsQuery } from '../http/cluster-api.ts';
@@ -34,13 +35,13 @@ const MAX_TREE_ALARMS = 100;
 
 /** What nodes answered. */
 export interface NodesTold<K extends QuestionKind> {
-  readonly rows: readonly Told<QuestionRow<K>>[];
+  readonly rows: readonly QuestionRow<K>[];
   /** Rows that there are, those that were left out among them. */
   readonly total: number;
   readonly stale: readonly StaleNode[];
 }
 
-/** How nodes are asked, this one among them. Never rejects: who does not answer is stale. */
+/** How nodes are asked, this one among them; who does not answer is stale. Rejects if too many ask: `cluster.busy`. */
 export interface AskNodes {
   /** @param request names the API's request in logs */
   all<K extends QuestionKind>(kind: K, args: QuestionArgs<K>, request: string): Promise<NodesTold<K>>;
@@ -62,6 +63,7 @@ export interface LinkFacts {
 
 export interface StateNeeds {
   readonly clock: Clock;
+  readonly slices: Slices;
   /** The id of this node. */
   readonly node: string;
   readonly version: string;
@@ -185,7 +187,7 @@ export class ClusterState implements StateSource {
   }
 
   async #look(size: number, request: string): Promise<Look> {
-    const { ask, registry, clock } = this.#needs;
+    const { ask, registry, slices } = this.#needs;
     const [told, listed] = await Promise.all([
       ask.all('streams', {}, request),
       registry.streams(MAX_LIMIT + 1).catch(ifAway),
@@ -198,7 +200,7 @@ export class ClusterState implements StateSource {
     const found = new Map(lookedUp.map((key, at) => [key, lookups?.[at]]));
     const answered = this.#answered(told.stale);
     return {
-      list: await StreamList.of({ told: told.rows, found, answered }, clock),
+      list: await StreamList.of({ told: told.rows, found, answered }, slices),
       stale: told.stale,
       answered,
       isCut: untold.length > size,

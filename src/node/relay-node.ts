@@ -5,6 +5,7 @@ import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { Slices } from '../base/slices.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
@@ -13,6 +14,8 @@ import { healthRoutes, watchRoutes } from '../http/api.ts';
 import type { Handlers } from '../http/api-operations.ts';
 import { apiRoutes } from '../http/api-routes.ts';
 import { loadAssets } from '../http/assets.ts';
+import type { NodeAnswers } from '../http/forms/questions.ts';
+import type { NodeStream } from '../http/forms/streams.ts';
 import { drainHandlers } from '../http/node-control-api.ts';
 import { openApiRoute } from '../http/openapi.ts';
 import { preloadHandlers } from '../http/preload-api.ts';
@@ -27,7 +30,7 @@ import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
-import { AskAlone } from './ask-alone.ts';
+import { ClusterAsk } from './cluster-ask.ts';
 import { decisionAnswer } from './decision-rows.ts';
 import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
@@ -80,6 +83,8 @@ export class RelayNode {
   readonly #state: StateApi;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
+  readonly #slices: Slices;
+  readonly #ask: ClusterAsk;
   readonly #holders: StreamHolders;
   readonly #routing: NodeRouting;
   readonly #places: PlaceFinder;
@@ -154,6 +159,12 @@ export class RelayNode {
     this.#redirects = new Redirects({
       ...{ log, places: this.#places },
       redirect: (request) => this.#routing.redirect(request),
+    });
+    this.#slices = new Slices({ clock });
+    this.#ask = new ClusterAsk({
+      ...{ log, slices: this.#slices, self: config.node.id, answers: this.#answers() },
+      members: () => this.#member.membership.nodes().map(({ record }) => record.node),
+      linked: () => this.#mesh?.linked,
     });
     this.#mesh = this.#buildMesh();
     this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
@@ -323,29 +334,9 @@ export class RelayNode {
     const { node } = this.#config;
     const { registry, membership } = this.#member;
     const clock = this.#clock;
-    const rows = () =>
-      nodeStreams(this.#directory.streams, {
-        ...{ clock, node: node.id },
-        standsBy: (key) => this.#publishing.standsBy(key),
-        claimReason: (key) => this.#publishing.claims.originOf(key)?.reason,
-        replica: (key) => this.#mesh?.replica(key),
-        children: (key) => this.#mesh?.children(key) ?? 0,
-      });
-    const none = () => ({ total: 0, rows: [] });
     return new StateApi({
-      ...{ clock, log: this.#log, node: node.id, version: version(), registry },
-      ask: new AskAlone(node.id, {
-        streams: () => ({ total: 0, rows: rows() }),
-        stream: none,
-        history: none,
-        sessions: none,
-        kick: none,
-        links: none,
-        alarms: none,
-        events: none,
-        traffic: none,
-        decisions: (args) => decisionAnswer(this.#routing.decisions, node.id, args),
-      }),
+      ...{ clock, log: this.#log, slices: this.#slices, node: node.id, version: version(), registry },
+      ask: this.#ask,
       self: () => this.#member.record(),
       others: () => membership.nodes(),
       link: (other) => this.#mesh?.link(other),
@@ -420,7 +411,30 @@ export class RelayNode {
       rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
       prices: this.#routing.prices,
       decided: (decision) => this.#routing.decisions.add(decision),
+      slices: this.#slices,
+      answer: (peer, query) => this.#ask.answer(peer, query),
     });
+  }
+
+  /** What it tells of itself, to this node's own API and to other nodes. */
+  #answers(): Partial<NodeAnswers> {
+    const { node } = this.#config;
+    return {
+      streams: () => listed(this.#nodeStreams()),
+      decisions: (args) => decisionAnswer(this.#routing.decisions, node.id, args),
+      links: () => listed(this.#mesh?.links() ?? []),
+    };
+  }
+
+  #nodeStreams(): NodeStream[] {
+    const rows = nodeStreams(this.#directory.streams, {
+      ...{ clock: this.#clock, node: this.#config.node.id },
+      standsBy: (key) => this.#publishing.standsBy(key),
+      claimReason: (key) => this.#publishing.claims.originOf(key)?.reason,
+      replica: (key) => this.#mesh?.replica(key),
+      children: (key) => this.#mesh?.children(key) ?? 0,
+    });
+    return [...rows];
   }
 
   #buildPreload(mesh: NodeMesh): Preload {
@@ -482,11 +496,16 @@ export class RelayNode {
         ...this.#redirects.metrics(),
       ],
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
+      ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
   }
+}
+
+function listed<R>(rows: readonly R[]): { readonly total: number; readonly rows: readonly R[] } {
+  return { total: rows.length, rows };
 }
 
 function defaultBudgetBytes(): number {

@@ -1,6 +1,6 @@
 // The streams of the cluster at one moment, as what all nodes told of them and what the registry had beside it: filtered,
 // sorted and cut into pages. Work on all of them goes in slices, so that a frame never waits for a list.
-import type { Clock } from '../base/clock.ts';
+import type { Slices } from '../base/slices.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { StreamsQuery } from '../http/cluster-api.ts';
 import type { Told } from '../http/forms/common.ts';
@@ -8,8 +8,6 @@ import type { NodeStream } from '../http/forms/streams.ts';
 import type { Lookup } from '../registry/registry.ts';
 import { type Answered, bestOf, compare, placesOf, playersOf, type StreamPlaces } from './stream-rows.ts';
 
-/** Streams that are looked at in one turn of the event loop. */
-const SLICE = 1_000;
 /** Orders of the list that are kept, of one moment. */
 const MAX_ORDERS = 8;
 
@@ -25,45 +23,28 @@ export interface ListedStream {
   readonly sinceWallMs: number;
 }
 
+/** What is known of all streams. */
+export interface ToldStreams {
+  readonly told: readonly Told<NodeStream>[];
+  readonly found: ReadonlyMap<StreamKey, Lookup | undefined>;
+  readonly answered: Answered;
+}
+
 export type ListQuery = Pick<StreamsQuery, 'q' | 'state' | 'node' | 'sort' | 'order'>;
 
 export class StreamList {
   readonly #streams: readonly ListedStream[];
-  readonly #clock: Clock;
+  readonly #slices: Slices;
   readonly #orders = new Map<string, Promise<readonly ListedStream[]>>();
 
-  private constructor(streams: readonly ListedStream[], clock: Clock) {
+  private constructor(streams: readonly ListedStream[], slices: Slices) {
     this.#streams = streams;
-    this.#clock = clock;
+    this.#slices = slices;
   }
 
-  /** @param found of streams that nobody told of */
-  static async of(
-    {
-      told,
-      found,
-      answered,
-    }: {
-      readonly told: readonly Told<NodeStream>[];
-      readonly found: ReadonlyMap<StreamKey, Lookup | undefined>;
-      readonly answered: Answered;
-    },
-    clock: Clock,
-  ): Promise<StreamList> {
-    const byKey = new Map<string, Told<NodeStream>[]>();
-    await inSlices(told, clock, (row) => {
-      const rows = byKey.get(row.key);
-      if (rows) rows.push(row);
-      else byKey.set(row.key, [row]);
-    });
-    for (const key of found.keys()) if (!byKey.has(key)) byKey.set(key, []);
-    const streams: ListedStream[] = [];
-    await inSlices([...byKey.keys()].sort(compare), clock, (name) => {
-      const key = name as StreamKey;
-      const listed = listedStream({ key, told: byKey.get(key) ?? [], found: found.get(key) }, answered);
-      if (listed) streams.push(listed);
-    });
-    return new StreamList(streams, clock);
+  /** @param told.found of streams that nobody told of */
+  static async of(told: ToldStreams, slices: Slices): Promise<StreamList> {
+    return new StreamList(await slices.run(listedStreams(told)), slices);
   }
 
   /** Those that match, in the order that is asked for; among equals by key. */
@@ -72,23 +53,47 @@ export class StreamList {
     const name = JSON.stringify([q, state, node, sort, order]);
     const kept = this.#orders.get(name);
     if (kept) return kept;
-    const made = this.#order(query);
+    const made = this.#slices.run(orderedStreams(this.#streams, query));
     if (this.#orders.size >= MAX_ORDERS) this.#orders.clear();
     this.#orders.set(name, made);
     return made;
   }
+}
 
-  async #order(query: ListQuery): Promise<readonly ListedStream[]> {
-    const { sort, order } = query;
-    const matching: ListedStream[] = [];
-    const matches = matcherOf(query);
-    await inSlices(this.#streams, this.#clock, (stream) => {
-      if (matches(stream)) matching.push(stream);
-    });
-    if (sort === 'key') return order === 'desc' ? matching.reverse() : matching;
-    const sign = order === 'asc' ? 1 : -1;
-    return matching.sort((a, b) => sign * (sortValueOf(a, sort) - sortValueOf(b, sort)));
+/** By key. */
+function* listedStreams({ told, found, answered }: ToldStreams): Generator<void, ListedStream[]> {
+  const byKey = new Map<string, Told<NodeStream>[]>();
+  for (const row of told) {
+    const rows = byKey.get(row.key);
+    if (rows) rows.push(row);
+    else byKey.set(row.key, [row]);
+    yield;
   }
+  for (const key of found.keys()) if (!byKey.has(key)) byKey.set(key, []);
+  const streams: ListedStream[] = [];
+  for (const name of [...byKey.keys()].sort(compare)) {
+    const key = name as StreamKey;
+    const listed = listedStream({ key, told: byKey.get(key) ?? [], found: found.get(key) }, answered);
+    if (listed) streams.push(listed);
+    yield;
+  }
+  return streams;
+}
+
+function* orderedStreams(
+  streams: readonly ListedStream[],
+  query: ListQuery,
+): Generator<void, readonly ListedStream[]> {
+  const { sort, order } = query;
+  const matching: ListedStream[] = [];
+  const matches = matcherOf(query);
+  for (const stream of streams) {
+    if (matches(stream)) matching.push(stream);
+    yield;
+  }
+  if (sort === 'key') return order === 'desc' ? matching.reverse() : matching;
+  const sign = order === 'asc' ? 1 : -1;
+  return matching.sort((a, b) => sign * (sortValueOf(a, sort) - sortValueOf(b, sort)));
 }
 
 /** Undefined: nobody has it any more. */
@@ -142,12 +147,5 @@ function sortValueOf(stream: ListedStream, sort: Exclude<StreamsQuery['sort'], '
       return stream.places.replicas.length + (stream.places.origin ? 1 : 0);
     case 'since':
       return stream.sinceWallMs;
-  }
-}
-
-async function inSlices<T>(items: readonly T[], clock: Clock, work: (item: T) => void): Promise<void> {
-  for (let from = 0; from < items.length; from += SLICE) {
-    if (from > 0) await new Promise<void>((resolve) => void clock.soon(resolve));
-    for (const item of items.slice(from, from + SLICE)) work(item);
   }
 }

@@ -1,10 +1,10 @@
 // A stream as the tree that it goes down by: the origin first, each node behind the one that it pulls from, with the age of
 // what it gets. Pure.
 import type { Told } from '../http/forms/common.ts';
-import type { StreamHere, TreeAnswer } from '../http/forms/streams.ts';
+import type { TreeNode as Node, StreamHere } from '../http/forms/streams.ts';
 import { compare } from './stream-rows.ts';
 
-export type TreeNode = Told<TreeAnswer['nodes'][number]>;
+export type TreeNode = Told<Node>;
 
 /** Those of nobody that answered stand at the end; so do nodes that, asked a moment apart, pull from each other. */
 export function treeOf(rows: readonly Told<StreamHere>[]): TreeNode[] {

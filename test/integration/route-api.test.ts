@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { systemClock } from '../../src/base/clock.ts';
+import { Slices } from '../../src/base/slices.ts';
 import { parseStreamKey } from '../../src/base/stream-key.ts';
 import { apiRoutes } from '../../src/http/api-routes.ts';
 import type { DecisionsAnswer } from '../../src/http/forms/decisions.ts';
@@ -16,7 +17,7 @@ import {
 } from '../../src/http/route-api.ts';
 import type { RouteAnswer, RouteRequest } from '../../src/http/route-request.ts';
 import { HttpServer } from '../../src/http/server.ts';
-import { AskAlone } from '../../src/node/ask-alone.ts';
+import { ClusterAsk } from '../../src/node/cluster-ask.ts';
 import { ClusterLists } from '../../src/node/cluster-lists.ts';
 import { decisionAnswer } from '../../src/node/decision-rows.ts';
 import type { Considered } from '../../src/routing/choose.ts';
@@ -67,13 +68,13 @@ afterEach(() => server.stop(100));
 
 async function serve(): Promise<void> {
   await server?.stop(100);
-  const none = () => ({ total: 0, rows: [] });
   const lists = new ClusterLists({
     ...{ clock: systemClock, node: 'a', trafficWindowMs: 0 },
-    ask: new AskAlone('a', {
-      ...{ streams: none, stream: none, history: none, sessions: none, kick: none, links: none },
-      ...{ alarms: none, events: none, traffic: none },
-      decisions: (args) => decisionAnswer(decisions, 'a', args),
+    ask: new ClusterAsk({
+      ...{ log, slices: new Slices({ clock: systemClock }), self: 'a' },
+      answers: { decisions: (args) => decisionAnswer(decisions, 'a', args) },
+      members: () => [],
+      linked: () => undefined,
     }),
     envelope: () => ({ node: 'a', registry: 'up', asOf: '1970-01-01T00:01:00.000Z' }),
   });
