@@ -133,16 +133,15 @@ export class Live implements LiveFeed {
     this.#isLooking = true;
     this.#lookedMs = this.#needs.clock.now();
     this.rounds += 1;
-    const listeners = [...this.#listeners];
+    let isSomebodyNew = false;
     try {
-      await this.#look(listeners);
+      await this.#look([...this.#listeners]);
+      isSomebodyNew = [...this.#listeners].some(({ isNew }) => isNew);
     } catch (err) {
       this.#needs.log.error({ err }, 'live.round-failed');
-    } finally {
-      this.#isLooking = false;
     }
+    this.#isLooking = false;
     if (this.#listeners.size === 0) return;
-    const isSomebodyNew = [...this.#listeners].some(({ isNew }) => isNew);
     const spentMs = this.#needs.clock.now() - this.#lookedMs;
     this.#schedule(Math.max(0, (isSomebodyNew ? SOONEST_MS : ROUND_MS) - spentMs));
   }
