@@ -283,11 +283,8 @@ function nodeRow(
   record: NodeRecord,
   other: { readonly leaseMs: number; readonly link: LinkRow | null } | undefined,
 ): Told<NodeRow> {
-  // A node of an older version does not tell of alarms.
-  const { alarms = 0 } = record.load as Partial<NodeRow['load']>;
   return {
     ...record,
-    load: { ...record.load, alarms },
     leaseMs: other ? Math.round(other.leaseMs) : null,
     self: !other,
     link: other?.link ?? null,

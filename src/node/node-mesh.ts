@@ -66,6 +66,14 @@ export interface NodeMeshNeeds {
   readonly answer: (peer: string, query: Query) => Answer;
 }
 
+/** Of a node alone. */
+export const NO_MESH: Pick<NodeMesh, 'link' | 'replica' | 'upstreamHas' | 'children'> = {
+  link: () => undefined,
+  replica: () => undefined,
+  upstreamHas: () => 'unknown',
+  children: () => 0,
+};
+
 /** Of a link without a sample. */
 const NO_QUALITY = {
   ...{ rttMs: null, rttDevMs: null, offsetMs: null, lossShare: null },
@@ -324,6 +332,10 @@ export class NodeMesh {
     if (!replica) return undefined;
     const { path, upstreamNode: upstream, standby } = replica;
     return { path, upstream, standby };
+  }
+
+  upstreamHas(key: StreamKey): 'more' | 'nothing' | 'unknown' {
+    return this.#replicas.get(key)?.upstreamHas ?? 'unknown';
   }
 
   children(key: StreamKey): number {

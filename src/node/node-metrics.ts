@@ -25,6 +25,8 @@ export interface MetricSources extends MediaSources {
   readonly routing: readonly MetricFamily[];
   /** Of questions to the cluster. */
   readonly ask: readonly MetricFamily[];
+  /** Of streams, and their alarms. */
+  readonly quality: readonly MetricFamily[];
   /** Peers told no, by door and code. */
   readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
   /** Connections that broke a wire format, by code. */
@@ -79,6 +81,7 @@ export function nodeMetrics(sources: MetricSources): string {
     ...sources.mesh,
     ...sources.routing,
     ...sources.ask,
+    ...sources.quality,
   ]);
 }
 

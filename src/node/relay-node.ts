@@ -15,7 +15,6 @@ import type { Handlers } from '../http/api-operations.ts';
 import { apiRoutes } from '../http/api-routes.ts';
 import { loadAssets } from '../http/assets.ts';
 import type { NodeAnswers } from '../http/forms/questions.ts';
-import type { NodeStream } from '../http/forms/streams.ts';
 import { drainHandlers } from '../http/node-control-api.ts';
 import { openApiRoute } from '../http/openapi.ts';
 import { preloadHandlers } from '../http/preload-api.ts';
@@ -36,7 +35,7 @@ import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
 import { Member } from './member.ts';
 import { watchMemory } from './memory-watch.ts';
-import { NodeMesh } from './node-mesh.ts';
+import { NO_MESH, NodeMesh } from './node-mesh.ts';
 import { nodeMetrics } from './node-metrics.ts';
 import { NO_PRELOAD, Preload } from './preload.ts';
 import { preloadMetrics } from './preload-metrics.ts';
@@ -47,8 +46,11 @@ import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
 import { StateApi } from './state-api.ts';
+import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
-import { nodeStreams, streamSummaries } from './stream-summaries.ts';
+import { streamMetrics } from './stream-metrics.ts';
+import { streamSummaries } from './stream-summaries.ts';
+import { QualityWatch } from './stream-watch.ts';
 
 export interface NodeNeeds {
   readonly config: Config;
@@ -80,6 +82,7 @@ export class RelayNode {
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #publishing: Publishing;
+  readonly #watch: QualityWatch;
   readonly #state: StateApi;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
@@ -161,6 +164,15 @@ export class RelayNode {
       redirect: (request) => this.#routing.redirect(request),
     });
     this.#slices = new Slices({ clock });
+    this.#watch = new QualityWatch(config.alarms, {
+      ...{ clock, log, node: config.node.id },
+      streams: () => this.#directory.streams,
+      mesh: {
+        replica: (key) => this.#meshFacts.replica(key),
+        upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
+        hopDelayMs: () => undefined,
+      },
+    });
     this.#ask = new ClusterAsk({
       ...{ log, slices: this.#slices, self: config.node.id, answers: this.#answers() },
       members: () => this.#member.membership.nodes().map(({ record }) => record.node),
@@ -216,6 +228,8 @@ export class RelayNode {
       shed: () => this.#directory.shed(),
     });
     opened.add(() => watch.cancel());
+    this.#watch.start();
+    opened.add(() => this.#watch.stop());
     opened.add(() => this.#drain.stop());
     this.#running = opened.move();
     this.#notReady = undefined;
@@ -266,7 +280,8 @@ export class RelayNode {
       players += playerCount;
       if (state.at === 'live' && state.source instanceof Publication) publishers += 1;
     }
-    return { players, publishers, streams: this.#directory.streamCount };
+    const alarms = this.#watch.alarms.count;
+    return { players, publishers, streams: this.#directory.streamCount, alarms };
   }
 
   #traffic(): Traffic {
@@ -339,7 +354,7 @@ export class RelayNode {
       ask: this.#ask,
       self: () => this.#member.record(),
       others: () => membership.nodes(),
-      link: (other) => this.#mesh?.link(other),
+      link: (other) => this.#meshFacts.link(other),
       notReady: this.#whyNotReady,
       trouble: () => this.#member.trouble,
       rtmpPort: () => this.#rtmp.port,
@@ -420,21 +435,23 @@ export class RelayNode {
   #answers(): Partial<NodeAnswers> {
     const { node } = this.#config;
     return {
-      streams: () => listed(this.#nodeStreams()),
       decisions: (args) => decisionAnswer(this.#routing.decisions, node.id, args),
       links: () => listed(this.#mesh?.links() ?? []),
+      ...streamAnswers({
+        ...{ clock: this.#clock, node: node.id, watch: this.#watch },
+        mesh: {
+          replica: (key) => this.#meshFacts.replica(key),
+          children: (key) => this.#meshFacts.children(key),
+        },
+        standsBy: (key) => this.#publishing.standsBy(key),
+        claimReason: (key) => this.#publishing.claims.originOf(key)?.reason,
+        streams: () => this.#directory.streams,
+        streamOf: (key) => this.#directory.get(key),
+        hop: () => null,
+        childRows: () => [],
+        publisher: () => null,
+      }),
     };
-  }
-
-  #nodeStreams(): NodeStream[] {
-    const rows = nodeStreams(this.#directory.streams, {
-      ...{ clock: this.#clock, node: this.#config.node.id },
-      standsBy: (key) => this.#publishing.standsBy(key),
-      claimReason: (key) => this.#publishing.claims.originOf(key)?.reason,
-      replica: (key) => this.#mesh?.replica(key),
-      children: (key) => this.#mesh?.children(key) ?? 0,
-    });
-    return [...rows];
   }
 
   #buildPreload(mesh: NodeMesh): Preload {
@@ -460,6 +477,10 @@ export class RelayNode {
     );
   }
 
+  get #meshFacts() {
+    return this.#mesh ?? NO_MESH;
+  }
+
   /** The mesh is built of the publishing, and so after it. */
   get #sight(): StreamSight {
     return this.#mesh?.sight ?? SIGHT_OF_ONE;
@@ -469,6 +490,7 @@ export class RelayNode {
     this.#publishing.claims.streamChanged(stream);
     this.#mesh?.streamChanged(stream);
     this.#preload?.streamChanged(stream);
+    this.#watch.streamChanged(stream);
   }
 
   #countersOf(door: 'rtmp' | 'http') {
@@ -495,6 +517,10 @@ export class RelayNode {
         }),
         ...this.#redirects.metrics(),
       ],
+      quality: streamMetrics(
+        { streams: this.#directory.streams, watch: this.#watch },
+        this.#config.metrics.streams,
+      ),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,

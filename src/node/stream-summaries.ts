@@ -2,9 +2,19 @@
 import type { Clock } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { StreamSummary } from '../http/api.ts';
-import type { NodeStream } from '../http/forms/streams.ts';
 import type { Stream } from '../media/stream.ts';
-import type { ClaimReason } from '../registry/registry.ts';
+
+/** A stream that this node has. */
+export interface LocalStream {
+  readonly key: StreamKey;
+  readonly state: 'live' | 'held';
+  readonly epoch: number;
+  readonly players: number;
+  /** A publisher of this node stands by for it. */
+  readonly standsBy: boolean;
+  /** When it went live or into hold, ms since 1970. */
+  readonly sinceWallMs: number;
+}
 
 /** A stream that this node pulls. */
 export interface ReplicaFacts {
@@ -16,41 +26,17 @@ export interface ReplicaFacts {
   readonly standby: string | undefined;
 }
 
-export interface StreamRowNeeds {
+export interface LocalNeeds {
   readonly clock: Clock;
-  readonly node: string;
   readonly standsBy: (key: StreamKey) => boolean;
-  /** Why this node claimed a stream; undefined: it did not. */
-  readonly claimReason: (key: StreamKey) => ClaimReason | undefined;
-  /** Undefined for a stream that is published here, or not here at all. */
-  readonly replica: (key: StreamKey) => ReplicaFacts | undefined;
-  /** Nodes that pull a stream from this one. */
-  readonly children: (key: StreamKey) => number;
 }
 
-/** The streams of this node, live or held, as it tells other nodes of them. */
-export function* nodeStreams(streams: Iterable<Stream>, needs: StreamRowNeeds): Generator<NodeStream> {
-  const { clock, node, standsBy } = needs;
-  for (const stream of streams) {
-    const { key, state, epoch, playerCount: players } = stream;
-    if (state.at !== 'live' && state.at !== 'held') continue;
-    const { video = null, audio = null } = stream.codecs;
-    const since = new Date(clock.wallMs() - (clock.now() - state.sinceMs)).toISOString();
-    const common = { key, node, state: state.at, epoch, players, children: needs.children(key), since };
-    const media = { bitsPerS: 0, frameRate: 0, video, audio };
-    const replica = needs.replica(key);
-    if (!replica) {
-      const reason = needs.claimReason(key);
-      const claimed = reason && { reason };
-      const way = { hops: 0, upstream: null, path: [node], standby: null };
-      yield { ...common, role: 'origin', ...way, ...media, ...claimed };
-      continue;
-    }
-    const { path, upstream = null, standby = null } = replica;
-    const role = standsBy(key) ? 'backup' : 'replica';
-    const hops = path ? path.length - 1 : null;
-    yield { ...common, role, hops, upstream, path: [...(path ?? [])], standby, ...media };
-  }
+/** Undefined while there is nothing of it, and once it ended. */
+export function localStream(stream: Stream, { clock, standsBy }: LocalNeeds): LocalStream | undefined {
+  const { key, state, epoch, playerCount: players } = stream;
+  if (state.at !== 'live' && state.at !== 'held') return undefined;
+  const sinceWallMs = clock.wallMs() - (clock.now() - state.sinceMs);
+  return { key, state: state.at, epoch, players, standsBy: standsBy(key), sinceWallMs };
 }
 
 /** The streams that can be played, in order of their keys. */
