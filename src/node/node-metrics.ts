@@ -23,6 +23,7 @@ export interface MetricSources extends MediaSources {
   /** Of the mesh; none for a node alone. */
   readonly mesh: readonly MetricFamily[];
   readonly routing: readonly MetricFamily[];
+  readonly sessions: readonly MetricFamily[];
   /** Peers told no, by door and code. */
   readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
   /** Connections that broke a wire format, by code. */
@@ -76,6 +77,7 @@ export function nodeMetrics(sources: MetricSources): string {
     ...clusterMetrics({ registry, membership, replicas, claims: publishing.claims.counts }),
     ...sources.mesh,
     ...sources.routing,
+    ...sources.sessions,
   ]);
 }
 
