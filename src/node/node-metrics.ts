@@ -27,6 +27,7 @@ export interface MetricSources extends MediaSources {
   readonly ask: readonly MetricFamily[];
   /** Of streams, and their alarms. */
   readonly quality: readonly MetricFamily[];
+  readonly sessions: readonly MetricFamily[];
   /** Peers told no, by door and code. */
   readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
   /** Connections that broke a wire format, by code. */
@@ -82,6 +83,7 @@ export function nodeMetrics(sources: MetricSources): string {
     ...sources.routing,
     ...sources.ask,
     ...sources.quality,
+    ...sources.sessions,
   ]);
 }
 

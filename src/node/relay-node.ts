@@ -5,6 +5,7 @@ import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
@@ -44,6 +45,7 @@ import { Publishing } from './publishing.ts';
 import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
+import { SessionBook } from './session-book.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
 import { StateApi } from './state-api.ts';
 import { streamAnswers } from './stream-answers.ts';
@@ -74,6 +76,9 @@ export function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** The questions that it answers. */
+type Answers = Omit<NodeAnswers, 'events' | 'traffic'>;
+
 export class RelayNode {
   readonly #config: Config;
   readonly #log: Log;
@@ -81,8 +86,11 @@ export class RelayNode {
   readonly #authorizer: Authorizer;
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
+  readonly #sessions: SessionBook;
   readonly #publishing: Publishing;
   readonly #watch: QualityWatch;
+  /** What it tells of itself when it is asked. */
+  readonly answers: Answers;
   readonly #state: StateApi;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
@@ -109,11 +117,12 @@ export class RelayNode {
     this.#clock = clock;
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
+    this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
     this.#directory = new StreamDirectory(
       { maxStreams: config.limits.streams, maxPlayers: config.routing.limits.players, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
-        ...{ clock, log, budget: this.#budget },
+        ...{ clock, log, budget: this.#budget, sessions: this.#sessions },
         seek: (key) => this.#mesh?.seek(key),
         changed: (stream) => this.#streamChanged(stream),
       },
@@ -135,7 +144,7 @@ export class RelayNode {
       { policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
-        ...{ claimant, registry },
+        ...{ claimant, registry, sessions: this.#sessions },
         sight: {
           of: (key) => this.#sight.of(key),
           peersAreAhead: (key) => this.#sight.peersAreAhead(key),
@@ -173,8 +182,9 @@ export class RelayNode {
         hopDelayMs: () => undefined,
       },
     });
+    this.answers = this.#answers();
     this.#ask = new ClusterAsk({
-      ...{ log, slices: this.#slices, self: config.node.id, answers: this.#answers() },
+      ...{ log, slices: this.#slices, self: config.node.id, answers: this.answers },
       members: () => this.#member.membership.nodes().map(({ record }) => record.node),
       linked: () => this.#mesh?.linked,
     });
@@ -300,7 +310,7 @@ export class RelayNode {
         clock: this.#clock,
         log: this.#log,
         ...{ openPublication: this.#openPublication, openStream: this.#openStream },
-        sendOn: this.#redirects.of,
+        ...{ sendOn: this.#redirects.of, sessionOf: this.#sessions.idOf },
         elsewhere: (key) => this.#routing.reconnectTo(key),
         counters: this.#countersOf('rtmp'),
         budget: this.#budget,
@@ -313,8 +323,9 @@ export class RelayNode {
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
+    const sessionOf = this.#sessions.idOf;
     const routing: RouteApiNeeds = {
-      ...{ places: this.#places, sent: this.#redirects.sent },
+      ...{ places: this.#places, sent: this.#redirects.sent, sessionOf },
       route: (request) => this.#routing.route(request),
     };
     const routes: Route[] = [
@@ -331,14 +342,14 @@ export class RelayNode {
       } satisfies Handlers),
       openApiRoute(version()),
       playerRoute(routing),
-      new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => this.#directory.has(key) }),
+      new FlvPlayRoute({ clock, openStream, sendOn, sessionOf, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
-        { clock, budget: this.#budget, openPublication: this.#openPublication },
+        { clock, budget: this.#budget, sessionOf, openPublication: this.#openPublication },
       ),
     ];
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
-    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn }), routeUpgrade(routing)];
+    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
   }
@@ -432,7 +443,7 @@ export class RelayNode {
   }
 
   /** What it tells of itself, to this node's own API and to other nodes. */
-  #answers(): Partial<NodeAnswers> {
+  #answers(): Answers {
     const { node } = this.#config;
     return {
       decisions: (args) => decisionAnswer(this.#routing.decisions, node.id, args),
@@ -449,8 +460,10 @@ export class RelayNode {
         streamOf: (key) => this.#directory.get(key),
         hop: () => null,
         childRows: () => [],
-        publisher: () => null,
+        publisher: (key) => this.#sessions.publisher(key),
       }),
+      sessions: this.#sessions.list,
+      kick: this.#sessions.kick,
     };
   }
 
@@ -524,6 +537,7 @@ export class RelayNode {
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
+      sessions: this.#sessions.metrics(),
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
