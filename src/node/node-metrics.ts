@@ -1,6 +1,6 @@
 // What a node counts, as metric families: read from the plain fields of its parts when somebody asks.
 import type { HttpServer } from '../http/server.ts';
-import { type CodeCounter, counter, gauge, type MetricFamily, metricsText } from '../observe/metrics.ts';
+import { type CodeCounter, counter, gauge, type MetricFamily } from '../observe/metrics.ts';
 import type { RtmpServer } from '../rtmp/server.ts';
 import { type ClusterSources, clusterMetrics } from './cluster-metrics.ts';
 import { DRAIN_STATES, type DrainSummary } from './drain.ts';
@@ -29,15 +29,15 @@ export interface MetricSources extends MediaSources {
   readonly wireErrors: CodeCounter;
 }
 
-/** The text that `/metrics` answers. */
-export function nodeMetrics(sources: MetricSources): string {
+/** All that `/metrics` tells of the node. */
+export function nodeMetrics(sources: MetricSources): MetricFamily[] {
   const { rtmp, http, directory, publishing, budget, refusals, wireErrors } = sources;
   const { registry, membership, replicas } = sources.member;
   const byDoor = (ofRtmp: number, ofHttp = 0) => [
     { labels: { door: 'rtmp' }, value: ofRtmp },
     { labels: { door: 'http' }, value: ofHttp },
   ];
-  return metricsText([
+  return [
     gauge('tideway_info', 'The version of this node.', [{ labels: { version: sources.version }, value: 1 }]),
     gauge('tideway_connections', 'Open connections.', byDoor(rtmp.connections, http?.connections)),
     counter('tideway_rtmp_connections_total', 'RTMP connections accepted.', rtmp.accepted),
@@ -76,7 +76,7 @@ export function nodeMetrics(sources: MetricSources): string {
     ...clusterMetrics({ registry, membership, replicas, claims: publishing.claims.counts }),
     ...sources.mesh,
     ...sources.routing,
-  ]);
+  ];
 }
 
 function drainMetrics({ state, players, publishers, children }: DrainSummary): MetricFamily[] {

@@ -24,6 +24,8 @@ import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
+import { MetricsText } from '../observe/metrics-text.ts';
+import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
@@ -84,6 +86,8 @@ export class RelayNode {
   readonly #preload: Preload | undefined;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
+  readonly #runtime = new RuntimeMetrics();
+  readonly #metrics: MetricsText;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
   #http: HttpServer | undefined;
@@ -96,6 +100,7 @@ export class RelayNode {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
+    this.#metrics = new MetricsText(clock);
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#directory = new StreamDirectory(
@@ -181,6 +186,8 @@ export class RelayNode {
    */
   async start(): Promise<void> {
     await using opened = new Closer();
+    this.#runtime.start();
+    opened.add(() => this.#runtime.stop());
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();
@@ -424,8 +431,8 @@ export class RelayNode {
     };
   }
 
-  #metricsText(): string {
-    return nodeMetrics({
+  #metricsText(): Promise<string> {
+    const families = nodeMetrics({
       version: version(),
       rtmp: this.#rtmp,
       http: this.#http,
@@ -446,6 +453,7 @@ export class RelayNode {
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
+    return this.#metrics.write([...families, ...this.#runtime.families()], this.#runtime.registry);
   }
 }
 
