@@ -8,6 +8,7 @@ import { TidewayError, WireError } from '../base/errors.ts';
 import { listen, listeningPort } from '../base/listen.ts';
 import type { Log } from '../base/log.ts';
 import { remoteOf } from '../base/remote.ts';
+import type { Table } from '../base/table.ts';
 import { asRefusal, refuse, refuseSocket } from './answer.ts';
 import { parseTarget, type Route, type UpgradeRoute } from './route.ts';
 
@@ -95,6 +96,14 @@ export class HttpServer {
   /** Open connections. */
   get connections(): number {
     return this.#sockets.size;
+  }
+
+  get tables(): Table[] {
+    const { maxConnections: limit } = this.#options;
+    return [
+      { table: 'http_connections', entries: this.#sockets.size, limit },
+      { table: 'http_connections_unused', entries: this.#unused.size, limit },
+    ];
   }
 
   /** Bytes read from all clients ever. */

@@ -1,4 +1,5 @@
 // What a node counts, as metric families: read from the plain fields of its parts when somebody asks.
+import type { Table } from '../base/table.ts';
 import type { HttpServer } from '../http/server.ts';
 import { type CodeCounter, counter, gauge, type MetricFamily } from '../observe/metrics.ts';
 import type { RtmpServer } from '../rtmp/server.ts';
@@ -10,6 +11,10 @@ import type { Publishing } from './publishing.ts';
 
 export interface MetricSources extends MediaSources {
   readonly version: string;
+  /** Id, region and zone. */
+  readonly node: { readonly node: string; readonly region: string; readonly zone: string };
+  readonly isReady: boolean;
+  readonly tables: readonly Table[];
   readonly rtmp: Pick<
     RtmpServer,
     'connections' | 'accepted' | 'turnedAway' | 'bytesIn' | 'bytesOut' | 'reconnectRequests'
@@ -38,7 +43,11 @@ export function nodeMetrics(sources: MetricSources): MetricFamily[] {
     { labels: { door: 'http' }, value: ofHttp },
   ];
   return [
-    gauge('tideway_info', 'The version of this node.', [{ labels: { version: sources.version }, value: 1 }]),
+    gauge('tideway_build_info', 'The version of this node.', [
+      { labels: { version: sources.version }, value: 1 },
+    ]),
+    gauge('tideway_node_info', 'Which node this is, and where.', [{ labels: sources.node, value: 1 }]),
+    gauge('tideway_ready', '1 while the node takes publishers and players.', sources.isReady ? 1 : 0),
     gauge('tideway_connections', 'Open connections.', byDoor(rtmp.connections, http?.connections)),
     counter('tideway_rtmp_connections_total', 'RTMP connections accepted.', rtmp.accepted),
     counter(
@@ -76,6 +85,24 @@ export function nodeMetrics(sources: MetricSources): MetricFamily[] {
     ...clusterMetrics({ registry, membership, replicas, claims: publishing.claims.counts }),
     ...sources.mesh,
     ...sources.routing,
+    ...tableMetrics(sources.tables),
+  ];
+}
+
+/** How full everything is that grows with what others do. */
+function tableMetrics(tables: readonly Table[]): MetricFamily[] {
+  const labelled = tables.map(({ table, ...rest }) => ({ labels: { table }, ...rest }));
+  return [
+    gauge(
+      'tideway_table_entries',
+      'Entries of tables, caches and queues.',
+      labelled.map(({ labels, entries: value }) => ({ labels, value })),
+    ),
+    gauge(
+      'tideway_table_limit',
+      'Entries that they have at most; those without are bounded by what is in others.',
+      labelled.flatMap(({ labels, limit: value }) => (value === undefined ? [] : [{ labels, value }])),
+    ),
   ];
 }
 

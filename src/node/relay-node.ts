@@ -5,6 +5,7 @@ import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
@@ -247,6 +248,11 @@ export class RelayNode {
     await this.#running.close(this.#notReady);
   }
 
+  /** Why publishers and players are not taken now. */
+  get #notReadyNow(): Reason | undefined {
+    return this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
+  }
+
   /** It takes nobody new. */
   get #isDraining(): boolean {
     return this.#stopByMs !== undefined || this.#drain.notReady !== undefined;
@@ -303,7 +309,7 @@ export class RelayNode {
     };
     const routes: Route[] = [
       ...healthRoutes({
-        notReady: () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady,
+        notReady: () => this.#notReadyNow,
         trouble: () => this.#member.trouble,
         metricsText: () => this.#metricsText(),
       }),
@@ -431,9 +437,27 @@ export class RelayNode {
     };
   }
 
+  #tables(): Table[] {
+    return [
+      ...this.#rtmp.tables,
+      ...(this.#http?.tables ?? []),
+      ...this.#directory.tables,
+      ...this.#publishing.tables,
+      ...this.#member.tables,
+      ...this.#routing.tables,
+      this.#holders.table,
+      ...(this.#mesh?.tables ?? []),
+      ...(this.#preload?.tables ?? []),
+    ];
+  }
+
   #metricsText(): Promise<string> {
+    const { id: node, region, zone } = this.#config.node;
     const families = nodeMetrics({
       version: version(),
+      node: { node, region, zone },
+      isReady: this.#notReadyNow === undefined,
+      tables: this.#tables(),
       rtmp: this.#rtmp,
       http: this.#http,
       directory: this.#directory,
