@@ -3,14 +3,18 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { Cluster } from '../support/cluster.ts';
 import { meshed } from '../support/cluster-view.ts';
-import { type Family, metricRows, readMetrics, rowText } from '../support/metrics.ts';
+import { dashboardExpressions } from '../support/dashboard.ts';
+import { type Family, metricRows, namesIn, readMetrics, rowText } from '../support/metrics.ts';
 import { PLANS } from '../support/numbered-media.ts';
 import { CheckedPlayer, NumberedPublisher } from '../support/oracle.ts';
 import { until } from '../support/until.ts';
 
 const KEY = 'live/show';
+/** Labels that Prometheus puts on what it reads. */
+const OF_PROMETHEUS = ['instance', 'job'];
 
 let cluster: Cluster;
 let texts: readonly string[];
@@ -63,5 +67,28 @@ test('names and units are as Prometheus would have them', () => {
   for (const text of texts) {
     const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text });
     expect([status, stdout.toString(), stderr.toString()]).toEqual([0, '', '']);
+  }
+});
+
+test('each metric and label that the dashboard and the alerts ask for is one of a node', () => {
+  const alerts = parse(readFileSync('deploy/prometheus/alerts.yaml', 'utf8')) as {
+    readonly groups: readonly { readonly rules: readonly { readonly expr: string }[] }[];
+  };
+  const rules = alerts.groups.flatMap(({ rules }) => rules.map(({ expr }) => expr));
+  const asked = [...dashboardExpressions(), ...rules].map((expr) => ({ expr, ...namesIn(expr) }));
+  expect(asked.length).toBeGreaterThan(90);
+  const known = new Map(documented.map(({ name, labels }) => [name, labels]));
+  for (const { expr, metrics, labels } of asked) {
+    // Of a histogram its parts are asked for.
+    const names = metrics.map((name) => (known.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '')));
+    expect(
+      names.filter((name) => !families.has(name)),
+      expr,
+    ).toEqual([]);
+    const may = new Set([...names.flatMap((name) => known.get(name) ?? []), ...OF_PROMETHEUS]);
+    expect(
+      labels.filter((label) => !may.has(label)),
+      expr,
+    ).toEqual([]);
   }
 });
