@@ -11,6 +11,7 @@ const ALONE = [
   'bench',
   'better-upstream',
   'cluster-play',
+  'demo',
   'drain',
   'exhaustion',
   'failover',
