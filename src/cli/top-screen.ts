@@ -44,7 +44,6 @@ const SORT_KEYS: Readonly<Record<string, StreamSort>> = {
   s: 'since',
   k: 'key',
 };
-const HELP = 'q quit   t streams/nodes   sort: p players  b bitrate  n nodes  s since  k key';
 /** Alarms that are told in full; more are counted. */
 const MAX_ALARMS = 3;
 
@@ -99,7 +98,9 @@ export function topScreen(
 }
 
 function helpFor({ rows, sort }: TopView): string {
-  return rows === 'streams' ? `${HELP}   (by ${sort})` : HELP;
+  if (rows === 'nodes') return 'q quit   t streams';
+  const sorts = Object.entries(SORT_KEYS).map(([key, by]) => `${key} ${by}`);
+  return `by ${sort}   q quit   t nodes   ${sorts.join('  ')}`;
 }
 
 function cutText(text: string, columns: number): string {

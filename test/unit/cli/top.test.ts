@@ -73,7 +73,7 @@ test('alarms that last stand above, and those that are too many are counted', ()
 test('a screen is filled to its last line, which tells the keys, and nothing is wider', () => {
   const lines = screen(60, 20);
   expect(lines).toHaveLength(20);
-  expect(lines.at(-1)).toMatch(/^q quit {3}t streams\/nodes/);
+  expect(lines.at(-1)).toBe('by players   q quit   t nodes   p players  b bitrate  n node');
   expect(Math.max(...lines.map((line) => line.length))).toBe(60);
 });
 
@@ -82,7 +82,7 @@ test('a screen that is small cuts rows, never its last line', () => {
   const lines = screen(200, 12, { facts: facts({ streams }) });
   expect(lines).toHaveLength(12);
   expect(lines[9]).toMatch(/^live\/3 /);
-  expect(lines.at(-1)).toMatch(/\(by players\)$/);
+  expect(lines.at(-1)).toMatch(/^by players {3}q quit .* k key$/);
   expect(screen(1, 1)).toHaveLength(2);
 });
 
