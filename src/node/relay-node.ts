@@ -5,6 +5,8 @@ import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { newSessionId } from '../base/session-id.ts';
+import { Slices } from '../base/slices.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
@@ -13,6 +15,7 @@ import { healthRoutes, watchRoutes } from '../http/api.ts';
 import { loadAssets } from '../http/assets.ts';
 import { clusterRoutes } from '../http/cluster-api.ts';
 import { decisionsRoute } from '../http/decisions-api.ts';
+import type { NodeAnswers } from '../http/forms/questions.ts';
 import { drainRoute } from '../http/node-control-api.ts';
 import { preloadRoute } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
@@ -26,6 +29,7 @@ import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
+import { ClusterAsk } from './cluster-ask.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
 import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
@@ -40,9 +44,13 @@ import { Publishing } from './publishing.ts';
 import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
+import { SessionBook } from './session-book.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
+import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
+import { streamMetrics } from './stream-metrics.ts';
 import { localStreams, streamSummaries } from './stream-summaries.ts';
+import { QualityWatch } from './stream-watch.ts';
 
 export interface NodeNeeds {
   readonly config: Config;
@@ -66,6 +74,9 @@ export function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** The questions that it answers. */
+type Answers = Omit<NodeAnswers, 'events' | 'traffic' | 'decisions'>;
+
 export class RelayNode {
   readonly #config: Config;
   readonly #log: Log;
@@ -73,10 +84,16 @@ export class RelayNode {
   readonly #authorizer: Authorizer;
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
+  readonly #sessions: SessionBook;
   readonly #publishing: Publishing;
+  readonly #watch: QualityWatch;
+  /** What it tells of itself when it is asked. */
+  readonly answers: Answers;
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
+  readonly #slices: Slices;
+  readonly #ask: ClusterAsk;
   readonly #holders: StreamHolders;
   readonly #routing: NodeRouting;
   readonly #places: PlaceFinder;
@@ -98,11 +115,12 @@ export class RelayNode {
     this.#clock = clock;
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
+    this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
     this.#directory = new StreamDirectory(
       { maxStreams: config.limits.streams, maxPlayers: config.routing.limits.players, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
-        ...{ clock, log, budget: this.#budget },
+        ...{ clock, log, budget: this.#budget, sessions: this.#sessions },
         seek: (key) => this.#mesh?.seek(key),
         changed: (stream) => this.#streamChanged(stream),
       },
@@ -124,7 +142,7 @@ export class RelayNode {
       { policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
-        ...{ claimant, registry },
+        ...{ claimant, registry, sessions: this.#sessions },
         sight: {
           of: (key) => this.#sight.of(key),
           peersAreAhead: (key) => this.#sight.peersAreAhead(key),
@@ -152,6 +170,22 @@ export class RelayNode {
       ...{ log, places: this.#places },
       redirect: (request) => this.#routing.redirect(request),
     });
+    this.#slices = new Slices({ clock });
+    this.#watch = new QualityWatch(config.alarms, {
+      ...{ clock, log, node: config.node.id },
+      streams: () => this.#directory.streams,
+      mesh: {
+        replica: (key) => this.#meshFacts.replica(key),
+        upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
+        hopDelayMs: () => undefined,
+      },
+    });
+    this.answers = this.#answers();
+    this.#ask = new ClusterAsk({
+      ...{ log, slices: this.#slices, self: config.node.id, answers: this.answers },
+      members: () => this.#member.membership.nodes().map(({ record }) => record.node),
+      linked: () => this.#mesh?.linked,
+    });
     this.#mesh = this.#buildMesh();
     this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
     this.#summaries = new ClusterSummaries({
@@ -160,7 +194,7 @@ export class RelayNode {
       others: () => this.#member.membership.nodes(),
       local: () =>
         localStreams(this.#directory.streams, { clock, standsBy: (key) => this.#publishing.standsBy(key) }),
-      mesh: this.#mesh ?? NO_MESH,
+      mesh: this.#meshFacts,
     });
     this.#rtmp = this.#buildRtmp();
     this.#drain = this.#buildDrain();
@@ -207,6 +241,8 @@ export class RelayNode {
       shed: () => this.#directory.shed(),
     });
     opened.add(() => watch.cancel());
+    this.#watch.start();
+    opened.add(() => this.#watch.stop());
     opened.add(() => this.#drain.stop());
     this.#running = opened.move();
     this.#notReady = undefined;
@@ -257,7 +293,8 @@ export class RelayNode {
       players += playerCount;
       if (state.at === 'live' && state.source instanceof Publication) publishers += 1;
     }
-    return { players, publishers, streams: this.#directory.streamCount };
+    const alarms = this.#watch.alarms.count;
+    return { players, publishers, streams: this.#directory.streamCount, alarms };
   }
 
   #traffic(): Traffic {
@@ -276,7 +313,7 @@ export class RelayNode {
         clock: this.#clock,
         log: this.#log,
         ...{ openPublication: this.#openPublication, openStream: this.#openStream },
-        sendOn: this.#redirects.of,
+        ...{ sendOn: this.#redirects.of, sessionOf: this.#sessions.idOf },
         elsewhere: (key) => this.#routing.reconnectTo(key),
         counters: this.#countersOf('rtmp'),
         budget: this.#budget,
@@ -290,8 +327,9 @@ export class RelayNode {
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
+    const sessionOf = this.#sessions.idOf;
     const routing: RouteApiNeeds = {
-      ...{ places: this.#places, sent: this.#redirects.sent },
+      ...{ places: this.#places, sent: this.#redirects.sent, sessionOf },
       route: (request) => this.#routing.route(request),
     };
     const routes: Route[] = [
@@ -305,14 +343,14 @@ export class RelayNode {
       preloadRoute(access, { clock, orders: this.#preload ?? NO_PRELOAD }),
       drainRoute(access, { clock, drain: drainControl(node.id, this.#drain) }),
       decisionsRoute(access, { node: node.id, clock, decisions: this.#routing.decisions }),
-      new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => this.#directory.has(key) }),
+      new FlvPlayRoute({ clock, openStream, sendOn, sessionOf, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
-        { clock, budget: this.#budget, openPublication: this.#openPublication },
+        { clock, budget: this.#budget, sessionOf, openPublication: this.#openPublication },
       ),
     ];
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
-    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn }), routeUpgrade(routing)];
+    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
   }
@@ -380,7 +418,31 @@ export class RelayNode {
       rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
       prices: this.#routing.prices,
       decided: (decision) => this.#routing.decisions.add(decision),
+      slices: this.#slices,
+      answer: (peer, query) => this.#ask.answer(peer, query),
     });
+  }
+
+  /** What it tells of itself, to this node's own API and to other nodes. */
+  #answers(): Answers {
+    return {
+      links: () => listed(this.#mesh?.links() ?? []),
+      ...streamAnswers({
+        ...{ clock: this.#clock, node: this.#config.node.id, watch: this.#watch },
+        mesh: {
+          replica: (key) => this.#meshFacts.replica(key),
+          children: (key) => this.#meshFacts.children(key),
+        },
+        standsBy: (key) => this.#publishing.standsBy(key),
+        streams: () => this.#directory.streams,
+        streamOf: (key) => this.#directory.get(key),
+        hop: () => null,
+        childRows: () => [],
+        publisher: (key) => this.#sessions.publisher(key),
+      }),
+      sessions: this.#sessions.list,
+      kick: this.#sessions.kick,
+    };
   }
 
   #buildPreload(mesh: NodeMesh): Preload {
@@ -406,6 +468,10 @@ export class RelayNode {
     );
   }
 
+  get #meshFacts() {
+    return this.#mesh ?? NO_MESH;
+  }
+
   /** The mesh is built of the publishing, and so after it. */
   get #sight(): StreamSight {
     return this.#mesh?.sight ?? SIGHT_OF_ONE;
@@ -415,6 +481,7 @@ export class RelayNode {
     this.#publishing.claims.streamChanged(stream);
     this.#mesh?.streamChanged(stream);
     this.#preload?.streamChanged(stream);
+    this.#watch.streamChanged(stream);
   }
 
   #countersOf(door: 'rtmp' | 'http') {
@@ -441,12 +508,22 @@ export class RelayNode {
         }),
         ...this.#redirects.metrics(),
       ],
+      quality: streamMetrics(
+        { streams: this.#directory.streams, watch: this.#watch },
+        this.#config.metrics.streams,
+      ),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
+      ask: this.#ask.metrics(),
       budget: this.#budget,
+      sessions: this.#sessions.metrics(),
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
   }
+}
+
+function listed<R>(rows: readonly R[]): { readonly total: number; readonly rows: readonly R[] } {
+  return { total: rows.length, rows };
 }
 
 function defaultBudgetBytes(): number {
