@@ -39,20 +39,14 @@ export function adviceFor({ kind, hop, stream }: Pick<AlarmRow, 'kind' | 'hop' |
   switch (kind) {
     case 'stalled':
       return hop
-        ? `look at the network between ${hop.from} and ${hop.to}, and at how busy both are: tideway nodes`
-        : "look at the encoder: is it running, and can it upload? its node's log has the session";
+        ? `look at the network between ${hop.from} and ${hop.to}, and at how busy both are with tideway nodes`
+        : 'look at the encoder: does it hang, and how does its upload do?';
     case 'no-key-frame':
-      return hop
-        ? `what ${hop.to} gets has no key frame: see what is dropped with tideway stream ${stream}`
-        : 'set the key frame interval of the encoder to 2 s';
+      return 'set the key frame interval of the encoder to 2 s, not to "auto"';
     case 'bitrate-collapsed':
-      return hop
-        ? `look at the network between ${hop.from} and ${hop.to}`
-        : "look at the encoder's upload, and whether it lowers its bitrate by itself";
+      return "look at the encoder's upload, and whether it lowers its bitrate by itself";
     case 'hop-slow':
-      return hop
-        ? `look at the network between ${hop.from} and ${hop.to}: tideway stream ${stream} has the delay of each hop`
-        : `tideway stream ${stream} has the delay of each hop`;
+      return `see the delay of each hop with tideway stream ${stream}, and what the two nodes send with tideway nodes`;
   }
 }
 
