@@ -9,6 +9,7 @@ import { listen, listeningPort } from '../base/listen.ts';
 import type { Log } from '../base/log.ts';
 import { MarkedRequest, sessionOf } from '../base/marked-request.ts';
 import { remoteOf } from '../base/remote.ts';
+import type { Table } from '../base/table.ts';
 import { asRefusal, refuse, refuseSocket } from './answer.ts';
 import { nameRequest, REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 import { parseTarget, type Route, type UpgradeRoute } from './route.ts';
@@ -98,6 +99,14 @@ export class HttpServer {
   /** Open connections. */
   get connections(): number {
     return this.#sockets.size;
+  }
+
+  get tables(): Table[] {
+    const { maxConnections: limit } = this.#options;
+    return [
+      { table: 'http_connections', entries: this.#sockets.size, limit },
+      { table: 'http_connections_unused', entries: this.#unused.size, limit },
+    ];
   }
 
   /** Bytes read from all clients ever. */

@@ -7,6 +7,7 @@ import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
+import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
@@ -27,6 +28,8 @@ import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
+import { MetricsText } from '../observe/metrics-text.ts';
+import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterAsk } from './cluster-ask.ts';
@@ -101,6 +104,8 @@ export class RelayNode {
   readonly #preload: Preload | undefined;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
+  readonly #runtime = new RuntimeMetrics();
+  readonly #metrics: MetricsText;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
   #http: HttpServer | undefined;
@@ -113,6 +118,7 @@ export class RelayNode {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
+    this.#metrics = new MetricsText(clock);
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
@@ -215,6 +221,8 @@ export class RelayNode {
    */
   async start(): Promise<void> {
     await using opened = new Closer();
+    this.#runtime.start();
+    opened.add(() => this.#runtime.stop());
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();
@@ -276,6 +284,11 @@ export class RelayNode {
     await this.#running.close(this.#notReady);
   }
 
+  /** Why publishers and players are not taken now. */
+  get #notReadyNow(): Reason | undefined {
+    return this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
+  }
+
   /** It takes nobody new. */
   get #isDraining(): boolean {
     return this.#stopByMs !== undefined || this.#drain.notReady !== undefined;
@@ -334,7 +347,7 @@ export class RelayNode {
     };
     const routes: Route[] = [
       ...healthRoutes({
-        notReady: () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady,
+        notReady: () => this.#notReadyNow,
         trouble: () => this.#member.trouble,
         metricsText: () => this.#metricsText(),
       }),
@@ -491,9 +504,27 @@ export class RelayNode {
     };
   }
 
-  #metricsText(): string {
-    return nodeMetrics({
+  #tables(): Table[] {
+    return [
+      ...this.#rtmp.tables,
+      ...(this.#http?.tables ?? []),
+      ...this.#directory.tables,
+      ...this.#publishing.tables,
+      ...this.#member.tables,
+      ...this.#routing.tables,
+      this.#holders.table,
+      ...(this.#mesh?.tables ?? []),
+      ...(this.#preload?.tables ?? []),
+    ];
+  }
+
+  #metricsText(): Promise<string> {
+    const { id: node, region, zone } = this.#config.node;
+    const families = nodeMetrics({
       version: version(),
+      node: { node, region, zone },
+      isReady: this.#notReadyNow === undefined,
+      tables: this.#tables(),
       rtmp: this.#rtmp,
       http: this.#http,
       directory: this.#directory,
@@ -519,6 +550,7 @@ export class RelayNode {
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
+    return this.#metrics.write([...families, ...this.#runtime.families()], this.#runtime.registry);
   }
 }
 

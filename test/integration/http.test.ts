@@ -30,7 +30,11 @@ function route(path: string, handle: Route['handle'], methods = ['GET', 'HEAD'])
 }
 
 const routes: Route[] = [
-  ...healthRoutes({ notReady: () => notReady, trouble: () => trouble, metricsText: () => 'tideway_up 1\n' }),
+  ...healthRoutes({
+    notReady: () => notReady,
+    trouble: () => trouble,
+    metricsText: async () => 'tideway_up 1\n',
+  }),
   ...watchRoutes({
     streams: () => [
       {
