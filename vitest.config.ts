@@ -10,6 +10,7 @@ const ALONE = [
   'balance',
   'better-upstream',
   'cluster-play',
+  'demo',
   'drain',
   'exhaustion',
   'failover',
