@@ -26,6 +26,7 @@ import { meshMetrics } from './mesh-metrics.ts';
 import { Parents } from './parents.ts';
 import { regionRtts } from './region-rtts.ts';
 import type { StreamSight } from './standbys.ts';
+import type { Traffic } from './traffic.ts';
 
 /** What the origin of a stream is told by its peers. */
 export interface OriginNews {
@@ -54,6 +55,7 @@ export interface NodeMeshNeeds {
   readonly rttMs: (from: string, to: string) => number | undefined;
   readonly prices: Prices;
   readonly decided: (decision: UpstreamDecision) => void;
+  readonly traffic: Pick<Traffic, 'toNode' | 'fromNode'>;
 }
 
 /** Of a node alone. */
@@ -80,7 +82,10 @@ export class NodeMesh implements MeshFacts {
     const { clock, log, member, directory, origins, version, standsBy } = needs;
     const { owner } = member;
     const streamOf = (key: StreamKey) => directory.get(key);
-    this.#subscriptions = new Subscriptions({ clock });
+    this.#subscriptions = new Subscriptions({
+      clock,
+      received: (key, node) => needs.traffic.fromNode(key, this.#parents.regionOf(node)),
+    });
     this.#parents = new Parents(
       { node: owner.node, region: config.node.region, prices: needs.prices },
       {
@@ -103,6 +108,7 @@ export class NodeMesh implements MeshFacts {
       priorityOf: (key) => priorityOf(key, config.priority ?? []),
       fenced: (key, epoch) => this.#fenced(key, epoch),
       refusesJoins: needs.refusesJoins,
+      sent: (key, node) => needs.traffic.toNode(key, this.#parents.regionOf(node)),
     });
     this.#wants = new Wants({
       ...{ clock, log, quietLog: new QuietLog({ clock, log }) },

@@ -24,7 +24,7 @@ import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
-import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
+import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
@@ -46,6 +46,7 @@ import { SessionBook } from './session-book.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
 import { StreamHolders } from './stream-holders.ts';
 import { localStreams, streamSummaries } from './stream-summaries.ts';
+import { Traffic } from './traffic.ts';
 
 export interface NodeNeeds {
   readonly config: Config;
@@ -77,6 +78,7 @@ export class RelayNode {
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #sessions: SessionBook;
+  readonly #traffic: Traffic;
   readonly #publishing: Publishing;
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
@@ -103,11 +105,15 @@ export class RelayNode {
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
+    this.#traffic = new Traffic(
+      { node: config.node.id, region: config.node.region, maxNamed: config.metrics.streams },
+      { clock, prices: () => this.#routing.prices, isHere: (key) => this.#directory.has(key) },
+    );
     this.#directory = new StreamDirectory(
       { maxStreams: config.limits.streams, maxPlayers: config.routing.limits.players, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
-        ...{ clock, log, budget: this.#budget, sessions: this.#sessions },
+        ...{ clock, log, budget: this.#budget, sessions: this.#sessions, given: this.#traffic.toPlayers },
         seek: (key) => this.#mesh?.seek(key),
         changed: (stream) => this.#streamChanged(stream),
       },
@@ -116,7 +122,7 @@ export class RelayNode {
       ...{ clock, log, version: version() },
       ports: () => this.addresses,
       counts: () => this.#counts(),
-      traffic: () => this.#traffic(),
+      traffic: () => this.#networkTraffic(),
       isDraining: () => this.#isDraining,
       renewClaimsWithin: (ms) => this.#publishing.claims.renewAllWithin(ms),
       taken: failed,
@@ -129,7 +135,7 @@ export class RelayNode {
       { policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
-        ...{ claimant, registry, sessions: this.#sessions },
+        ...{ claimant, registry, sessions: this.#sessions, received: this.#traffic.fromPublishers },
         sight: {
           of: (key) => this.#sight.of(key),
           peersAreAhead: (key) => this.#sight.peersAreAhead(key),
@@ -172,8 +178,8 @@ export class RelayNode {
   }
 
   /** What it knows itself, for the API of any node. */
-  get answers(): Pick<NodeAnswers, 'sessions' | 'kick'> {
-    return { sessions: this.#sessions.list, kick: this.#sessions.kick };
+  get answers(): Pick<NodeAnswers, 'sessions' | 'kick' | 'traffic'> {
+    return { sessions: this.#sessions.list, kick: this.#sessions.kick, traffic: this.#traffic.list };
   }
 
   /** The ports that it listens on; 0 for a door that is not open. */
@@ -191,6 +197,8 @@ export class RelayNode {
    */
   async start(): Promise<void> {
     await using opened = new Closer();
+    this.#traffic.start();
+    opened.add(() => this.#traffic.stop());
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();
@@ -270,7 +278,7 @@ export class RelayNode {
     return { players, publishers, streams: this.#directory.streamCount };
   }
 
-  #traffic(): Traffic {
+  #networkTraffic(): NetworkTraffic {
     const parts = [this.#rtmp, this.#http, this.#mesh];
     return {
       sentBytes: parts.reduce((sum, part) => sum + (part?.bytesOut ?? 0), 0),
@@ -390,6 +398,7 @@ export class RelayNode {
       nodeView: (node) => this.#routing.router.view.get(node)?.view,
       rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
       prices: this.#routing.prices,
+      traffic: this.#traffic,
       decided: (decision) => this.#routing.decisions.add(decision),
     });
   }
@@ -454,7 +463,7 @@ export class RelayNode {
       ],
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       budget: this.#budget,
-      sessions: this.#sessions.metrics(),
+      sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics()],
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
