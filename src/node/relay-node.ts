@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { newSessionId } from '../base/session-id.ts';
+import { Slices } from '../base/slices.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
@@ -28,6 +29,7 @@ import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/lo
 import { CodeCounter } from '../observe/metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
+import { ClusterAsk } from './cluster-ask.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
 import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
@@ -44,8 +46,11 @@ import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
 import { SessionBook } from './session-book.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
+import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
+import { streamMetrics } from './stream-metrics.ts';
 import { localStreams, streamSummaries } from './stream-summaries.ts';
+import { QualityWatch } from './stream-watch.ts';
 import { Traffic } from './traffic.ts';
 
 export interface NodeNeeds {
@@ -70,6 +75,9 @@ export function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** The questions that it answers. */
+type Answers = Omit<NodeAnswers, 'events' | 'decisions'>;
+
 export class RelayNode {
   readonly #config: Config;
   readonly #log: Log;
@@ -80,9 +88,14 @@ export class RelayNode {
   readonly #sessions: SessionBook;
   readonly #traffic: Traffic;
   readonly #publishing: Publishing;
+  readonly #watch: QualityWatch;
+  /** What it tells of itself when it is asked. */
+  readonly answers: Answers;
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
+  readonly #slices: Slices;
+  readonly #ask: ClusterAsk;
   readonly #holders: StreamHolders;
   readonly #routing: NodeRouting;
   readonly #places: PlaceFinder;
@@ -163,6 +176,22 @@ export class RelayNode {
       ...{ log, places: this.#places },
       redirect: (request) => this.#routing.redirect(request),
     });
+    this.#slices = new Slices({ clock });
+    this.#watch = new QualityWatch(config.alarms, {
+      ...{ clock, log, node: config.node.id },
+      streams: () => this.#directory.streams,
+      mesh: {
+        replica: (key) => this.#meshFacts.replica(key),
+        upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
+        hopDelayMs: () => undefined,
+      },
+    });
+    this.answers = this.#answers();
+    this.#ask = new ClusterAsk({
+      ...{ log, slices: this.#slices, self: config.node.id, answers: this.answers },
+      members: () => this.#member.membership.nodes().map(({ record }) => record.node),
+      linked: () => this.#mesh?.linked,
+    });
     this.#mesh = this.#buildMesh();
     this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
     this.#summaries = new ClusterSummaries({
@@ -171,15 +200,10 @@ export class RelayNode {
       others: () => this.#member.membership.nodes(),
       local: () =>
         localStreams(this.#directory.streams, { clock, standsBy: (key) => this.#publishing.standsBy(key) }),
-      mesh: this.#mesh ?? NO_MESH,
+      mesh: this.#meshFacts,
     });
     this.#rtmp = this.#buildRtmp();
     this.#drain = this.#buildDrain();
-  }
-
-  /** What it knows itself, for the API of any node. */
-  get answers(): Pick<NodeAnswers, 'sessions' | 'kick' | 'traffic'> {
-    return { sessions: this.#sessions.list, kick: this.#sessions.kick, traffic: this.#traffic.list };
   }
 
   /** The ports that it listens on; 0 for a door that is not open. */
@@ -225,6 +249,8 @@ export class RelayNode {
       shed: () => this.#directory.shed(),
     });
     opened.add(() => watch.cancel());
+    this.#watch.start();
+    opened.add(() => this.#watch.stop());
     opened.add(() => this.#drain.stop());
     this.#running = opened.move();
     this.#notReady = undefined;
@@ -275,7 +301,8 @@ export class RelayNode {
       players += playerCount;
       if (state.at === 'live' && state.source instanceof Publication) publishers += 1;
     }
-    return { players, publishers, streams: this.#directory.streamCount };
+    const alarms = this.#watch.alarms.count;
+    return { players, publishers, streams: this.#directory.streamCount, alarms };
   }
 
   #networkTraffic(): NetworkTraffic {
@@ -400,7 +427,32 @@ export class RelayNode {
       prices: this.#routing.prices,
       traffic: this.#traffic,
       decided: (decision) => this.#routing.decisions.add(decision),
+      slices: this.#slices,
+      answer: (peer, query) => this.#ask.answer(peer, query),
     });
+  }
+
+  /** What it tells of itself, to this node's own API and to other nodes. */
+  #answers(): Answers {
+    return {
+      links: () => listed(this.#mesh?.links() ?? []),
+      ...streamAnswers({
+        ...{ clock: this.#clock, node: this.#config.node.id, watch: this.#watch },
+        mesh: {
+          replica: (key) => this.#meshFacts.replica(key),
+          children: (key) => this.#meshFacts.children(key),
+        },
+        standsBy: (key) => this.#publishing.standsBy(key),
+        streams: () => this.#directory.streams,
+        streamOf: (key) => this.#directory.get(key),
+        hop: () => null,
+        childRows: () => [],
+        publisher: (key) => this.#sessions.publisher(key),
+      }),
+      sessions: this.#sessions.list,
+      kick: this.#sessions.kick,
+      traffic: this.#traffic.list,
+    };
   }
 
   #buildPreload(mesh: NodeMesh): Preload {
@@ -426,6 +478,10 @@ export class RelayNode {
     );
   }
 
+  get #meshFacts() {
+    return this.#mesh ?? NO_MESH;
+  }
+
   /** The mesh is built of the publishing, and so after it. */
   get #sight(): StreamSight {
     return this.#mesh?.sight ?? SIGHT_OF_ONE;
@@ -435,6 +491,7 @@ export class RelayNode {
     this.#publishing.claims.streamChanged(stream);
     this.#mesh?.streamChanged(stream);
     this.#preload?.streamChanged(stream);
+    this.#watch.streamChanged(stream);
   }
 
   #countersOf(door: 'rtmp' | 'http') {
@@ -461,13 +518,22 @@ export class RelayNode {
         }),
         ...this.#redirects.metrics(),
       ],
+      quality: streamMetrics(
+        { streams: this.#directory.streams, watch: this.#watch },
+        this.#config.metrics.streams,
+      ),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
+      ask: this.#ask.metrics(),
       budget: this.#budget,
       sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics()],
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
   }
+}
+
+function listed<R>(rows: readonly R[]): { readonly total: number; readonly rows: readonly R[] } {
+  return { total: rows.length, rows };
 }
 
 function defaultBudgetBytes(): number {
