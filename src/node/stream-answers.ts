@@ -36,7 +36,11 @@ export function streamAnswers(needs: StreamAnswerNeeds): StreamAnswers {
   const { watch, node } = needs;
   const streamOf = (key: string) => needs.streamOf(key as StreamKey);
   return {
-    streams: () => rowsOf(needs.streams(), (stream) => nodeStream(stream, needs)),
+    streams: () => {
+      const streams = [...needs.streams()].filter(({ state }) => state.at === 'live' || state.at === 'held');
+      // Made while they are read, so that who sends many can do other things in between.
+      return { total: streams.length, rows: made(streams, (stream) => nodeStream(stream, needs)) };
+    },
     stream: ({ key }) => {
       const stream = streamOf(key);
       return rowsOf(stream ? [stream] : [], (each) => streamHere(each, needs));
@@ -53,16 +57,19 @@ export function streamAnswers(needs: StreamAnswerNeeds): StreamAnswers {
   };
 }
 
-function rowsOf<K extends 'streams' | 'stream' | 'history', T>(
+function rowsOf<K extends 'stream' | 'history', T>(
   items: Iterable<T>,
   row: (item: T) => QuestionRow<K> | undefined,
 ): NodeAnswer<K> {
-  const rows: QuestionRow<K>[] = [];
-  for (const item of items) {
-    const made = row(item);
-    if (made) rows.push(made);
-  }
+  const rows = [...made(items, row)];
   return { total: rows.length, rows };
+}
+
+function* made<T, R>(items: Iterable<T>, row: (item: T) => R | undefined): Generator<R> {
+  for (const item of items) {
+    const one = row(item);
+    if (one) yield one;
+  }
 }
 
 function nodeStream(stream: Stream, needs: StreamAnswerNeeds): NodeStream | undefined {
