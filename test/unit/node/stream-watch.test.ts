@@ -287,6 +287,19 @@ describe('alarms at a replica', () => {
     expect(bench.alarms).toEqual(['stalled p>self over']);
   });
 
+  test('wait for the first frame of a parent that was found in a hold as for any other', () => {
+    const source = bench.pull('p');
+    const stream = bench.directory.get(KEY);
+    stream?.detach(source, GONE, 30_000);
+    bench.pass(10_000);
+    bench.has = 'unknown';
+    stream?.attach(source, NEWER);
+    bench.pass(1_900);
+    expect(bench.alarms).toEqual([]);
+    bench.pass(700);
+    expect(bench.alarms).toEqual(['stalled p>self']);
+  });
+
   test('are none in a hold that the parent told of, also when the parent goes afterwards', () => {
     const source = bench.pull('p');
     bench.pass(500);
