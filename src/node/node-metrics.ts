@@ -23,6 +23,8 @@ export interface MetricSources extends MediaSources {
   /** Of the mesh; none for a node alone. */
   readonly mesh: readonly MetricFamily[];
   readonly routing: readonly MetricFamily[];
+  /** Of questions to the cluster. */
+  readonly ask: readonly MetricFamily[];
   /** Of streams, and their alarms. */
   readonly quality: readonly MetricFamily[];
   /** Peers told no, by door and code. */
@@ -78,6 +80,7 @@ export function nodeMetrics(sources: MetricSources): string {
     ...clusterMetrics({ registry, membership, replicas, claims: publishing.claims.counts }),
     ...sources.mesh,
     ...sources.routing,
+    ...sources.ask,
     ...sources.quality,
   ]);
 }

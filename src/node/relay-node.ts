@@ -5,7 +5,7 @@ import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { StreamKey } from '../base/stream-key.ts';
+import { Slices } from '../base/slices.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
@@ -14,6 +14,7 @@ import { healthRoutes, watchRoutes } from '../http/api.ts';
 import { loadAssets } from '../http/assets.ts';
 import { clusterRoutes } from '../http/cluster-api.ts';
 import { decisionsRoute } from '../http/decisions-api.ts';
+import type { NodeAnswers } from '../http/forms/questions.ts';
 import { drainRoute } from '../http/node-control-api.ts';
 import { preloadRoute } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
@@ -27,6 +28,7 @@ import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
+import { ClusterAsk } from './cluster-ask.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
 import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
@@ -42,7 +44,7 @@ import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
-import { type StreamAnswers, streamAnswers } from './stream-answers.ts';
+import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
 import { streamMetrics } from './stream-metrics.ts';
 import { localStreams, streamSummaries } from './stream-summaries.ts';
@@ -82,6 +84,8 @@ export class RelayNode {
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
+  readonly #slices: Slices;
+  readonly #ask: ClusterAsk;
   readonly #holders: StreamHolders;
   readonly #routing: NodeRouting;
   readonly #places: PlaceFinder;
@@ -93,8 +97,6 @@ export class RelayNode {
   readonly #drain: Drain;
   #http: HttpServer | undefined;
   #running: Closer | undefined;
-  /** What it answers when it is asked of its streams. */
-  readonly answers: StreamAnswers;
   #stopByMs: number | undefined;
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
@@ -159,33 +161,30 @@ export class RelayNode {
       ...{ log, places: this.#places },
       redirect: (request) => this.#routing.redirect(request),
     });
-    this.#mesh = this.#buildMesh();
-    this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
-    const mesh = this.#mesh ?? NO_MESH;
+    this.#slices = new Slices({ clock });
     this.#watch = new QualityWatch(config.alarms, {
       ...{ clock, log, node: config.node.id },
       streams: () => this.#directory.streams,
       mesh: {
-        replica: (key) => mesh.replica(key),
-        upstreamHas: (key) => mesh.upstreamHas(key),
+        replica: (key) => this.#meshFacts.replica(key),
+        upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
         hopDelayMs: () => undefined,
       },
     });
-    const standsBy = (key: StreamKey) => this.#publishing.standsBy(key);
-    this.answers = streamAnswers({
-      ...{ clock, standsBy, mesh, node: config.node.id, watch: this.#watch },
-      streams: () => this.#directory.streams,
-      streamOf: (key) => this.#directory.get(key),
-      hop: () => null,
-      childRows: () => [],
-      publisher: () => null,
+    this.#ask = new ClusterAsk({
+      ...{ log, slices: this.#slices, self: config.node.id, answers: this.#answers() },
+      members: () => this.#member.membership.nodes().map(({ record }) => record.node),
+      linked: () => this.#mesh?.linked,
     });
+    this.#mesh = this.#buildMesh();
+    this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
     this.#summaries = new ClusterSummaries({
       ...{ clock, registry, node: config.node.id },
       self: () => this.#member.record(),
       others: () => this.#member.membership.nodes(),
-      local: () => localStreams(this.#directory.streams, { clock, standsBy }),
-      mesh,
+      local: () =>
+        localStreams(this.#directory.streams, { clock, standsBy: (key) => this.#publishing.standsBy(key) }),
+      mesh: this.#meshFacts,
     });
     this.#rtmp = this.#buildRtmp();
     this.#drain = this.#buildDrain();
@@ -408,7 +407,29 @@ export class RelayNode {
       rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
       prices: this.#routing.prices,
       decided: (decision) => this.#routing.decisions.add(decision),
+      slices: this.#slices,
+      answer: (peer, query) => this.#ask.answer(peer, query),
     });
+  }
+
+  /** What it tells of itself, to this node's own API and to other nodes. */
+  #answers(): Partial<NodeAnswers> {
+    return {
+      links: () => listed(this.#mesh?.links() ?? []),
+      ...streamAnswers({
+        ...{ clock: this.#clock, node: this.#config.node.id, watch: this.#watch },
+        mesh: {
+          replica: (key) => this.#meshFacts.replica(key),
+          children: (key) => this.#meshFacts.children(key),
+        },
+        standsBy: (key) => this.#publishing.standsBy(key),
+        streams: () => this.#directory.streams,
+        streamOf: (key) => this.#directory.get(key),
+        hop: () => null,
+        childRows: () => [],
+        publisher: () => null,
+      }),
+    };
   }
 
   #buildPreload(mesh: NodeMesh): Preload {
@@ -432,6 +453,10 @@ export class RelayNode {
         ask: (other, key, ttlMs) => mesh.askFor(other, key, ttlMs),
       },
     );
+  }
+
+  get #meshFacts() {
+    return this.#mesh ?? NO_MESH;
   }
 
   /** The mesh is built of the publishing, and so after it. */
@@ -475,11 +500,16 @@ export class RelayNode {
         this.#config.metrics.streams,
       ),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
+      ask: this.#ask.metrics(),
       budget: this.#budget,
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
   }
+}
+
+function listed<R>(rows: readonly R[]): { readonly total: number; readonly rows: readonly R[] } {
+  return { total: rows.length, rows };
 }
 
 function defaultBudgetBytes(): number {
