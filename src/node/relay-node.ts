@@ -172,7 +172,7 @@ export class RelayNode {
       },
     });
     this.#ask = new ClusterAsk({
-      ...{ log, slices: this.#slices, self: config.node.id, answers: this.#answers() },
+      ...{ log, slices: this.#slices, self: config.node.id, answers: this.answers() },
       members: () => this.#member.membership.nodes().map(({ record }) => record.node),
       linked: () => this.#mesh?.linked,
     });
@@ -413,7 +413,7 @@ export class RelayNode {
   }
 
   /** What it tells of itself, to this node's own API and to other nodes. */
-  #answers(): Partial<NodeAnswers> {
+  answers(): Partial<NodeAnswers> {
     return {
       links: () => listed(this.#mesh?.links() ?? []),
       ...streamAnswers({

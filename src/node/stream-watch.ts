@@ -15,6 +15,8 @@ const TURN_MS = 4;
 const STREAMS_A_GLANCE = 20;
 /** Video that no decoder can use comes again and again until this passed without. */
 const UNUSABLE_MS = 2_000;
+/** A round that begins later than this says more about this process than about streams. */
+const LATE_MS = 500;
 /** Why a replica is in hold that lost its upstream, and found no other (mesh/replica.ts). */
 const LOST = 'relay.lost';
 
@@ -57,6 +59,9 @@ export class QualityWatch {
   #timer: Timer | undefined;
   /** The rest of a round that is under way. */
   #round: Iterator<Stream> | undefined;
+  #roundMs = 0;
+  /** The process stood still until now: what came meanwhile is read first. */
+  #stoodStill = false;
   #turn: Timer | undefined;
   /** The longest that the looks of one turn took, ms. */
   worstTurnMs = 0;
@@ -67,6 +72,7 @@ export class QualityWatch {
   }
 
   start(): void {
+    this.#roundMs = this.#needs.clock.now();
     this.#timer = every(this.#needs.clock, LOOK_EVERY_MS, () => this.#begin());
   }
 
@@ -96,6 +102,9 @@ export class QualityWatch {
 
   /** A round that takes longer than the pause between two goes on in place of the next. */
   #begin(): void {
+    const nowMs = this.#needs.clock.now();
+    this.#stoodStill = nowMs - this.#roundMs > LOOK_EVERY_MS + LATE_MS;
+    this.#roundMs = nowMs;
     this.#round ??= this.#needs.streams()[Symbol.iterator]();
     this.#turn ??= this.#needs.clock.soon(() => this.#lookAtSome());
   }
@@ -121,6 +130,7 @@ export class QualityWatch {
     push(watched.window, stream, nowMs);
     if (stream.meter.unusable > watched.unusable) watched.unusableMs = nowMs;
     watched.unusable = stream.meter.unusable;
+    if (this.#stoodStill) return;
     const signs =
       state.at === 'live' ? this.#live(stream, state, watched, nowMs) : this.#lost(stream, state, watched);
     if (signs) watched.alarms.look(signs, nowMs);

@@ -227,6 +227,18 @@ describe('alarms at the origin', () => {
     expect(bench.alarms).toEqual(['stalled over']);
   });
 
+  test('a publisher is not to blame for the time in which the node itself stood still', () => {
+    const publication = bench.publish();
+    bench.play(publication, 0, 4);
+    bench.clock.spend(6_000);
+    bench.clock.pass(0);
+    expect(bench.alarms).toEqual([]);
+    bench.play(publication, 10_000, 2);
+    expect(bench.alarms).toEqual([]);
+    bench.pass(2_600);
+    expect(bench.alarms).toEqual(['stalled']);
+  });
+
   test('video without a key frame is told of, also where nothing of it can be used', () => {
     const publication = bench.publish();
     bench.play(publication, 0, 1);
