@@ -4,6 +4,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { TidewayError, WireError } from '../base/errors.ts';
+import { REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 
 const STATUS: Readonly<Record<string, number>> = {
   'http.bad-request': 400,
@@ -135,7 +136,7 @@ export function refuse(
 }
 
 /** Refuses on a socket that has no response object: an upgrade, or a request that could not be parsed. */
-export function refuseSocket(socket: Socket, error: TidewayError): void {
+export function refuseSocket(socket: Socket, error: TidewayError, request?: IncomingMessage): void {
   if (!socket.writable) {
     socket.destroy();
     return;
@@ -148,6 +149,7 @@ export function refuseSocket(socket: Socket, error: TidewayError): void {
     'Access-Control-Allow-Origin: *',
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(request ? [`${REQUEST_ID_HEADER}: ${requestIdOf(request)}`] : []),
     ...Object.entries(retryAfter(problem)).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());

@@ -6,6 +6,7 @@ import { TidewayError } from '../base/errors.ts';
 import { isLabel } from '../base/label.ts';
 import { redirectResponse, redirectSocket, sentOnUrl, withQuery } from '../base/redirect.ts';
 import { remoteOf } from '../base/remote.ts';
+import type { SessionOf } from '../base/session-id.ts';
 import { parseStreamKey, type StreamKey } from '../base/stream-key.ts';
 import type { Considered, Filtered } from '../routing/choose.ts';
 import type { FoundPlace, PlaceFinder } from '../routing/place.ts';
@@ -20,6 +21,7 @@ export interface RouteApiNeeds extends Pick<RouteNeeds, 'route'> {
   readonly places: Pick<PlaceFinder, 'find' | 'ofPlayer'>;
   /** A player of `/route/` was sent on. */
   readonly sent: (to: SentOn) => void;
+  readonly sessionOf: SessionOf;
 }
 
 /** A player that was sent to a node. */
@@ -28,6 +30,8 @@ export interface SentOn {
   readonly door: 'route';
   /** "address:port" of the player. */
   readonly remote: string;
+  /** The id of its session, which it goes on with there. */
+  readonly session: string;
   readonly url: string;
 }
 
@@ -118,7 +122,7 @@ async function locate(
   request: IncomingMessage,
   { pathname, searchParams }: URL,
   protocol: RouteProtocol,
-  { route, places, sent }: RouteApiNeeds,
+  { route, places, sent, sessionOf }: RouteApiNeeds,
 ): Promise<string> {
   const [, app = '', name = ''] = PLAYER_PATH.exec(pathname) ?? [];
   const key = parseStreamKey(app, name);
@@ -132,8 +136,9 @@ async function locate(
   }
   const kept = new URLSearchParams(searchParams);
   for (const own of OWN_PARAMETERS) kept.delete(own);
-  sent({ key, door: 'route', remote, url });
-  return sentOnUrl(url, kept);
+  const session = sessionOf(searchParams);
+  sent({ key, door: 'route', remote, session, url });
+  return sentOnUrl(url, { query: kept, session });
 }
 
 /** @throws TidewayError `route.no-node` */

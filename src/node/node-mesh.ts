@@ -6,6 +6,7 @@ import { messageOf, type Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Slices } from '../base/slices.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import type { NodeLink } from '../http/forms/nodes.ts';
 import type { Stream } from '../media/stream.ts';
@@ -94,6 +95,7 @@ export class NodeMesh implements MeshFacts {
   readonly #questions: Questions;
   readonly #answers: Answers;
   readonly #parents: Parents;
+  readonly #wantsLog: QuietLog;
   #unsubscribe = () => {};
 
   /** @param config with `mesh.secret` */
@@ -126,8 +128,9 @@ export class NodeMesh implements MeshFacts {
       fenced: (key, epoch) => this.#fenced(key, epoch),
       refusesJoins: needs.refusesJoins,
     });
+    this.#wantsLog = new QuietLog({ clock, log });
     this.#wants = new Wants({
-      ...{ clock, log, quietLog: new QuietLog({ clock, log }) },
+      ...{ clock, log, quietLog: this.#wantsLog },
       ...{ isDraining: needs.isDraining, refusesJoins: needs.refusesJoins },
       isHere: (key) => directory.has(key) || this.#replicas.get(key) !== undefined,
       seek: (key) => this.#replicas.seek(key),
@@ -342,8 +345,22 @@ export class NodeMesh implements MeshFacts {
     return stream ? this.#downstreams.childrenOf(stream).length : 0;
   }
 
+  get tables(): Table[] {
+    return [
+      ...this.#links.tables,
+      ...this.#subscriptions.tables,
+      this.#sources.table,
+      this.#downstreams.table,
+      ...this.#replicas.tables,
+      this.#wants.table,
+      { ...this.#wantsLog.table, table: 'wants_quiet_log' },
+      this.#parents.table,
+    ];
+  }
+
   metrics() {
     return meshMetrics({
+      linesLeftOut: this.#links.linesLeftOut + this.#wantsLog.leftOut,
       links: this.#links,
       subscriptions: this.#subscriptions,
       sources: this.#sources,

@@ -5,7 +5,9 @@ import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
+import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
@@ -26,6 +28,8 @@ import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
+import { MetricsText } from '../observe/metrics-text.ts';
+import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterAsk } from './cluster-ask.ts';
@@ -43,6 +47,7 @@ import { Publishing } from './publishing.ts';
 import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
+import { SessionBook } from './session-book.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
 import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
@@ -72,6 +77,9 @@ export function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** The questions that it answers. */
+type Answers = Omit<NodeAnswers, 'events' | 'traffic' | 'decisions'>;
+
 export class RelayNode {
   readonly #config: Config;
   readonly #log: Log;
@@ -79,8 +87,11 @@ export class RelayNode {
   readonly #authorizer: Authorizer;
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
+  readonly #sessions: SessionBook;
   readonly #publishing: Publishing;
   readonly #watch: QualityWatch;
+  /** What it tells of itself when it is asked. */
+  readonly answers: Answers;
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
@@ -93,6 +104,8 @@ export class RelayNode {
   readonly #preload: Preload | undefined;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
+  readonly #runtime = new RuntimeMetrics();
+  readonly #metrics: MetricsText;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
   #http: HttpServer | undefined;
@@ -105,13 +118,15 @@ export class RelayNode {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
+    this.#metrics = new MetricsText(clock);
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
+    this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
     this.#directory = new StreamDirectory(
       { maxStreams: config.limits.streams, maxPlayers: config.routing.limits.players, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
-        ...{ clock, log, budget: this.#budget },
+        ...{ clock, log, budget: this.#budget, sessions: this.#sessions },
         seek: (key) => this.#mesh?.seek(key),
         changed: (stream) => this.#streamChanged(stream),
       },
@@ -133,7 +148,7 @@ export class RelayNode {
       { policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
-        ...{ claimant, registry },
+        ...{ claimant, registry, sessions: this.#sessions },
         sight: {
           of: (key) => this.#sight.of(key),
           peersAreAhead: (key) => this.#sight.peersAreAhead(key),
@@ -171,8 +186,9 @@ export class RelayNode {
         hopDelayMs: () => undefined,
       },
     });
+    this.answers = this.#answers();
     this.#ask = new ClusterAsk({
-      ...{ log, slices: this.#slices, self: config.node.id, answers: this.answers() },
+      ...{ log, slices: this.#slices, self: config.node.id, answers: this.answers },
       members: () => this.#member.membership.nodes().map(({ record }) => record.node),
       linked: () => this.#mesh?.linked,
     });
@@ -205,6 +221,8 @@ export class RelayNode {
    */
   async start(): Promise<void> {
     await using opened = new Closer();
+    this.#runtime.start();
+    opened.add(() => this.#runtime.stop());
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();
@@ -266,6 +284,11 @@ export class RelayNode {
     await this.#running.close(this.#notReady);
   }
 
+  /** Why publishers and players are not taken now. */
+  get #notReadyNow(): Reason | undefined {
+    return this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
+  }
+
   /** It takes nobody new. */
   get #isDraining(): boolean {
     return this.#stopByMs !== undefined || this.#drain.notReady !== undefined;
@@ -303,7 +326,7 @@ export class RelayNode {
         clock: this.#clock,
         log: this.#log,
         ...{ openPublication: this.#openPublication, openStream: this.#openStream },
-        sendOn: this.#redirects.of,
+        ...{ sendOn: this.#redirects.of, sessionOf: this.#sessions.idOf },
         elsewhere: (key) => this.#routing.reconnectTo(key),
         counters: this.#countersOf('rtmp'),
         budget: this.#budget,
@@ -317,13 +340,14 @@ export class RelayNode {
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
+    const sessionOf = this.#sessions.idOf;
     const routing: RouteApiNeeds = {
-      ...{ places: this.#places, sent: this.#redirects.sent },
+      ...{ places: this.#places, sent: this.#redirects.sent, sessionOf },
       route: (request) => this.#routing.route(request),
     };
     const routes: Route[] = [
       ...healthRoutes({
-        notReady: () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady,
+        notReady: () => this.#notReadyNow,
         trouble: () => this.#member.trouble,
         metricsText: () => this.#metricsText(),
       }),
@@ -332,14 +356,14 @@ export class RelayNode {
       preloadRoute(access, { clock, orders: this.#preload ?? NO_PRELOAD }),
       drainRoute(access, { clock, drain: drainControl(node.id, this.#drain) }),
       decisionsRoute(access, { node: node.id, clock, decisions: this.#routing.decisions }),
-      new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => this.#directory.has(key) }),
+      new FlvPlayRoute({ clock, openStream, sendOn, sessionOf, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
-        { clock, budget: this.#budget, openPublication: this.#openPublication },
+        { clock, budget: this.#budget, sessionOf, openPublication: this.#openPublication },
       ),
     ];
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
-    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn }), routeUpgrade(routing)];
+    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
   }
@@ -413,7 +437,7 @@ export class RelayNode {
   }
 
   /** What it tells of itself, to this node's own API and to other nodes. */
-  answers(): Partial<NodeAnswers> {
+  #answers(): Answers {
     return {
       links: () => listed(this.#mesh?.links() ?? []),
       ...streamAnswers({
@@ -427,8 +451,10 @@ export class RelayNode {
         streamOf: (key) => this.#directory.get(key),
         hop: () => null,
         childRows: () => [],
-        publisher: () => null,
+        publisher: (key) => this.#sessions.publisher(key),
       }),
+      sessions: this.#sessions.list,
+      kick: this.#sessions.kick,
     };
   }
 
@@ -478,9 +504,27 @@ export class RelayNode {
     };
   }
 
-  #metricsText(): string {
-    return nodeMetrics({
+  #tables(): Table[] {
+    return [
+      ...this.#rtmp.tables,
+      ...(this.#http?.tables ?? []),
+      ...this.#directory.tables,
+      ...this.#publishing.tables,
+      ...this.#member.tables,
+      ...this.#routing.tables,
+      this.#holders.table,
+      ...(this.#mesh?.tables ?? []),
+      ...(this.#preload?.tables ?? []),
+    ];
+  }
+
+  #metricsText(): Promise<string> {
+    const { id: node, region, zone } = this.#config.node;
+    const families = nodeMetrics({
       version: version(),
+      node: { node, region, zone },
+      isReady: this.#notReadyNow === undefined,
+      tables: this.#tables(),
       rtmp: this.#rtmp,
       http: this.#http,
       directory: this.#directory,
@@ -502,9 +546,11 @@ export class RelayNode {
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       ask: this.#ask.metrics(),
       budget: this.#budget,
+      sessions: this.#sessions.metrics(),
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
+    return this.#metrics.write([...families, ...this.#runtime.families()], this.#runtime.registry);
   }
 }
 

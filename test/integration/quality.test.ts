@@ -34,7 +34,7 @@ test('what ffmpeg publishes is measured as it was made', async () => {
   ]);
   try {
     const here = () => {
-      const [row = undefined] = node.node.answers().stream?.({ key: KEY }).rows ?? [];
+      const [row] = node.node.answers.stream({ key: KEY }, { request: 'test' }).rows;
       return row && questions.stream.row.parse(row);
     };
     await until('five seconds of it are there', () => (here()?.history.bitsPerS.length ?? 0) >= 3, 12_000);

@@ -14,6 +14,7 @@ import { Decisions } from '../../src/routing/decisions.ts';
 import { PlaceFinder } from '../../src/routing/place.ts';
 import { FakeLog } from '../support/media.ts';
 
+const SESSION = 'session12345';
 const KEY = parseStreamKey('live', 'show');
 const PARTS = { cpu: 0.1, memory: 0.2, bandwidth: 0, place: 0, link: 0, price: 0, stream: 1 };
 const CONSIDERED: readonly Considered[] = [
@@ -68,6 +69,7 @@ async function serve(): Promise<void> {
       return answer(request);
     },
     sent: (to) => sent.push(to),
+    sessionOf: () => SESSION,
   };
   server = new HttpServer(
     { host: '127.0.0.1', port: 0, maxConnections: 50 },
@@ -200,7 +202,7 @@ describe('/route/', () => {
       const response = await get(`/route/live/show.flv?${query}`, { method });
       expect([response.status, await response.text()]).toEqual([302, '']);
       expect(response.headers.get('location')).toBe(
-        'http://b:1/live/show.flv?key=a%2Fb&session=me&x=1&tw_hop=1',
+        'http://b:1/live/show.flv?key=a%2Fb&session=me&x=1&tw_hop=1&tw_session=session12345',
       );
       expect(response.headers.get('cache-control')).toBe('no-store');
       expect(response.headers.get('access-control-allow-origin')).toBe('*');
@@ -210,7 +212,10 @@ describe('/route/', () => {
       place: { region: 'eu', zone: 'z', from: 'query' },
     });
     const remote = expect.stringMatching(/^127\.0\.0\.1:\d+$/);
-    expect(sent[0]).toEqual({ key: KEY, door: 'route', remote, url: 'http://b:1/live/show.flv' });
+    expect(sent[0]).toEqual({
+      ...{ key: KEY, door: 'route', remote, session: SESSION },
+      url: 'http://b:1/live/show.flv',
+    });
     expect(sent.length).toBe(2);
   });
 
@@ -222,7 +227,7 @@ describe('/route/', () => {
     });
     expect(response.statusCode).toBe(302);
     expect(response.headers).toMatchObject({
-      ...{ location: 'ws://b:1/live/show.flv?key=a&tw_hop=1', connection: 'close' },
+      ...{ location: 'ws://b:1/live/show.flv?key=a&tw_hop=1&tw_session=session12345', connection: 'close' },
       ...{ 'access-control-allow-origin': '*', 'cache-control': 'no-store' },
     });
     socket.terminate();

@@ -58,7 +58,13 @@ export interface NodeAnswer<K extends QuestionKind> {
   readonly rows: Iterable<QuestionRow<K>>;
 }
 
+/** For whom a question is, for the log. */
+export interface Asker {
+  /** Id of the request to the API. */
+  readonly request: string;
+}
+
 /** How a node answers each kind; at once, and from its own memory. */
 export type NodeAnswers = {
-  readonly [K in QuestionKind]: (args: QuestionArgs<K>) => NodeAnswer<K>;
+  readonly [K in QuestionKind]: (args: QuestionArgs<K>, asker: Asker) => NodeAnswer<K>;
 };

@@ -31,6 +31,8 @@ const LOST = { code: 'relay.lost', message: 'the node is gone' };
 const LIMITS = { stalledMs: 2_000, noKeyFrameMs: 15_000, bitrateShare: 0.4, hopMs: 500 };
 
 /** A node's streams, without doors and mesh. */
+const ASKER = { request: 'test' };
+
 class WatchBench {
   readonly clock = new FakeClock();
   readonly log = new FakeLog();
@@ -77,7 +79,14 @@ class WatchBench {
     this.#epoch += 1;
     const stream = this.directory.feed(key);
     const publication = new Publication(
-      { key, query: new URLSearchParams(), protocol: 'rtmp', remote: '203.0.113.2:4', ended: () => {} },
+      {
+        key,
+        query: new URLSearchParams(),
+        protocol: 'rtmp',
+        session: 'publisher1',
+        remote: '203.0.113.2:4',
+        ended: () => {},
+      },
       { epoch: this.#epoch, stream, holds: { holdMs: 30_000, holdAfterStopMs: 30_000 } },
       this,
     );
@@ -120,14 +129,14 @@ class WatchBench {
   }
 
   get alarms(): string[] {
-    return [...this.answers.alarms({ limit: 100 }).rows].map(({ kind, hop, until }) => {
+    return [...this.answers.alarms({ limit: 100 }, ASKER).rows].map(({ kind, hop, until }) => {
       const about = hop ? ` ${hop.from}>${hop.to}` : '';
       return `${kind}${about}${until === null ? '' : ' over'}`;
     });
   }
 
   here(key: StreamKey = KEY) {
-    const [row] = this.answers.stream({ key }).rows;
+    const [row] = this.answers.stream({ key }, ASKER).rows;
     if (row) questions.stream.row.parse(row);
     return row;
   }
@@ -165,7 +174,7 @@ describe('what is told of a stream', () => {
     expect(Math.abs((quality?.video?.bitsPerS ?? 0) / 200_000 - 1)).toBeLessThan(0.02);
     expect(Math.abs((quality?.audio?.bitsPerS ?? 0) / 20_000 - 1)).toBeLessThan(0.02);
     expect(here?.history.bitsPerS).toHaveLength(5);
-    expect([...bench.answers.streams({}).rows]).toMatchObject([
+    expect([...bench.answers.streams({}, ASKER).rows]).toMatchObject([
       { key: KEY, bitsPerS: here?.bitsPerS, frameRate: here?.frameRate, since: here?.since },
     ]);
   });
@@ -178,9 +187,9 @@ describe('what is told of a stream', () => {
     expect(bench.here()).toMatchObject({ state: 'held', bitsPerS: 0, frameRate: 0 });
     bench.pass(20_100);
     expect(bench.here()).toBeUndefined();
-    const { total, rows } = bench.answers.streams({});
+    const { total, rows } = bench.answers.streams({}, ASKER);
     expect([total, [...rows]]).toEqual([0, []]);
-    expect(bench.answers.history({ keys: [KEY, 'live/none'] })).toEqual({ total: 0, rows: [] });
+    expect(bench.answers.history({ keys: [KEY, 'live/none'] }, ASKER)).toEqual({ total: 0, rows: [] });
   });
 
   test('of many streams is the curve of those that were asked for', () => {
@@ -188,7 +197,7 @@ describe('what is told of a stream', () => {
     bench.play(bench.publish(), 0, 5);
     bench.publish(other);
     bench.pass(2_500);
-    const { total, rows } = bench.answers.history({ keys: [KEY, 'live/none', other] });
+    const { total, rows } = bench.answers.history({ keys: [KEY, 'live/none', other] }, ASKER);
     expect(total).toBe(2);
     const [first, second] = [...rows].map((row) => questions.history.row.parse(row));
     expect([first?.key, first?.bitsPerS.length, first?.bitsPerS.at(-1)]).toEqual([
@@ -346,9 +355,9 @@ test('the alarms of one stream are as many as were asked for, and those that the
   bench.publish();
   bench.publish(other);
   bench.pass(3_000);
-  const { total, rows } = bench.answers.alarms({ limit: 1 });
+  const { total, rows } = bench.answers.alarms({ limit: 1 }, ASKER);
   expect([total, [...rows].length]).toEqual([2, 1]);
-  const ofOther = bench.answers.alarms({ stream: other, limit: 5 });
+  const ofOther = bench.answers.alarms({ stream: other, limit: 5 }, ASKER);
   expect([...ofOther.rows].map((row) => questions.alarms.row.parse(row).stream)).toEqual([other]);
 });
 
