@@ -10,6 +10,7 @@ import type { NodeStream, StreamHere } from '../http/forms/streams.ts';
 import type { Stream } from '../media/stream.ts';
 import type { Alarm } from '../observe/alarms.ts';
 import type { Rates } from '../observe/quality-window.ts';
+import type { ClaimReason } from '../registry/registry.ts';
 import { type HereNeeds, hereRow } from './here-row.ts';
 import { type LocalNeeds, localStream } from './stream-summaries.ts';
 import type { QualityWatch } from './stream-watch.ts';
@@ -19,6 +20,8 @@ export type ChildRow = StreamHere['childRows'][number];
 export interface StreamAnswerNeeds extends LocalNeeds, HereNeeds {
   readonly clock: Clock;
   readonly watch: QualityWatch;
+  /** Why this node claimed a stream; undefined: it did not. */
+  readonly claimReason: (key: StreamKey) => ClaimReason | undefined;
   readonly streams: () => Iterable<Stream>;
   readonly streamOf: (key: StreamKey) => Stream | undefined;
   /** The way from its upstream; null at the origin, and between two upstreams. */
@@ -50,8 +53,11 @@ export function streamAnswers(needs: StreamAnswerNeeds): StreamAnswers {
         const stream = streamOf(key);
         return stream && { key, node, ...watch.windowOf(stream).curves };
       }),
-    alarms: ({ stream, limit }) => {
-      const alarms = watch.alarms.list(stream);
+    alarms: ({ stream, withinMs, limit }) => {
+      const fromWallMs = withinMs === undefined ? 0 : needs.clock.wallMs() - withinMs;
+      const alarms = watch.alarms
+        .list(stream)
+        .filter(({ untilWallMs = fromWallMs }) => untilWallMs >= fromWallMs);
       return { total: alarms.length, rows: alarms.slice(0, limit).map((alarm) => alarmRow(alarm, node)) };
     },
   };
@@ -78,8 +84,9 @@ function nodeStream(stream: Stream, needs: StreamAnswerNeeds): NodeStream | unde
   const { bitsPerS, frameRate } = needs.watch.windowOf(stream).rates;
   const { video, audio } = stream.codecs;
   const here = hereRow(local, needs);
+  const reason = needs.claimReason(stream.key);
   // Field by field: with a spread it takes seven times as long, and there are many.
-  return {
+  const row: NodeStream = {
     key: stream.key,
     node: needs.node,
     role: here.role,
@@ -97,6 +104,8 @@ function nodeStream(stream: Stream, needs: StreamAnswerNeeds): NodeStream | unde
     video: video ?? null,
     audio: audio ?? null,
   };
+  if (reason) row.reason = reason;
+  return row;
 }
 
 function streamHere(stream: Stream, needs: StreamAnswerNeeds): StreamHere | undefined {
