@@ -10,7 +10,7 @@ import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
 import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
-import { loadAssets } from '../http/assets.ts';
+import { loadDashboard, loadWatchPage } from '../http/assets.ts';
 import { clusterRoutes } from '../http/cluster-api.ts';
 import { decisionsRoute } from '../http/decisions-api.ts';
 import { drainRoute } from '../http/node-control-api.ts';
@@ -59,6 +59,7 @@ const GO_AWAY_SHARE = 0.3;
 /** The part of what is left that RTMP peers may take to close; HTTP has the rest. */
 const RTMP_STOP_SHARE = 0.7;
 const WATCH_FOLDER = new URL('../../dist/web/watch/', import.meta.url);
+const DASHBOARD_FOLDER = new URL('../../dist/web/dashboard/', import.meta.url);
 
 /** The version in package.json. */
 export function version(): string {
@@ -285,7 +286,7 @@ export class RelayNode {
   }
 
   async #buildHttp(): Promise<HttpServer> {
-    const { node, host, http, publish, watch } = this.#config;
+    const { node, host, http, publish, watch, dashboard } = this.#config;
     const access = { token: this.#config.api.token };
     const clock = this.#clock;
     const openStream = this.#openStream;
@@ -311,10 +312,18 @@ export class RelayNode {
         { clock, budget: this.#budget, openPublication: this.#openPublication },
       ),
     ];
-    if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
+    // Before the watch page, which would have `/` too.
+    if (dashboard.enabled) routes.push(await this.#dashboard());
+    if (watch.enabled) routes.push(...this.#watchRoutes(), await loadWatchPage(WATCH_FOLDER));
     const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
+  }
+
+  #dashboard(): Promise<Route> {
+    return loadDashboard(DASHBOARD_FOLDER, {
+      httpDoors: () => this.#member.membership.nodes().map(({ record }) => record.http),
+    });
   }
 
   #watchRoutes(): Route[] {
