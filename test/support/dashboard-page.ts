@@ -52,6 +52,20 @@ export class DashboardPage implements AsyncDisposable {
     await this.page.getByRole('heading', { name: heading }).first().waitFor();
   }
 
+  /** When an expression was first true, in ms since the page was asked for. */
+  async msUntil(expression: string): Promise<number> {
+    const seen = await this.page.waitForFunction(`(${expression}) && performance.now()`);
+    return Number(await seen.jsonValue());
+  }
+
+  /** As if its tab was left, or come back to. */
+  async see(state: 'hidden' | 'visible'): Promise<void> {
+    await this.evaluate(`{
+      Object.defineProperty(document, 'visibilityState', { value: '${state}', configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }`);
+  }
+
   async faults(): Promise<string[]> {
     // Evaluated, and not added as a script: the page's policy holds for the test too.
     await this.evaluate(AXE);

@@ -18,6 +18,8 @@ const TICK_MS = 1000;
 const POINTS = 60;
 const REGIONS = ['eu-west', 'us-east', 'ap-south'];
 
+const NO_PAGE: Route = { methods: [], matches: () => false, handle: () => {} };
+
 export interface ClusterSize {
   readonly nodes: number;
   readonly streams: number;
@@ -44,12 +46,26 @@ export class MadeUpCluster implements AsyncDisposable {
   /** Addresses of API requests, as they came. */
   readonly addresses: string[] = [];
   readonly kicked: string[] = [];
+  codec = 'avc';
 
   private constructor(dashboard: Route, { nodes, streams }: ClusterSize) {
     this.#dashboard = dashboard;
-    this.nodes = Array.from({ length: nodes }, (_, at) => nodeOf(at));
+    this.nodes = MadeUpCluster.rows(nodes);
     this.keys = Array.from({ length: streams }, (_, at) => `live/stream-${String(at).padStart(5, '0')}`);
     this.#server = createServer((request, response) => this.#answer(request, response));
+  }
+
+  /** Rows of nodes as such a cluster has them. */
+  static rows(nodes: number): NodeRow[] {
+    return Array.from({ length: nodes }, (_, at) => nodeOf(at));
+  }
+
+  /** The tree of a stream at five nodes, one of them two hops away. */
+  static treeOfFive(key: string): TreeAnswer {
+    const cluster = new MadeUpCluster(NO_PAGE, { nodes: 5, streams: 1 });
+    const tree = cluster.tree(key);
+    if (!tree) throw new Error(`there is no stream ${key}`);
+    return tree;
   }
 
   static async start(size: ClusterSize): Promise<MadeUpCluster> {
@@ -96,6 +112,35 @@ export class MadeUpCluster implements AsyncDisposable {
       this.#send(listener.response, 'nodes', { asOf: now(), changed: this.nodes, gone: [] });
       if (listener.stream !== '') this.#send(listener.response, 'stream', this.tree(listener.stream) ?? null);
     }
+  }
+
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+
+  /** Those that listen are told nothing any more, and stay connected. */
+  mute(): void {
+    this.#listeners.clear();
+  }
+
+  /** Puts a text wherever a node, a stream or who connects may have put one. */
+  infect(text: string): void {
+    this.nodes = this.nodes.map((row) => ({
+      ...row,
+      ...{ host: text, boot: text, version: text, region: text, zone: text, tags: [text] },
+      ...{ rtmp: text, httpInternal: text, mesh: [text], rttMs: { [text]: 1 } },
+      ...(row.self ? {} : { http: text }),
+    }));
+    this.codec = text;
+    this.stale = [{ node: text, why: 'failed' }];
+    this.alarms = this.alarms.map((alarm) => ({ ...alarm, detail: text, hop: { from: text, to: text } }));
+    this.events = this.events.map((row) => ({ ...row, event: text, fields: { [text]: text } }));
+    this.sessions = this.sessions.map((row) => ({
+      ...row,
+      remote: text,
+      state: 'ended',
+      ended: { code: text, message: text },
+    }));
   }
 
   tellAlarm(alarm: AlarmRow): void {
@@ -175,12 +220,12 @@ export class MadeUpCluster implements AsyncDisposable {
           since: ago(3_600_000),
           bitsPerS: 2_400_000,
           frameRate: 30,
-          video: 'avc',
+          video: this.codec,
           audio: 'aac',
           ageMs: at === 0 ? 0 : (delayMs ?? 0) + (node === ids[2] ? 11 : 0),
           quality: {
             video: {
-              ...{ codec: 'avc', width: 1280, height: 720, frameRate: 30, bitsPerS: 2_270_000 },
+              ...{ codec: this.codec, width: 1280, height: 720, frameRate: 30, bitsPerS: 2_270_000 },
               keyIntervalMs: 2000,
               keyAgeMs: 700,
             },
@@ -319,7 +364,7 @@ export class MadeUpCluster implements AsyncDisposable {
           players: 3 * at,
           bitsPerS: 2_400_000,
           frameRate: 29.97,
-          video: 'avc',
+          video: this.codec,
           audio: 'aac',
           history: asked.get('history') === '1' ? this.#history(at) : null,
         }),

@@ -99,7 +99,7 @@ export function usualOrder(sort: StreamSort): Order {
 export function withQuery(path: string, query: Readonly<Record<string, string | number>>): string {
   const given = Object.entries(query)
     .filter(([, value]) => value !== '')
-    .map(([name, value]) => [name, String(value)]);
+    .map(([name, value]): [string, string] => [name, String(value)]);
   return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
 }
 
