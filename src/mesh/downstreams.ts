@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import {
   type Control,
   type ControlMessage,
@@ -78,6 +79,13 @@ export class Downstreams {
     let count = 0;
     for (const row of this.#byPeer.values()) count += row.byRef.size;
     return count;
+  }
+
+  /** Those that wait until their link takes more. */
+  get table(): Table {
+    let waiting = 0;
+    for (const row of this.#byPeer.values()) waiting += row.waiting.size;
+    return { table: 'downstreams_waiting', entries: waiting, limit: undefined };
   }
 
   /** The nodes that pull a stream. */

@@ -3,6 +3,7 @@
 import { type Clock, every, type Timer } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Table } from '../base/table.ts';
 import { MaskedCopies } from '../format/ws-frame.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import type { NodeRecord } from '../registry/registry.ts';
@@ -128,6 +129,18 @@ export class Links {
     return this.#door.port;
   }
 
+  get tables(): Table[] {
+    return [
+      { table: 'mesh_links', entries: this.#open.size, limit: MAX_LINKS },
+      { table: 'mesh_links_kept', entries: this.#kept.size, limit: MAX_KEPT },
+      { table: 'mesh_dials', entries: this.#dials.size, limit: undefined },
+      { table: 'mesh_sockets', entries: this.#all.size, limit: undefined },
+      this.#door.table,
+      this.#book.table,
+      { ...this.#quietLog.table, table: 'mesh_quiet_log' },
+    ];
+  }
+
   /** Connections that came in and have not proven who they are. */
   get unproven(): number {
     return this.#door.unproven;
@@ -148,17 +161,22 @@ export class Links {
     return { rttMs, lossShare };
   }
 
+  /** Lines about peers that were left out of the log. */
+  get linesLeftOut(): number {
+    return this.#quietLog.leftOut;
+  }
+
   /** Bytes read from all peers ever, those that are gone included. */
   get bytesIn(): number {
     let sum = this.#goneBytesIn;
-    for (const link of this.#all) sum += link.bytesIn;
+    for (const link of this.#all) sum += link.receivedBytes;
     return sum;
   }
 
   /** Bytes written to all peers ever. */
   get bytesOut(): number {
     let sum = this.#goneBytesOut;
-    for (const link of this.#all) sum += link.bytesOut;
+    for (const link of this.#all) sum += link.sentBytes;
     return sum;
   }
 
@@ -399,7 +417,7 @@ export class Links {
 
   #ended(link: Link, why: Reason): void {
     if (!link.wasOpen) return;
-    const { node, boot, remote, bytesIn, bytesOut } = link;
+    const { node, boot, remote, receivedBytes: bytesIn, sentBytes: bytesOut } = link;
     const nowMs = this.#needs.clock.now();
     const lastedMs = nowMs - link.sinceMs;
     if (this.#open.get(node) === link) {
@@ -418,8 +436,8 @@ export class Links {
 
   #gone(link: Link): void {
     if (!this.#all.delete(link)) return;
-    this.#goneBytesIn += link.bytesIn;
-    this.#goneBytesOut += link.bytesOut;
+    this.#goneBytesIn += link.receivedBytes;
+    this.#goneBytesOut += link.sentBytes;
     if (this.#all.size === 0) this.#emptied();
   }
 }

@@ -188,6 +188,12 @@ export class Replica implements StreamSource, UpstreamListener {
     return this.#current.path.length === 1 ? 'clear' : 'relayed';
   }
 
+  /** What its upstream has for it: frames that did not come, nothing newer, or `unknown`, since not a byte comes of it. */
+  get upstreamHas(): 'more' | 'nothing' | 'unknown' {
+    if (!this.#current || isLinkSilent(this.#current.peer, this.#needs.clock.now())) return 'unknown';
+    return this.#watch.isPast(this.#intake.place) ? 'more' : 'nothing';
+  }
+
   /** Is a change of its upstream under way? */
   get isSwitching(): boolean {
     return this.#seeking !== undefined;
@@ -196,6 +202,16 @@ export class Replica implements StreamSource, UpstreamListener {
   /** Who would feed it next. */
   get standby(): string | undefined {
     return this.#next.node;
+  }
+
+  /** Nodes that it passes over, since they failed a moment ago. */
+  get shunnedCount(): number {
+    return this.#search.shunnedCount;
+  }
+
+  /** What its upstream brought and has to wait for the frames before it. */
+  get heldBackCount(): number {
+    return this.#intake.heldBackCount;
   }
 
   silentMs(nowMs: number): number {

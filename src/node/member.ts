@@ -4,6 +4,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import { LoadProbe, type Traffic } from '../observe/load-probe.ts';
 import { Claimant } from '../registry/claimant.ts';
@@ -11,7 +12,7 @@ import { epochTag } from '../registry/epoch.ts';
 import type { GuardedRegistry } from '../registry/guarded.ts';
 import { BEAT_MS, Membership } from '../registry/membership.ts';
 import { type OpenedRegistry, openRegistry } from '../registry/open.ts';
-import type { NodeRecord, Owner } from '../registry/registry.ts';
+import type { NodeLoad, NodeRecord, Owner } from '../registry/registry.ts';
 import { ReplicaKeeper } from '../registry/replica-keeper.ts';
 import { advertised, type DoorPorts, loopbackProblem } from './advertised.ts';
 import { hostId } from './host-id.ts';
@@ -22,7 +23,7 @@ export interface MemberNeeds {
   readonly version: string;
   /** Where the doors listen now. */
   readonly ports: () => DoorPorts;
-  readonly counts: () => { readonly players: number; readonly publishers: number; readonly streams: number };
+  readonly counts: () => Pick<NodeLoad, 'players' | 'publishers' | 'streams' | 'alarms'>;
   /** Of all doors and links; costs a look at each connection. */
   readonly traffic: () => Traffic;
   /** It takes nobody new, as it is emptied or stops. */
@@ -106,6 +107,10 @@ export class Member {
     this.replicas.close();
     await this.membership.leave();
     await this.registry.close();
+  }
+
+  get tables(): Table[] {
+    return [...this.#opened.tables(), this.membership.table, this.replicas.table];
   }
 
   /** Why publishers and players had better go to another node; undefined: they need not. */

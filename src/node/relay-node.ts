@@ -5,18 +5,23 @@ import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { newSessionId } from '../base/session-id.ts';
+import { Slices } from '../base/slices.ts';
+import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
 import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
+import type { Handlers } from '../http/api-operations.ts';
+import { apiRoutes } from '../http/api-routes.ts';
 import { loadDashboard, loadWatchPage } from '../http/assets.ts';
-import { clusterRoutes } from '../http/cluster-api.ts';
-import { decisionsRoute } from '../http/decisions-api.ts';
-import { drainRoute } from '../http/node-control-api.ts';
-import { preloadRoute } from '../http/preload-api.ts';
+import type { NodeAnswers } from '../http/forms/questions.ts';
+import { drainHandlers } from '../http/node-control-api.ts';
+import { openApiRoute } from '../http/openapi.ts';
+import { preloadHandlers } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
-import { type RouteApiNeeds, routeRoutes, routeUpgrade } from '../http/route-api.ts';
+import { playerRoute, type RouteApiNeeds, routeHandlers, routeUpgrade } from '../http/route-api.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
@@ -24,9 +29,12 @@ import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
+import { MetricsText } from '../observe/metrics-text.ts';
+import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
-import { ClusterSummaries } from './cluster-summaries.ts';
+import { ClusterAsk } from './cluster-ask.ts';
+import { decisionAnswer } from './decision-rows.ts';
 import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
 import { Member } from './member.ts';
@@ -40,9 +48,14 @@ import { Publishing } from './publishing.ts';
 import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
+import { SessionBook } from './session-book.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
+import { StateApi } from './state-api.ts';
+import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
-import { localStreams, streamSummaries } from './stream-summaries.ts';
+import { streamMetrics } from './stream-metrics.ts';
+import { streamSummaries } from './stream-summaries.ts';
+import { QualityWatch } from './stream-watch.ts';
 
 export interface NodeNeeds {
   readonly config: Config;
@@ -67,6 +80,9 @@ export function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** The questions that it answers. */
+type Answers = Omit<NodeAnswers, 'events' | 'traffic'>;
+
 export class RelayNode {
   readonly #config: Config;
   readonly #log: Log;
@@ -74,10 +90,16 @@ export class RelayNode {
   readonly #authorizer: Authorizer;
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
+  readonly #sessions: SessionBook;
   readonly #publishing: Publishing;
-  readonly #summaries: ClusterSummaries;
+  readonly #watch: QualityWatch;
+  /** What it tells of itself when it is asked. */
+  readonly answers: Answers;
+  readonly #state: StateApi;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
+  readonly #slices: Slices;
+  readonly #ask: ClusterAsk;
   readonly #holders: StreamHolders;
   readonly #routing: NodeRouting;
   readonly #places: PlaceFinder;
@@ -85,6 +107,8 @@ export class RelayNode {
   readonly #preload: Preload | undefined;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
+  readonly #runtime = new RuntimeMetrics();
+  readonly #metrics: MetricsText;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
   #http: HttpServer | undefined;
@@ -97,13 +121,15 @@ export class RelayNode {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
+    this.#metrics = new MetricsText(clock);
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
+    this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
     this.#directory = new StreamDirectory(
       { maxStreams: config.limits.streams, maxPlayers: config.routing.limits.players, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
-        ...{ clock, log, budget: this.#budget },
+        ...{ clock, log, budget: this.#budget, sessions: this.#sessions },
         seek: (key) => this.#mesh?.seek(key),
         changed: (stream) => this.#streamChanged(stream),
       },
@@ -125,7 +151,7 @@ export class RelayNode {
       { policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
-        ...{ claimant, registry },
+        ...{ claimant, registry, sessions: this.#sessions },
         sight: {
           of: (key) => this.#sight.of(key),
           peersAreAhead: (key) => this.#sight.peersAreAhead(key),
@@ -153,16 +179,25 @@ export class RelayNode {
       ...{ log, places: this.#places },
       redirect: (request) => this.#routing.redirect(request),
     });
+    this.#slices = new Slices({ clock });
+    this.#watch = new QualityWatch(config.alarms, {
+      ...{ clock, log, node: config.node.id },
+      streams: () => this.#directory.streams,
+      mesh: {
+        replica: (key) => this.#meshFacts.replica(key),
+        upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
+        hopDelayMs: () => undefined,
+      },
+    });
+    this.answers = this.#answers();
+    this.#ask = new ClusterAsk({
+      ...{ log, slices: this.#slices, self: config.node.id, answers: this.answers },
+      members: () => this.#member.membership.nodes().map(({ record }) => record.node),
+      linked: () => this.#mesh?.linked,
+    });
     this.#mesh = this.#buildMesh();
     this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
-    this.#summaries = new ClusterSummaries({
-      ...{ clock, registry, node: config.node.id },
-      self: () => this.#member.record(),
-      others: () => this.#member.membership.nodes(),
-      local: () =>
-        localStreams(this.#directory.streams, { clock, standsBy: (key) => this.#publishing.standsBy(key) }),
-      mesh: this.#mesh ?? NO_MESH,
-    });
+    this.#state = this.#buildState();
     this.#rtmp = this.#buildRtmp();
     this.#drain = this.#buildDrain();
   }
@@ -182,6 +217,8 @@ export class RelayNode {
    */
   async start(): Promise<void> {
     await using opened = new Closer();
+    this.#runtime.start();
+    opened.add(() => this.#runtime.stop());
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();
@@ -197,6 +234,8 @@ export class RelayNode {
     // Closed last, so that health answers until the end.
     opened.add(() => http.stop(this.#leftMs()));
     this.#http = http;
+    // Who listens would hold the door open.
+    opened.add(() => this.#state.live.stop());
     this.#routing.start();
     opened.add(() => this.#routing.stop());
     await this.#rtmp.start();
@@ -208,6 +247,8 @@ export class RelayNode {
       shed: () => this.#directory.shed(),
     });
     opened.add(() => watch.cancel());
+    this.#watch.start();
+    opened.add(() => this.#watch.stop());
     opened.add(() => this.#drain.stop());
     this.#running = opened.move();
     this.#notReady = undefined;
@@ -258,7 +299,8 @@ export class RelayNode {
       players += playerCount;
       if (state.at === 'live' && state.source instanceof Publication) publishers += 1;
     }
-    return { players, publishers, streams: this.#directory.streamCount };
+    const alarms = this.#watch.alarms.count;
+    return { players, publishers, streams: this.#directory.streamCount, alarms };
   }
 
   #traffic(): Traffic {
@@ -277,7 +319,7 @@ export class RelayNode {
         clock: this.#clock,
         log: this.#log,
         ...{ openPublication: this.#openPublication, openStream: this.#openStream },
-        sendOn: this.#redirects.of,
+        ...{ sendOn: this.#redirects.of, sessionOf: this.#sessions.idOf },
         elsewhere: (key) => this.#routing.reconnectTo(key),
         counters: this.#countersOf('rtmp'),
         budget: this.#budget,
@@ -287,37 +329,60 @@ export class RelayNode {
 
   async #buildHttp(): Promise<HttpServer> {
     const { node, host, http, publish, watch, dashboard } = this.#config;
-    const access = { token: this.#config.api.token };
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
+    const sessionOf = this.#sessions.idOf;
     const routing: RouteApiNeeds = {
-      ...{ places: this.#places, sent: this.#redirects.sent },
+      ...{ places: this.#places, sent: this.#redirects.sent, sessionOf },
       route: (request) => this.#routing.route(request),
     };
     const routes: Route[] = [
       ...healthRoutes({
-        notReady: () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady,
+        notReady: this.#whyNotReady,
         trouble: () => this.#member.trouble,
         metricsText: () => this.#metricsText(),
       }),
-      ...clusterRoutes(access, this.#summaries),
-      ...routeRoutes(access, routing),
-      preloadRoute(access, { clock, orders: this.#preload ?? NO_PRELOAD }),
-      drainRoute(access, { clock, drain: drainControl(node.id, this.#drain) }),
-      decisionsRoute(access, { node: node.id, clock, decisions: this.#routing.decisions }),
-      new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => this.#directory.has(key) }),
+      ...apiRoutes({ token: this.#config.api.token, clock }, {
+        ...this.#state.handlers,
+        ...routeHandlers(routing),
+        ...preloadHandlers(this.#preload ?? NO_PRELOAD),
+        ...drainHandlers(drainControl(node.id, this.#drain)),
+      } satisfies Handlers),
+      openApiRoute(version()),
+      playerRoute(routing),
+      new FlvPlayRoute({ clock, openStream, sendOn, sessionOf, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
-        { clock, budget: this.#budget, openPublication: this.#openPublication },
+        { clock, budget: this.#budget, sessionOf, openPublication: this.#openPublication },
       ),
     ];
     // Before the watch page, which would have `/` too.
     if (dashboard.enabled) routes.push(await this.#dashboard());
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadWatchPage(WATCH_FOLDER));
-    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn }), routeUpgrade(routing)];
+    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
+  }
+
+  readonly #whyNotReady = () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
+
+  #buildState(): StateApi {
+    const { node } = this.#config;
+    const { registry, membership } = this.#member;
+    const clock = this.#clock;
+    return new StateApi({
+      ...{ clock, log: this.#log, slices: this.#slices, node: node.id, version: version(), registry },
+      ask: this.#ask,
+      self: () => this.#member.record(),
+      others: () => membership.nodes(),
+      link: (other) => this.#meshFacts.link(other),
+      notReady: this.#whyNotReady,
+      trouble: () => this.#member.trouble,
+      rtmpPort: () => this.#rtmp.port,
+      guardsPublish: this.#authorizer.guardsPublish,
+      trafficWindowMs: 0,
+    });
   }
 
   #dashboard(): Promise<Route> {
@@ -389,7 +454,34 @@ export class RelayNode {
       rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
       prices: this.#routing.prices,
       decided: (decision) => this.#routing.decisions.add(decision),
+      slices: this.#slices,
+      answer: (peer, query) => this.#ask.answer(peer, query),
     });
+  }
+
+  /** What it tells of itself, to this node's own API and to other nodes. */
+  #answers(): Answers {
+    const { node } = this.#config;
+    return {
+      decisions: (args) => decisionAnswer(this.#routing.decisions, node.id, args),
+      links: () => listed(this.#mesh?.links() ?? []),
+      ...streamAnswers({
+        ...{ clock: this.#clock, node: node.id, watch: this.#watch },
+        mesh: {
+          replica: (key) => this.#meshFacts.replica(key),
+          children: (key) => this.#meshFacts.children(key),
+        },
+        standsBy: (key) => this.#publishing.standsBy(key),
+        claimReason: (key) => this.#publishing.claims.originOf(key)?.reason,
+        streams: () => this.#directory.streams,
+        streamOf: (key) => this.#directory.get(key),
+        hop: () => null,
+        childRows: () => [],
+        publisher: (key) => this.#sessions.publisher(key),
+      }),
+      sessions: this.#sessions.list,
+      kick: this.#sessions.kick,
+    };
   }
 
   #buildPreload(mesh: NodeMesh): Preload {
@@ -415,6 +507,10 @@ export class RelayNode {
     );
   }
 
+  get #meshFacts() {
+    return this.#mesh ?? NO_MESH;
+  }
+
   /** The mesh is built of the publishing, and so after it. */
   get #sight(): StreamSight {
     return this.#mesh?.sight ?? SIGHT_OF_ONE;
@@ -424,6 +520,7 @@ export class RelayNode {
     this.#publishing.claims.streamChanged(stream);
     this.#mesh?.streamChanged(stream);
     this.#preload?.streamChanged(stream);
+    this.#watch.streamChanged(stream);
   }
 
   #countersOf(door: 'rtmp' | 'http') {
@@ -433,9 +530,27 @@ export class RelayNode {
     };
   }
 
-  #metricsText(): string {
-    return nodeMetrics({
+  #tables(): Table[] {
+    return [
+      ...this.#rtmp.tables,
+      ...(this.#http?.tables ?? []),
+      ...this.#directory.tables,
+      ...this.#publishing.tables,
+      ...this.#member.tables,
+      ...this.#routing.tables,
+      this.#holders.table,
+      ...(this.#mesh?.tables ?? []),
+      ...(this.#preload?.tables ?? []),
+    ];
+  }
+
+  #metricsText(): Promise<string> {
+    const { id: node, region, zone } = this.#config.node;
+    const families = nodeMetrics({
       version: version(),
+      node: { node, region, zone },
+      isReady: this.#whyNotReady() === undefined,
+      tables: this.#tables(),
       rtmp: this.#rtmp,
       http: this.#http,
       directory: this.#directory,
@@ -450,12 +565,23 @@ export class RelayNode {
         }),
         ...this.#redirects.metrics(),
       ],
+      quality: streamMetrics(
+        { streams: this.#directory.streams, watch: this.#watch },
+        this.#config.metrics.streams,
+      ),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
+      ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
+      sessions: this.#sessions.metrics(),
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
+    return this.#metrics.write([...families, ...this.#runtime.families()], this.#runtime.registry);
   }
+}
+
+function listed<R>(rows: readonly R[]): { readonly total: number; readonly rows: readonly R[] } {
+  return { total: rows.length, rows };
 }
 
 function defaultBudgetBytes(): number {
