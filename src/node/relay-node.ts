@@ -15,7 +15,7 @@ import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
 import type { Handlers } from '../http/api-operations.ts';
 import { apiRoutes } from '../http/api-routes.ts';
-import { loadAssets } from '../http/assets.ts';
+import { loadDashboard, loadWatchPage } from '../http/assets.ts';
 import type { NodeAnswers } from '../http/forms/questions.ts';
 import { drainHandlers } from '../http/node-control-api.ts';
 import { openApiRoute } from '../http/openapi.ts';
@@ -73,6 +73,7 @@ const GO_AWAY_SHARE = 0.3;
 /** The part of what is left that RTMP peers may take to close; HTTP has the rest. */
 const RTMP_STOP_SHARE = 0.7;
 const WATCH_FOLDER = new URL('../../dist/web/watch/', import.meta.url);
+const DASHBOARD_FOLDER = new URL('../../dist/web/dashboard/', import.meta.url);
 
 /** The version in package.json. */
 export function version(): string {
@@ -335,7 +336,7 @@ export class RelayNode {
   }
 
   async #buildHttp(): Promise<HttpServer> {
-    const { node, host, http, publish, watch } = this.#config;
+    const { node, host, http, publish, watch, dashboard } = this.#config;
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
@@ -364,7 +365,9 @@ export class RelayNode {
         { clock, budget: this.#budget, sessionOf, openPublication: this.#openPublication },
       ),
     ];
-    if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
+    // Before the watch page, which would have `/` too.
+    if (dashboard.enabled) routes.push(await this.#dashboard());
+    if (watch.enabled) routes.push(...this.#watchRoutes(), await loadWatchPage(WATCH_FOLDER));
     const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
@@ -387,6 +390,12 @@ export class RelayNode {
       rtmpPort: () => this.#rtmp.port,
       guardsPublish: this.#authorizer.guardsPublish,
       trafficWindowMs: 0,
+    });
+  }
+
+  #dashboard(): Promise<Route> {
+    return loadDashboard(DASHBOARD_FOLDER, {
+      httpDoors: () => this.#member.membership.nodes().map(({ record }) => record.http),
     });
   }
 
