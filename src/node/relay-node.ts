@@ -31,6 +31,7 @@ import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/lo
 import { CodeCounter } from '../observe/metrics.ts';
 import { MetricsText } from '../observe/metrics-text.ts';
 import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
+import { TRAFFIC_WINDOW_MS } from '../observe/traffic-ledger.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterAsk } from './cluster-ask.ts';
@@ -389,7 +390,7 @@ export class RelayNode {
       trouble: () => this.#member.trouble,
       rtmpPort: () => this.#rtmp.port,
       guardsPublish: this.#authorizer.guardsPublish,
-      trafficWindowMs: 0,
+      trafficWindowMs: TRAFFIC_WINDOW_MS,
     });
   }
 
