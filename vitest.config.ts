@@ -8,7 +8,6 @@ const setupFiles = ['test/support/no-leftovers.ts'];
 const ALONE = [
   'backup',
   'balance',
-  'bench',
   'better-upstream',
   'cluster-play',
   'drain',

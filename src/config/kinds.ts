@@ -68,6 +68,12 @@ export const share: Kind<number> = {
   allowed: 'a number from 0.01 to 1',
 };
 
+/** A part of a whole, or nothing of it. */
+export const shareOrNone: Kind<number> = {
+  type: decimal(0, 1),
+  allowed: 'a number from 0 to 1',
+};
+
 /** How much one thing counts beside others; 0: not at all. */
 export const weight: Kind<number> = {
   type: decimal(0, MAX_WEIGHT),

@@ -28,6 +28,7 @@ import {
   seconds,
   secret,
   share,
+  shareOrNone,
   tags,
   weight,
 } from './kinds.ts';
@@ -287,7 +288,7 @@ export const configSchema = z.strictObject({
       'A live stream with video and no key frame for so long raises an alarm.',
     ),
     bitrateShare: key(
-      share,
+      shareOrNone,
       0.4,
       'A bitrate that stays below this part of what it was in the minute before raises an alarm; 0: never.',
     ),

@@ -119,6 +119,23 @@ export function headerSlot(kind: FrameKind, payload: Buffer): string {
   return head.track === 0 ? track : `${track} ${head.track}`;
 }
 
+/**
+ * The record of a decoder set-up frame, for its default track: an AVCDecoderConfigurationRecord, an AudioSpecificConfig and
+ * the like, perhaps with bytes behind it; a view of the payload. Undefined: the frame is none.
+ */
+export function setUpRecord(
+  kind: FrameKind,
+  payload: Buffer,
+): { readonly codec: string; readonly record: Buffer } | undefined {
+  if (kind === FrameKind.data || classify(kind, payload) !== 'header') return undefined;
+  const codec = codecName(kind, payload);
+  if (codec === undefined) return undefined;
+  const head = enhancedHeadOf(kind, payload);
+  const legacyStart = kind === FrameKind.video ? 5 : 2;
+  if (head && head.packetType !== VideoPacket.sequenceStart) return undefined;
+  return { codec, record: payload.subarray(head?.bodyStart ?? legacyStart) };
+}
+
 function enhancedHeadOf(kind: FrameKind, payload: Buffer): EnhancedHead | undefined {
   const first = payload[0] ?? 0;
   if (kind === FrameKind.video) return isExHeader(first) ? readVideoHead(payload) : undefined;

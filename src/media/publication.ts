@@ -205,7 +205,7 @@ export class Publication implements StreamSource, PublisherInlet {
     if (started) this.#leadIn = undefined;
     this.#leadInMemory.hold(this.#leadIn?.bytes ?? 0);
     if (!started) return;
-    this.dropped += started.dropped;
+    this.#drop(started.dropped);
     const { firstDts, newestDts } = started;
     this.#stream.begin({ epoch: this.epoch, from: this.#nextSeq, firstDts, newestDts });
     for (const held of started.frames) {
@@ -216,12 +216,17 @@ export class Publication implements StreamSource, PublisherInlet {
   #send(kind: FrameKind, role: FrameRole, dts: number, payload: Buffer): void {
     if (role === 'key') this.#videoOpen = true;
     if (kind === FrameKind.video && role !== 'header' && !this.#videoOpen) {
-      this.dropped += 1;
+      this.#drop(1);
       return;
     }
     if (this.#nextEpoch !== undefined && this.#canStart(kind, role, dts))
       this.#beginNext(this.#nextEpoch, dts);
     this.#append(kind, role, dts, payload);
+  }
+
+  #drop(frames: number): void {
+    this.dropped += frames;
+    this.#stream.meter.unusable += frames;
   }
 
   #canStart(kind: FrameKind, role: FrameRole, dts: number): boolean {

@@ -15,11 +15,12 @@ import {
 import type { MediaCounters } from './counters.ts';
 import type { Resume } from './exact-cursor.ts';
 import { Followers } from './followers.ts';
-import { FrameLog, headersIn, type LogLimits, NO_HEADERS } from './frame-log.ts';
+import { FrameLog, headersIn, type LogLimits, NO_HEADERS, type TrackHeaders } from './frame-log.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { Pace } from './pace.ts';
 import type { Player, PlayerIdentity, PlayerLimits, Sink } from './player.ts';
 import { Players } from './players.ts';
+import { StreamMeter } from './stream-meter.ts';
 import { TakeoverLimit } from './takeover.ts';
 import { Timeline } from './timeline.ts';
 import type { Turns } from './turns.ts';
@@ -79,6 +80,8 @@ export class Stream {
   readonly key: StreamKey;
   /** Asked before a publisher displaces another. */
   readonly takeovers = new TakeoverLimit();
+  /** What came of it. */
+  readonly meter = new StreamMeter();
   readonly #clock: Clock;
   readonly #changed: (stream: Stream) => void;
   readonly #log: FrameLog;
@@ -179,7 +182,12 @@ export class Stream {
 
   /** The newest metadata and decoder set-up that the current epoch had. */
   get setUp(): readonly Frame[] {
-    return headersIn(this.#log.head?.headers ?? NO_HEADERS);
+    return headersIn(this.headers);
+  }
+
+  /** The same, by track; another object each time that one of them changes. */
+  get headers(): TrackHeaders {
+    return this.#log.head?.headers ?? NO_HEADERS;
   }
 
   /**
@@ -194,6 +202,7 @@ export class Stream {
     this.#epoch = Math.max(this.#epoch, source.epoch);
     this.#log.closeToJoiners();
     this.#pace.restart();
+    this.meter.attached();
     this.#changed(this);
   }
 
@@ -204,6 +213,7 @@ export class Stream {
   begin(run: Run): void {
     const isEpoch = run.epoch !== this.#log.run.epoch;
     this.#epoch = Math.max(this.#epoch, run.epoch);
+    this.meter.begin(run, isEpoch);
     this.#timeline.splice(run.firstDts, this.#clock.now(), run.newestDts);
     this.#log.begin(run);
     if (isEpoch) this.#tracks = { audio: false, video: false };
@@ -220,6 +230,7 @@ export class Stream {
       ? this.#timeline.follow(frame.kind, frame.dts)
       : this.#timeline.place(frame.kind, frame.dts, nowMs);
     this.#pace.arrived(nowMs);
+    this.meter.appended(frame, nowMs);
     this.#enter(frame, time, false);
   }
 

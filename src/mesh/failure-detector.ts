@@ -49,6 +49,11 @@ export class StreamWatch {
     this.#head = head;
   }
 
+  /** Has the peer told of more than this? */
+  isPast(place: Place | undefined): boolean {
+    return this.#head !== undefined && isAhead(this.#head, place);
+  }
+
   /**
    * @param place what this node has
    * @param lateMs by how much this look is late: time in which we ourselves stood still counts for nobody
@@ -58,7 +63,7 @@ export class StreamWatch {
       this.#arrivedMs += lateMs;
       if (this.#aheadMs !== undefined) this.#aheadMs += lateMs;
     }
-    if (this.#head && isAhead(this.#head, place)) {
+    if (this.isPast(place)) {
       this.#aheadMs ??= nowMs;
       const sinceMs = Math.max(this.#aheadMs, this.#arrivedMs);
       return nowMs - sinceMs >= STUCK_MS ? 'stuck' : 'fine';

@@ -102,7 +102,7 @@ export class Link implements Peer {
   #isEndTold = false;
   /** Own time (own-time.ts) of the last byte. */
   #heardMs: number;
-  #receivedBytes = 0;
+  #unprovenBytes = 0;
   #stoodAtBeatMs = 0;
   #pings = 0;
   #pingsSinceMs: number;
@@ -179,12 +179,8 @@ export class Link implements Peer {
     return this.#window.bytes(this.#needs.clock.now());
   }
 
-  get bytesIn(): number {
+  get receivedBytes(): number {
     return this.#socket.bytesRead;
-  }
-
-  get bytesOut(): number {
-    return this.#socket.bytesWritten;
   }
 
   get quality(): LinkQuality | undefined {
@@ -233,7 +229,7 @@ export class Link implements Peer {
       return;
     }
     this.#allowMore(nowMs);
-    this.#throughput.take(nowMs, this.bytesIn, this.bytesOut);
+    this.#throughput.take(nowMs, this.receivedBytes, this.sentBytes);
     this.#stoodAtBeatMs = ownTime.stoodMs(nowMs);
     try {
       const heads = [...owner.heads(this)];
@@ -325,8 +321,8 @@ export class Link implements Peer {
       }
       return;
     }
-    this.#receivedBytes += bytes;
-    if (this.#receivedBytes > MAX_UNPROVEN_BYTES) this.#failed(tooLarge(this.#receivedBytes));
+    this.#unprovenBytes += bytes;
+    if (this.#unprovenBytes > MAX_UNPROVEN_BYTES) this.#failed(tooLarge(this.#unprovenBytes));
   }
 
   #tellGot(): void {

@@ -169,14 +169,14 @@ export class Links {
   /** Bytes read from all peers ever, those that are gone included. */
   get bytesIn(): number {
     let sum = this.#goneBytesIn;
-    for (const link of this.#all) sum += link.bytesIn;
+    for (const link of this.#all) sum += link.receivedBytes;
     return sum;
   }
 
   /** Bytes written to all peers ever. */
   get bytesOut(): number {
     let sum = this.#goneBytesOut;
-    for (const link of this.#all) sum += link.bytesOut;
+    for (const link of this.#all) sum += link.sentBytes;
     return sum;
   }
 
@@ -417,7 +417,7 @@ export class Links {
 
   #ended(link: Link, why: Reason): void {
     if (!link.wasOpen) return;
-    const { node, boot, remote, bytesIn, bytesOut } = link;
+    const { node, boot, remote, receivedBytes: bytesIn, sentBytes: bytesOut } = link;
     const nowMs = this.#needs.clock.now();
     const lastedMs = nowMs - link.sinceMs;
     if (this.#open.get(node) === link) {
@@ -436,8 +436,8 @@ export class Links {
 
   #gone(link: Link): void {
     if (!this.#all.delete(link)) return;
-    this.#goneBytesIn += link.bytesIn;
-    this.#goneBytesOut += link.bytesOut;
+    this.#goneBytesIn += link.receivedBytes;
+    this.#goneBytesOut += link.sentBytes;
     if (this.#all.size === 0) this.#emptied();
   }
 }

@@ -25,6 +25,10 @@ export interface Peer {
   readonly isOpen: boolean;
   /** Did this node dial it? */
   readonly isDialled: boolean;
+  /** When the connection was made. */
+  readonly sinceMs: number;
+  /** Bytes read ever. */
+  readonly receivedBytes: number;
   /** Bytes handed to the socket and not yet taken by the kernel. */
   readonly backlogBytes: number;
   /** Bytes handed to the socket ever, and those of them that the peer has read. */

@@ -1,12 +1,14 @@
-// What comes over the links, handed to whom it is for: questions to the downstreams, answers and media to the
-// subscriptions, news to the replicas. It is the links' one owner, and decides nothing.
+// What comes over the links, handed to whom it is for: questions to the downstreams and the answers, answers to the
+// subscriptions and the questions, media to the subscriptions, news to the replicas. It is the links' one owner, and decides nothing.
 import { type Reason, WireError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { ControlMessage } from '../format/mesh/control.ts';
 import type { MediaMessage } from '../format/mesh/media-codec.ts';
 import { readStreamKey } from '../registry/records.ts';
+import type { Answers } from './answers.ts';
 import type { Downstreams } from './downstreams.ts';
 import type { LinkOwner, Peer } from './peer.ts';
+import type { Questions } from './questions.ts';
 import type { Replicas } from './replicas.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -14,6 +16,8 @@ export interface RelayNeeds {
   readonly subscriptions: Subscriptions;
   readonly downstreams: Downstreams;
   readonly replicas: Replicas;
+  readonly questions: Questions;
+  readonly answers: Answers;
   /** Can it have been granted by now? */
   readonly isPlausible: (epoch: number) => boolean;
   /** A peer is the origin of a stream, with this epoch. */
@@ -34,15 +38,21 @@ export class Relay implements LinkOwner {
   opened(peer: Peer): void {
     this.#needs.subscriptions.opened(peer);
     this.#needs.downstreams.opened(peer);
+    this.#needs.questions.opened(peer);
+    this.#needs.answers.opened(peer);
   }
 
   closed(peer: Peer, why: Reason): void {
     this.#needs.downstreams.closed(peer, why);
     this.#needs.subscriptions.closed(peer);
+    this.#needs.questions.closed(peer);
+    this.#needs.answers.closed(peer);
   }
 
   drained(peer: Peer): void {
+    // Media first.
     this.#needs.downstreams.drained(peer);
+    this.#needs.answers.drained(peer);
   }
 
   heads(peer: Peer): [number, number, number][] {
@@ -72,6 +82,13 @@ export class Relay implements LinkOwner {
         break;
       case 'goaway':
         this.#needs.replicas.goAway(peer, message);
+        break;
+      case 'query':
+        this.#needs.answers.control(peer, message);
+        break;
+      case 'reply':
+      case 'noreply':
+        this.#needs.questions.control(peer, message);
         break;
       case 'beat':
         this.#needs.replicas.headsTold(peer, message.heads);

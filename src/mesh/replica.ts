@@ -188,6 +188,12 @@ export class Replica implements StreamSource, UpstreamListener {
     return this.#current.path.length === 1 ? 'clear' : 'relayed';
   }
 
+  /** What its upstream has for it: frames that did not come, nothing newer, or `unknown`, since not a byte comes of it. */
+  get upstreamHas(): 'more' | 'nothing' | 'unknown' {
+    if (!this.#current || isLinkSilent(this.#current.peer, this.#needs.clock.now())) return 'unknown';
+    return this.#watch.isPast(this.#intake.place) ? 'more' : 'nothing';
+  }
+
   /** Is a change of its upstream under way? */
   get isSwitching(): boolean {
     return this.#seeking !== undefined;

@@ -6,7 +6,6 @@ import {
   type ClusterNeeds,
   DEFAULT_LIMIT,
   type Envelope,
-  type HereRow,
   type LinkRow,
   MAX_LIMIT,
   type NodeRow,
@@ -19,6 +18,7 @@ import {
 import type { LinkQuality } from '../mesh/peer.ts';
 import { isAway } from '../registry/guarded.ts';
 import type { Lookup, NodeRecord, NodeSeen, Registry } from '../registry/registry.ts';
+import { hereRow } from './here-row.ts';
 
 /** An answer this old is as good as a new one. */
 export const FRESH_MS = 500;
@@ -208,7 +208,7 @@ export class ClusterSummaries implements ClusterNeeds {
   #ownRow(local: LocalStream): StreamRow {
     const { node } = this.#needs;
     const { key, epoch, state } = local;
-    const here = this.#here(local);
+    const here = hereRow(local, this.#needs);
     const { role, hops, upstream } = here;
     const [first] = here.path;
     let origin: OriginRow | null = null;
@@ -220,23 +220,6 @@ export class ClusterSummaries implements ClusterNeeds {
     const isFed = role !== 'origin' && hops !== null && upstream !== null;
     const replicas: ReplicaRow[] = isFed ? [{ node, hops, upstream, epoch }] : [];
     return { key, origin, replicas, backup: local.standsBy ? { node } : null, here };
-  }
-
-  #here(local: LocalStream): HereRow {
-    const { mesh, node } = this.#needs;
-    const replica = mesh.replica(local.key);
-    const { state, epoch, players } = local;
-    const common = { state, epoch, players, children: mesh.children(local.key) };
-    if (!replica) return { role: 'origin', ...common, hops: 0, upstream: null, path: [node], standby: null };
-    const { path, upstream, standby } = replica;
-    return {
-      role: local.standsBy ? 'backup' : 'replica',
-      ...common,
-      hops: path ? path.length - 1 : null,
-      upstream: upstream ?? null,
-      path: path ?? [],
-      standby: standby ?? null,
-    };
   }
 
   #localByKey(): Map<StreamKey, LocalStream> {

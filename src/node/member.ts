@@ -12,7 +12,7 @@ import { epochTag } from '../registry/epoch.ts';
 import type { GuardedRegistry } from '../registry/guarded.ts';
 import { BEAT_MS, Membership } from '../registry/membership.ts';
 import { type OpenedRegistry, openRegistry } from '../registry/open.ts';
-import type { NodeRecord, Owner } from '../registry/registry.ts';
+import type { NodeLoad, NodeRecord, Owner } from '../registry/registry.ts';
 import { ReplicaKeeper } from '../registry/replica-keeper.ts';
 import { advertised, type DoorPorts, loopbackProblem } from './advertised.ts';
 import { hostId } from './host-id.ts';
@@ -23,7 +23,7 @@ export interface MemberNeeds {
   readonly version: string;
   /** Where the doors listen now. */
   readonly ports: () => DoorPorts;
-  readonly counts: () => { readonly players: number; readonly publishers: number; readonly streams: number };
+  readonly counts: () => Pick<NodeLoad, 'players' | 'publishers' | 'streams' | 'alarms'>;
   /** Of all doors and links; costs a look at each connection. */
   readonly traffic: () => Traffic;
   /** It takes nobody new, as it is emptied or stops. */

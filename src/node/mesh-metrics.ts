@@ -1,6 +1,8 @@
 // What the mesh of a node counts: its links, what it pulls over them and what it feeds.
+import type { Answers } from '../mesh/answers.ts';
 import type { Downstreams } from '../mesh/downstreams.ts';
 import type { Links } from '../mesh/links.ts';
+import type { Questions } from '../mesh/questions.ts';
 import type { Replicas } from '../mesh/replicas.ts';
 import type { Sources } from '../mesh/sources.ts';
 import type { Subscriptions } from '../mesh/subscriptions.ts';
@@ -18,6 +20,8 @@ export interface MeshSources {
   readonly sources: Pick<Sources, 'lookups' | 'spared' | 'asked'>;
   readonly downstreams: Pick<Downstreams, 'count' | 'granted' | 'declined'>;
   readonly wants: Pick<Wants, 'count' | 'taken' | 'refused' | 'soughtAgain'>;
+  readonly questions: Pick<Questions, 'asked' | 'whole' | 'failed' | 'unexpected' | 'receivedBytes'>;
+  readonly answers: Pick<Answers, 'answered' | 'refused' | 'sentBytes' | 'rowsLeftOut'>;
   readonly replicas: Pick<Replicas, 'count' | 'switches' | 'movesRefused' | 'splices' | 'gaps' | 'fences'>;
 }
 
@@ -103,6 +107,46 @@ export function meshMetrics(of: MeshSources): MetricFamily[] {
       'tideway_log_lines_left_out_total',
       'Lines about peers that were left out of the log, since there was one of the kind a moment before.',
       of.linesLeftOut,
+    ),
+    ...questionMetrics(of),
+  ];
+}
+
+/** What nodes ask each other for the state API. */
+function questionMetrics({ questions, answers }: MeshSources): MetricFamily[] {
+  return [
+    counter('tideway_mesh_queries_asked_total', 'Questions that peers were asked.', questions.asked),
+    counter('tideway_mesh_queries_answered_total', 'Answers that came whole.', questions.whole),
+    counter(
+      'tideway_mesh_queries_failed_total',
+      'Questions without a whole answer, by why.',
+      questions.failed.samples(),
+    ),
+    counter(
+      'tideway_mesh_replies_unexpected_total',
+      'Parts of answers to no question that is open.',
+      questions.unexpected,
+    ),
+    counter(
+      'tideway_mesh_replies_received_bytes_total',
+      'Bytes of rows in answers of peers.',
+      questions.receivedBytes,
+    ),
+    counter(
+      'tideway_mesh_replies_answered_total',
+      'Questions of peers that were answered.',
+      answers.answered,
+    ),
+    counter(
+      'tideway_mesh_replies_refused_total',
+      'Questions of peers without a whole answer, by why.',
+      answers.refused.samples(),
+    ),
+    counter('tideway_mesh_replies_sent_bytes_total', 'Bytes of rows in answers to peers.', answers.sentBytes),
+    counter(
+      'tideway_mesh_reply_rows_left_out_total',
+      'Rows that were too large for an answer.',
+      answers.rowsLeftOut,
     ),
   ];
 }

@@ -4,23 +4,29 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { messageOf, type Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Slices } from '../base/slices.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
+import type { NodeLink } from '../http/forms/nodes.ts';
 import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
+import { type Answer, Answers } from '../mesh/answers.ts';
 import { Downstreams } from '../mesh/downstreams.ts';
 import { Links } from '../mesh/links.ts';
+import type { Peer } from '../mesh/peer.ts';
 import { priorityOf } from '../mesh/priority.ts';
+import { type Query, Questions } from '../mesh/questions.ts';
 import { QuietLog } from '../mesh/quiet-log.ts';
 import { Relay } from '../mesh/relay.ts';
 import { Replicas } from '../mesh/replicas.ts';
 import { Sources } from '../mesh/sources.ts';
-import { Subscriptions } from '../mesh/subscriptions.ts';
+import { LINK_CLOSED, Subscriptions } from '../mesh/subscriptions.ts';
 import { Wants } from '../mesh/wants.ts';
 import type { UpstreamDecision } from '../routing/decisions.ts';
 import type { NodeView } from '../routing/node-view.ts';
 import type { Prices } from '../routing/prices.ts';
+import type { LinkedNodes } from './cluster-ask.ts';
 import type { LinkFacts, MeshFacts, ReplicaFacts } from './cluster-summaries.ts';
 import type { Member } from './member.ts';
 import { meshMetrics } from './mesh-metrics.ts';
@@ -55,10 +61,24 @@ export interface NodeMeshNeeds {
   readonly rttMs: (from: string, to: string) => number | undefined;
   readonly prices: Prices;
   readonly decided: (decision: UpstreamDecision) => void;
+  readonly slices: Slices;
+  /** What this node answers to another. @throws TidewayError if it does not */
+  readonly answer: (peer: string, query: Query) => Answer;
 }
 
 /** Of a node alone. */
-export const NO_MESH: MeshFacts = { link: () => undefined, replica: () => undefined, children: () => 0 };
+export const NO_MESH: MeshFacts & Pick<NodeMesh, 'upstreamHas'> = {
+  link: () => undefined,
+  replica: () => undefined,
+  upstreamHas: () => 'unknown',
+  children: () => 0,
+};
+
+/** Of a link without a sample. */
+const NO_QUALITY = {
+  ...{ rttMs: null, rttDevMs: null, offsetMs: null, lossShare: null },
+  ...{ receivedBytesPerS: null, sentBytesPerS: null },
+};
 
 /** How long a node that stops waits for those that it feeds to go elsewhere. */
 const GO_AWAY_MS = 1_000;
@@ -72,6 +92,8 @@ export class NodeMesh implements MeshFacts {
   readonly #downstreams: Downstreams;
   readonly #replicas: Replicas;
   readonly #wants: Wants;
+  readonly #questions: Questions;
+  readonly #answers: Answers;
   readonly #parents: Parents;
   readonly #wantsLog: QuietLog;
   #unsubscribe = () => {};
@@ -128,8 +150,11 @@ export class NodeMesh implements MeshFacts {
         sawEpoch: (epoch) => member.claimant.see(epoch),
       },
     );
+    this.#questions = new Questions({ clock });
+    this.#answers = new Answers({ clock, log, slices: needs.slices, answer: needs.answer });
     const relay = new Relay({
       ...{ subscriptions: this.#subscriptions, downstreams: this.#downstreams, replicas: this.#replicas },
+      ...{ questions: this.#questions, answers: this.#answers },
       isPlausible: (epoch) => member.claimant.isPlausible(epoch),
       originAt: (node, key, epoch) => {
         void origins.passed(key, epoch);
@@ -276,7 +301,26 @@ export class NodeMesh implements MeshFacts {
     return regionRtts(this.#parents.puller.region, links);
   }
 
+  /** What others know is asked of those to whom there is a link. */
+  get linked(): LinkedNodes {
+    const peers = new Map(this.#links.list().map((peer) => [peer.node, peer]));
+    return {
+      nodes: [...peers.keys()],
+      ask: async (node, query, take) => {
+        const peer = peers.get(node);
+        if (peer) return this.#questions.ask(peer, query, take);
+        return { is: 'failed', why: LINK_CLOSED };
+      },
+    };
+  }
+
   // What lists and metrics show
+
+  /** Its links, as it tells the cluster of them. */
+  links(): NodeLink[] {
+    const nowMs = this.#needs.clock.now();
+    return this.#links.list().map((peer) => this.#linkRow(peer, nowMs));
+  }
 
   link(node: string): LinkFacts | undefined {
     const peer = this.#links.get(node);
@@ -290,6 +334,10 @@ export class NodeMesh implements MeshFacts {
     if (!replica) return undefined;
     const { path, upstreamNode: upstream, standby } = replica;
     return { path, upstream, standby };
+  }
+
+  upstreamHas(key: StreamKey): 'more' | 'nothing' | 'unknown' {
+    return this.#replicas.get(key)?.upstreamHas ?? 'unknown';
   }
 
   children(key: StreamKey): number {
@@ -307,6 +355,8 @@ export class NodeMesh implements MeshFacts {
       this.#wants.table,
       { ...this.#wantsLog.table, table: 'wants_quiet_log' },
       this.#parents.table,
+      ...this.#questions.tables,
+      this.#answers.table,
     ];
   }
 
@@ -319,7 +369,22 @@ export class NodeMesh implements MeshFacts {
       downstreams: this.#downstreams,
       replicas: this.#replicas,
       wants: this.#wants,
+      questions: this.#questions,
+      answers: this.#answers,
     });
+  }
+
+  #linkRow(peer: Peer, nowMs: number): NodeLink {
+    const { node: self } = this.#needs.member.owner;
+    const { quality, receivedBytes, sentBytes } = peer;
+    return {
+      node: self,
+      peer: peer.node,
+      dialledBy: peer.isDialled ? self : peer.node,
+      ageMs: nowMs - peer.sinceMs,
+      ...{ receivedBytes, sentBytes, queueBytes: Math.max(0, sentBytes - peer.takenBytes) },
+      ...(quality ?? NO_QUALITY),
+    };
   }
 
   #fenced(key: StreamKey, epoch: number): void {

@@ -28,6 +28,10 @@ export interface MetricSources extends MediaSources {
   /** Of the mesh; none for a node alone. */
   readonly mesh: readonly MetricFamily[];
   readonly routing: readonly MetricFamily[];
+  /** Of questions to the cluster. */
+  readonly ask: readonly MetricFamily[];
+  /** Of streams, and their alarms. */
+  readonly quality: readonly MetricFamily[];
   /** Peers told no, by door and code. */
   readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
   /** Connections that broke a wire format, by code. */
@@ -85,6 +89,8 @@ export function nodeMetrics(sources: MetricSources): MetricFamily[] {
     ...clusterMetrics({ registry, membership, replicas, claims: publishing.claims.counts }),
     ...sources.mesh,
     ...sources.routing,
+    ...sources.ask,
+    ...sources.quality,
     ...tableMetrics(sources.tables),
   ];
 }

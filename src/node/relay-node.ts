@@ -5,6 +5,7 @@ import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { Slices } from '../base/slices.ts';
 import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
@@ -14,6 +15,7 @@ import { healthRoutes, watchRoutes } from '../http/api.ts';
 import { loadAssets } from '../http/assets.ts';
 import { clusterRoutes } from '../http/cluster-api.ts';
 import { decisionsRoute } from '../http/decisions-api.ts';
+import type { NodeAnswers } from '../http/forms/questions.ts';
 import { drainRoute } from '../http/node-control-api.ts';
 import { preloadRoute } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
@@ -26,9 +28,11 @@ import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { MetricsText } from '../observe/metrics-text.ts';
+import { OthersSum } from '../observe/others-sum.ts';
 import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
+import { ClusterAsk } from './cluster-ask.ts';
 import { ClusterSummaries } from './cluster-summaries.ts';
 import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
@@ -44,8 +48,11 @@ import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
+import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
+import { streamMetrics } from './stream-metrics.ts';
 import { localStreams, streamSummaries } from './stream-summaries.ts';
+import { QualityWatch } from './stream-watch.ts';
 
 export interface NodeNeeds {
   readonly config: Config;
@@ -77,9 +84,12 @@ export class RelayNode {
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #publishing: Publishing;
+  readonly #watch: QualityWatch;
   readonly #summaries: ClusterSummaries;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
+  readonly #slices: Slices;
+  readonly #ask: ClusterAsk;
   readonly #holders: StreamHolders;
   readonly #routing: NodeRouting;
   readonly #places: PlaceFinder;
@@ -88,6 +98,7 @@ export class RelayNode {
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #runtime = new RuntimeMetrics();
+  readonly #droppedOfOthers = new OthersSum();
   readonly #metrics: MetricsText;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
@@ -158,6 +169,21 @@ export class RelayNode {
       ...{ log, places: this.#places },
       redirect: (request) => this.#routing.redirect(request),
     });
+    this.#slices = new Slices({ clock });
+    this.#watch = new QualityWatch(config.alarms, {
+      ...{ clock, log, node: config.node.id },
+      streams: () => this.#directory.streams,
+      mesh: {
+        replica: (key) => this.#meshFacts.replica(key),
+        upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
+        hopDelayMs: () => undefined,
+      },
+    });
+    this.#ask = new ClusterAsk({
+      ...{ log, slices: this.#slices, self: config.node.id, answers: this.#answers() },
+      members: () => this.#member.membership.nodes().map(({ record }) => record.node),
+      linked: () => this.#mesh?.linked,
+    });
     this.#mesh = this.#buildMesh();
     this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
     this.#summaries = new ClusterSummaries({
@@ -166,7 +192,7 @@ export class RelayNode {
       others: () => this.#member.membership.nodes(),
       local: () =>
         localStreams(this.#directory.streams, { clock, standsBy: (key) => this.#publishing.standsBy(key) }),
-      mesh: this.#mesh ?? NO_MESH,
+      mesh: this.#meshFacts,
     });
     this.#rtmp = this.#buildRtmp();
     this.#drain = this.#buildDrain();
@@ -215,6 +241,8 @@ export class RelayNode {
       shed: () => this.#directory.shed(),
     });
     opened.add(() => watch.cancel());
+    this.#watch.start();
+    opened.add(() => this.#watch.stop());
     opened.add(() => this.#drain.stop());
     this.#running = opened.move();
     this.#notReady = undefined;
@@ -270,7 +298,8 @@ export class RelayNode {
       players += playerCount;
       if (state.at === 'live' && state.source instanceof Publication) publishers += 1;
     }
-    return { players, publishers, streams: this.#directory.streamCount };
+    const alarms = this.#watch.alarms.count;
+    return { players, publishers, streams: this.#directory.streamCount, alarms };
   }
 
   #traffic(): Traffic {
@@ -393,7 +422,29 @@ export class RelayNode {
       rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
       prices: this.#routing.prices,
       decided: (decision) => this.#routing.decisions.add(decision),
+      slices: this.#slices,
+      answer: (peer, query) => this.#ask.answer(peer, query),
     });
+  }
+
+  /** What it tells of itself, to this node's own API and to other nodes. */
+  #answers(): Partial<NodeAnswers> {
+    return {
+      links: () => listed(this.#mesh?.links() ?? []),
+      ...streamAnswers({
+        ...{ clock: this.#clock, node: this.#config.node.id, watch: this.#watch },
+        mesh: {
+          replica: (key) => this.#meshFacts.replica(key),
+          children: (key) => this.#meshFacts.children(key),
+        },
+        standsBy: (key) => this.#publishing.standsBy(key),
+        streams: () => this.#directory.streams,
+        streamOf: (key) => this.#directory.get(key),
+        hop: () => null,
+        childRows: () => [],
+        publisher: () => null,
+      }),
+    };
   }
 
   #buildPreload(mesh: NodeMesh): Preload {
@@ -419,6 +470,10 @@ export class RelayNode {
     );
   }
 
+  get #meshFacts() {
+    return this.#mesh ?? NO_MESH;
+  }
+
   /** The mesh is built of the publishing, and so after it. */
   get #sight(): StreamSight {
     return this.#mesh?.sight ?? SIGHT_OF_ONE;
@@ -428,6 +483,7 @@ export class RelayNode {
     this.#publishing.claims.streamChanged(stream);
     this.#mesh?.streamChanged(stream);
     this.#preload?.streamChanged(stream);
+    this.#watch.streamChanged(stream);
   }
 
   #countersOf(door: 'rtmp' | 'http') {
@@ -448,6 +504,8 @@ export class RelayNode {
       this.#holders.table,
       ...(this.#mesh?.tables ?? []),
       ...(this.#preload?.tables ?? []),
+      ...this.#watch.tables,
+      ...this.#ask.tables,
     ];
   }
 
@@ -472,13 +530,26 @@ export class RelayNode {
         }),
         ...this.#redirects.metrics(),
       ],
+      quality: streamMetrics(
+        {
+          streams: this.#directory.streams,
+          watch: this.#watch,
+          droppedOfOthers: this.#droppedOfOthers,
+        },
+        this.#config.metrics.streams,
+      ),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
+      ask: this.#ask.metrics(),
       budget: this.#budget,
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
     return this.#metrics.write([...families, ...this.#runtime.families()], this.#runtime.registry);
   }
+}
+
+function listed<R>(rows: readonly R[]): { readonly total: number; readonly rows: readonly R[] } {
+  return { total: rows.length, rows };
 }
 
 function defaultBudgetBytes(): number {

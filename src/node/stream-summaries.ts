@@ -5,17 +5,25 @@ import type { StreamSummary } from '../http/api.ts';
 import type { Stream } from '../media/stream.ts';
 import type { LocalStream } from './cluster-summaries.ts';
 
+export interface LocalNeeds {
+  readonly clock: Clock;
+  readonly standsBy: (key: StreamKey) => boolean;
+}
+
 /** The streams of this node, as what is told of the cluster begins with them. */
-export function* localStreams(
-  streams: Iterable<Stream>,
-  { clock, standsBy }: { clock: Clock; standsBy: (key: StreamKey) => boolean },
-): Generator<LocalStream> {
+export function* localStreams(streams: Iterable<Stream>, needs: LocalNeeds): Generator<LocalStream> {
   for (const stream of streams) {
-    const { key, state, epoch, playerCount: players } = stream;
-    if (state.at !== 'live' && state.at !== 'held') continue;
-    const sinceWallMs = clock.wallMs() - (clock.now() - state.sinceMs);
-    yield { key, state: state.at, epoch, players, standsBy: standsBy(key), sinceWallMs };
+    const local = localStream(stream, needs);
+    if (local) yield local;
   }
+}
+
+/** Undefined while there is nothing of it, and once it ended. */
+export function localStream(stream: Stream, { clock, standsBy }: LocalNeeds): LocalStream | undefined {
+  const { key, state, epoch, playerCount: players } = stream;
+  if (state.at !== 'live' && state.at !== 'held') return undefined;
+  const sinceWallMs = clock.wallMs() - (clock.now() - state.sinceMs);
+  return { key, state: state.at, epoch, players, standsBy: standsBy(key), sinceWallMs };
 }
 
 /** The streams that can be played, in order of their keys. */

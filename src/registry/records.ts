@@ -58,6 +58,7 @@ const nodeRecord = z.object({
     players: amount,
     publishers: z._default(amount, 0),
     streams: amount,
+    alarms: z._default(amount, 0),
   }),
   rttMs: z._default(
     z.record(label, amount).refine((regions) => Object.keys(regions).length <= MAX_RTT_REGIONS),

@@ -130,6 +130,8 @@ export interface NodeLoad {
   readonly players: number;
   readonly publishers: number;
   readonly streams: number;
+  /** Alarms that last. */
+  readonly alarms: number;
 }
 
 /** A node, and how long its last beat counts yet. */

@@ -75,7 +75,8 @@ function expectSame(player: string, out: readonly SeenFrame[], source: readonly 
   if (video[0]) expect((video[0].payload[0] ?? 0) >> 4, `${player} starts at a key frame`).toBe(1);
 }
 
-describe.each(SOURCE_NAMES)('ffmpeg publishes %s', (name) => {
+// They take as long as their media is: side by side, that is no longer than one of them.
+describe.concurrent.each(SOURCE_NAMES)('ffmpeg publishes %s', (name) => {
   let source: Source;
   beforeAll(async () => {
     source = await sources.get(name);
@@ -107,7 +108,7 @@ describe.each(SOURCE_NAMES)('ffmpeg publishes %s', (name) => {
   });
 });
 
-test('ffprobe sees codec and size over RTMP and HTTP-FLV', async () => {
+test.concurrent('ffprobe sees codec and size over RTMP and HTTP-FLV', async () => {
   const source = await sources.get('audio and video');
   await using publisher = new Program('ffmpeg', [
     ...['-v', 'error', '-re', '-stream_loop', '-1', '-i', source.path, '-c', 'copy'],

@@ -245,6 +245,16 @@ describe('ends the link of the peer, and is counted:', () => {
         x.media([frame('delta', 2, 2 ** 52)]);
       },
     ],
+    [
+      'a part of an answer that is larger than parts are',
+      'mesh.schema',
+      () => x.peer.say({ is: 'reply', id: 1, total: 1, rows: 'x'.repeat(48 * 1024 + 1), last: false }),
+    ],
+    [
+      'a question that is larger than questions are',
+      'mesh.schema',
+      () => x.peer.say({ is: 'query', id: 1, kind: 'links', args: 'x'.repeat(32 * 1024 + 1), request: '' }),
+    ],
     ['more bytes taken than were sent', 'mesh.number', () => x.peer.say({ is: 'got', bytes: 10 * MIB })],
   ])('%s', async (_name, code, act) => {
     const before = await wireErrors(code);
@@ -343,6 +353,39 @@ describe('is harmless:', () => {
     say(5_000, (id) => ({ is: 'no', id, why: 'busy', epoch: 0, alternatives: ['x', 'y'] }));
     say(5_000, (id) => ({ is: 'headed', id, epoch: x.epoch, seq: 1, live: true, path: [x.id] }));
     await read(x);
+  });
+
+  test('questions without end, by a peer that reads no answer', async () => {
+    say(5_000, (id) => ({ is: 'query', id, kind: 'links', args: '{}', request: 'r' }));
+    await until('each has its answer', () => {
+      const ids = [...x.heard('reply').filter(({ last }) => last), ...x.heard('noreply')].map(({ id }) => id);
+      return new Set(ids).size === 5_000 && ids.length === 5_000;
+    });
+    const codes = new Set(x.heard('noreply').map(({ why }) => why.code));
+    expect([...codes].filter((code) => code !== 'mesh.answers-busy' && code !== 'mesh.answer-late')).toEqual(
+      [],
+    );
+    expect((await metric(node, 'tideway_table_entries')).get('table="mesh_replies"')).toBe(0);
+  });
+
+  test('questions that make no sense', async () => {
+    const texts = ['', '{', '[]', 'null', '{"more":1}', `${'['.repeat(10_000)}`];
+    for (const [at, args] of texts.entries()) {
+      x.peer.say({ is: 'query', id: at, kind: 'links', args, request: '\u0000\n<b>' });
+      x.peer.say({ is: 'query', id: 100 + at, kind: '__proto__', args, request: '' });
+      await until('both are refused', () => x.heard('noreply').length === 2 * (at + 1));
+    }
+    expect(new Set(x.heard('noreply').map(({ why }) => why.code))).toEqual(new Set(['mesh.question']));
+    await read(x);
+  });
+
+  test('answers to questions that nobody asked', async () => {
+    const rows = `[${'0,'.repeat(20_000)}0]`;
+    say(500, (id) => ({ is: 'reply', id, total: 1, rows, last: false }));
+    say(5_000, (id) => ({ is: 'noreply', id, why: { code: `evil.x${id}`, message: '' } }));
+    await read(x);
+    expect((await metric(node, 'tideway_mesh_replies_unexpected_total')).get('')).toBe(5_500);
+    expect((await metric(node, 'tideway_mesh_queries_failed_total')).size).toBe(0);
   });
 
   test('news of streams that nobody wants', async () => {

@@ -1,5 +1,5 @@
 // Nodes as members of a cluster, over a real Redis: joining, seeing each other, outages, a wiped registry, an id in use.
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, type TestContext, test } from 'vitest';
 import { FrameKind } from '../../src/format/frame.ts';
 import { NODE_LEASE_MS } from '../../src/registry/registry.ts';
 import { payloadOf } from '../support/media.ts';
@@ -12,22 +12,17 @@ import { until } from '../support/until.ts';
 const CLAIM = 'tw:{st:live/show}:o';
 const NODE = 'tw:{nodes}:n:test';
 
-/** What the test that runs has opened. */
-let closes: (() => unknown)[] = [];
+/** What a test opens goes when it is done, the last first; they run side by side, as most of them wait. */
+type Opens = Pick<TestContext, 'onTestFinished'>;
 
-afterEach(async () => {
-  const last = closes.reverse();
-  closes = [];
-  for (const close of last) await close();
-});
-
-async function startRedis(port?: number): Promise<RedisServer> {
+async function startRedis({ onTestFinished }: Opens, port?: number): Promise<RedisServer> {
   const server = await RedisServer.start({ port: port ?? (await freePort()) });
-  closes.push(() => server[Symbol.asyncDispose]());
+  onTestFinished(() => server[Symbol.asyncDispose]());
   return server;
 }
 
 async function join(
+  { onTestFinished }: Opens,
   redisPort: number,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<RunningNode> {
@@ -37,14 +32,14 @@ async function join(
     'watch.enabled': 'false',
     ...settings,
   });
-  closes.push(() => node.stop());
+  onTestFinished(() => node.stop());
   return node;
 }
 
 /** Publishes a key frame as live/show. */
-async function publish(node: RunningNode): Promise<void> {
+async function publish({ onTestFinished }: Opens, node: RunningNode): Promise<void> {
   const publisher = await RtmpClient.publishing(node.rtmpPort, 'show');
-  closes.push(() => publisher.destroy());
+  onTestFinished(() => publisher.destroy());
   publisher.frame({ kind: FrameKind.video, timestamp: 0, payload: payloadOf('avc key', 1) });
 }
 
@@ -69,11 +64,14 @@ async function recordOf({ admin }: RedisServer, key = NODE) {
   return json === null ? undefined : JSON.parse(json);
 }
 
-describe('a node of a cluster', () => {
-  test('tells its addresses and its load, and leaves when it stops, with its claims', async () => {
-    const redis = await startRedis();
-    const node = await join(redis.port, { 'node.region': 'eu', 'rtmp.advertise': 'live.example.com:1935' });
-    await publish(node);
+describe.concurrent('a node of a cluster', () => {
+  test('tells its addresses and its load, and leaves when it stops, with its claims', async (opens) => {
+    const redis = await startRedis(opens);
+    const node = await join(opens, redis.port, {
+      'node.region': 'eu',
+      'rtmp.advertise': 'live.example.com:1935',
+    });
+    await publish(opens, node);
     const record = await until('its record tells of the stream', async () => {
       const found = await recordOf(redis);
       return found?.load.streams === 1 && found;
@@ -95,9 +93,9 @@ describe('a node of a cluster', () => {
     expect(await redis.admin.hget(CLAIM, 'state')).toBe('released');
   });
 
-  test('that tells nothing by host tells the address that it has towards the registry', async () => {
-    const redis = await startRedis();
-    const node = await join(redis.port, { host: '0.0.0.0' });
+  test('that tells nothing by host tells the address that it has towards the registry', async (opens) => {
+    const redis = await startRedis(opens);
+    const node = await join(opens, redis.port, { host: '0.0.0.0' });
     const record = await until('its doors are told', async () => {
       const found = await recordOf(redis);
       return found?.rtmp !== '' && found;
@@ -105,9 +103,9 @@ describe('a node of a cluster', () => {
     expect(record.rtmp).toBe(`127.0.0.1:${node.rtmpPort}`);
   });
 
-  test('sees another within 2 s, and misses it within a lease', async () => {
-    const redis = await startRedis();
-    const [one, two] = [await join(redis.port), await join(redis.port, { 'node.id': 'two' })];
+  test('sees another within 2 s, and misses it within a lease', async (opens) => {
+    const redis = await startRedis(opens);
+    const [one, two] = [await join(opens, redis.port), await join(opens, redis.port, { 'node.id': 'two' })];
     const startedMs = performance.now();
     for (const node of [one, two]) {
       await until('it sees the other', async () => (await metric(node, 'tideway_nodes')) === 1);
@@ -120,14 +118,14 @@ describe('a node of a cluster', () => {
     await until('it is alone', async () => (await metric(one, 'tideway_nodes')) === 0, NODE_LEASE_MS + 2_000);
   });
 
-  test('is not ready while it tells a loopback address to one of another host', async () => {
-    const redis = await startRedis();
-    const node = await join(redis.port);
+  test('is not ready while it tells a loopback address to one of another host', async (opens) => {
+    const redis = await startRedis(opens);
+    const node = await join(opens, redis.port);
     const far = await openRedis(
       { place: { is: 'server', host: '127.0.0.1', port: redis.port } },
       { prefix: 'tw:' },
     );
-    closes.push(() => far.close());
+    opens.onTestFinished(() => far.close());
     await far.beat(nodeRecordOf(ownerOf('far'), { host: 'elsewhere' }));
     await until('it is not ready', async () => !(await isReady(node)));
     expect(await readiness(node)).toEqual({ status: 503, code: 'node.loopback-advertised' });
@@ -137,15 +135,15 @@ describe('a node of a cluster', () => {
   });
 });
 
-describe('a registry that is away', () => {
-  test('at the start holds up no publisher; the node joins, and its claim with it, when it is there', async () => {
+describe.concurrent('a registry that is away', () => {
+  test('at the start holds up no publisher; the node joins, and its claim with it, when it is there', async (opens) => {
     const port = await freePort();
-    const node = await join(port);
+    const node = await join(opens, port);
     expect(await readiness(node)).toMatchObject({ status: 503, code: expect.stringMatching(/^registry\./) });
     expect((await fetch(`http://127.0.0.1:${node.httpPort}/healthz`)).status).toBe(200);
-    await publish(node);
+    await publish(opens, node);
     expect(await metric(node, 'tideway_claims{standing="provisional"}')).toBe(1);
-    const redis = await startRedis(port);
+    const redis = await startRedis(opens, port);
     await until('it is ready', () => isReady(node));
     await until('its claim is granted', async () => {
       return (await metric(node, 'tideway_claims{standing="granted"}')) === 1;
@@ -154,10 +152,10 @@ describe('a registry that is away', () => {
     expect(eventsOf(node)).toContain('registry.back');
   });
 
-  test('later leaves the node ready, which says so; what was lost meanwhile is put again', async () => {
-    const redis = await startRedis();
-    const node = await join(redis.port);
-    await publish(node);
+  test('later leaves the node ready, which says so; what was lost meanwhile is put again', async (opens) => {
+    const redis = await startRedis(opens);
+    const node = await join(opens, redis.port);
+    await publish(opens, node);
     await redis.kill();
     await until('it knows', async () => (await readiness(node)).code !== undefined);
     expect(await readiness(node)).toMatchObject({ status: 200, code: expect.stringMatching(/^registry\./) });
@@ -169,8 +167,8 @@ describe('a registry that is away', () => {
     ]);
   });
 
-  test('for publishers who are not accepted without it refuses them', async () => {
-    const node = await join(await freePort(), { 'registry.whileAway': 'reject' });
+  test('for publishers who are not accepted without it refuses them', async (opens) => {
+    const node = await join(opens, await freePort(), { 'registry.whileAway': 'reject' });
     const header = Buffer.from('464c5601050000000900000000', 'hex');
     const answer = await fetch(node.flvUrl('live/show'), { method: 'POST', body: header });
     expect(answer.status).toBe(503);
@@ -178,10 +176,10 @@ describe('a registry that is away', () => {
     expect(await metric(node, 'tideway_streams{state="live"}')).toBe(0);
   });
 
-  test('and comes back empty has the node and its claims again within 6 s', async () => {
-    const redis = await startRedis();
-    const node = await join(redis.port);
-    await publish(node);
+  test('and comes back empty has the node and its claims again within 6 s', async (opens) => {
+    const redis = await startRedis(opens);
+    const node = await join(opens, redis.port);
+    await publish(opens, node);
     await until('it is claimed', async () => (await redis.admin.hget(CLAIM, 'node')) === 'test');
     const epoch = await redis.admin.hget(CLAIM, 'epoch');
     await redis.admin.flushall();
@@ -191,26 +189,26 @@ describe('a registry that is away', () => {
   });
 });
 
-describe('a node id in use', () => {
-  test('by a process that died is had after a lease', async () => {
-    const redis = await startRedis();
+describe.concurrent('a node id in use', () => {
+  test('by a process that died is had after a lease', async (opens) => {
+    const redis = await startRedis(opens);
     const dead = await openRedis(
       { place: { is: 'server', host: '127.0.0.1', port: redis.port } },
       { prefix: 'tw:' },
     );
-    closes.push(() => dead.close());
+    opens.onTestFinished(() => dead.close());
     await dead.beat(nodeRecordOf(ownerOf('test')));
     const startedMs = performance.now();
-    const node = await join(redis.port);
+    const node = await join(opens, redis.port);
     expect(performance.now() - startedMs).toBeGreaterThan(NODE_LEASE_MS - 1_000);
     expect(await isReady(node)).toBe(true);
     expect(eventsOf(node)).toContain('registry.node-id-in-use');
   });
 
-  test('by a process that lives ends the start, and disturbs the other in nothing', async () => {
-    const redis = await startRedis();
-    const node = await join(redis.port);
-    await expect(join(redis.port)).rejects.toMatchObject({
+  test('by a process that lives ends the start, and disturbs the other in nothing', async (opens) => {
+    const redis = await startRedis(opens);
+    const node = await join(opens, redis.port);
+    await expect(join(opens, redis.port)).rejects.toMatchObject({
       code: 'registry.node-id-taken',
       message: expect.stringContaining('node.id'),
     });
@@ -218,14 +216,14 @@ describe('a node id in use', () => {
     expect(await recordOf(redis)).toMatchObject({ http: `127.0.0.1:${node.httpPort}` });
   });
 
-  test('that was lost while the registry was away ends the node', async () => {
-    const redis = await startRedis();
-    const node = await join(redis.port);
+  test('that was lost while the registry was away ends the node', async (opens) => {
+    const redis = await startRedis(opens);
+    const node = await join(opens, redis.port);
     const other = await openRedis(
       { place: { is: 'server', host: '127.0.0.1', port: redis.port } },
       { prefix: 'tw:' },
     );
-    closes.push(() => other.close());
+    opens.onTestFinished(() => other.close());
     await redis.admin.flushall();
     await other.beat(nodeRecordOf(ownerOf('test')));
     await until(

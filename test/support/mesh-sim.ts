@@ -1,6 +1,7 @@
 // A cluster in simulated time: real directories, streams, replicas and downstreams, over links of the test's own that
 // take a while, lose a peer, or fall silent. Bytes go through the real codec, copied.
 import type { Reason } from '../../src/base/errors.ts';
+import { Slices } from '../../src/base/slices.ts';
 import type { StreamKey } from '../../src/base/stream-key.ts';
 import type { ControlMessage } from '../../src/format/mesh/control.ts';
 import { decodeControl, frameControl } from '../../src/format/mesh/control-codec.ts';
@@ -8,8 +9,10 @@ import { isMediaMessage, readMediaMessage } from '../../src/format/mesh/media-co
 import { MemoryBudget } from '../../src/media/memory-budget.ts';
 import type { Stream } from '../../src/media/stream.ts';
 import { StreamDirectory } from '../../src/media/stream-directory.ts';
+import { Answers, type AnswersNeeds } from '../../src/mesh/answers.ts';
 import { Downstreams } from '../../src/mesh/downstreams.ts';
 import type { LinkQuality, Peer } from '../../src/mesh/peer.ts';
+import { Questions } from '../../src/mesh/questions.ts';
 import { Relay } from '../../src/mesh/relay.ts';
 import { Replicas } from '../../src/mesh/replicas.ts';
 import { Sources } from '../../src/mesh/sources.ts';
@@ -56,6 +59,8 @@ class SimPeer implements Peer {
   /** What does not arrive for now, and nobody is told: TCP brings it later. */
   readonly #late: Buffer[] = [];
   #isDeaf = false;
+  readonly sinceMs: number;
+  receivedBytes = 0;
   backlogBytes = 0;
   sentBytes = 0;
   takenBytes = 0;
@@ -70,6 +75,7 @@ class SimPeer implements Peer {
     this.#to = to;
     this.node = to.id;
     this.heardMs = net.clock.now();
+    this.sinceMs = this.heardMs;
   }
 
   /** As the net has it. */
@@ -128,6 +134,11 @@ export class SimNode {
   readonly downstreams: Downstreams;
   readonly subscriptions: Subscriptions;
   readonly wants: Wants;
+  readonly questions: Questions;
+  readonly answers: Answers;
+  readonly slices: Slices;
+  /** What it answers to other nodes. */
+  answer: AnswersNeeds['answer'] = () => ({ total: 0, rows: [] });
   readonly relay: Relay;
   readonly log = new FakeLog();
   readonly sinks: FakeSink[] = [];
@@ -206,8 +217,15 @@ export class SimNode {
         },
       },
     );
+    this.slices = new Slices({ clock });
+    this.questions = new Questions({ clock });
+    this.answers = new Answers({
+      ...{ clock, log, slices: this.slices },
+      answer: (peer, query) => this.answer(peer, query),
+    });
     this.relay = new Relay({
       ...{ subscriptions: this.subscriptions, downstreams: this.downstreams, replicas: this.replicas },
+      ...{ questions: this.questions, answers: this.answers },
       isPlausible: () => true,
       originAt: (node, key, epoch) => this.replicas.originAt(node, key, epoch),
       fenced: (key) => this.replicas.fencedAt(key),

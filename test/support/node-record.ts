@@ -29,6 +29,7 @@ export function nodeRecord(node: string, changes: Partial<NodeRecord> = {}): Nod
       publishers: 0,
       players: 0,
       streams: 0,
+      alarms: 0,
     },
     ...changes,
   };

@@ -193,6 +193,7 @@ export function nodeRecordOf(owner: Owner, more: Partial<NodeRecord> = {}): Node
       publishers: 0,
       players: 10,
       streams: 1,
+      alarms: 0,
     },
     ...more,
   };

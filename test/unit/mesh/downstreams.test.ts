@@ -21,6 +21,8 @@ class FakePeer implements Peer {
   readonly isDialled = true;
   readonly quality = undefined;
   readonly registryWallMs = undefined;
+  readonly sinceMs = 0;
+  readonly receivedBytes = 0;
   backlogBytes = 0;
   sentBytes = 0;
   takenBytes = 0;

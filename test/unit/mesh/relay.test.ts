@@ -10,10 +10,10 @@ const LATEST = 1_000;
 /** A relay that writes down what of it leaves the mesh, and a peer `b`. */
 function relay() {
   const net = new SimNet(['a', 'b']);
-  const { subscriptions, downstreams, replicas, links } = net.node('a');
+  const { subscriptions, downstreams, replicas, questions, answers, links } = net.node('a');
   const told: unknown[] = [];
   const needs: RelayNeeds = {
-    ...{ subscriptions, downstreams, replicas },
+    ...{ subscriptions, downstreams, replicas, questions, answers },
     isPlausible: (epoch) => epoch <= LATEST,
     originAt: (...origin) => told.push(['origin', ...origin]),
     fenced: (...fence) => told.push(['fenced', ...fence]),

@@ -1,0 +1,156 @@
+// What the node answers of its streams when it is asked: one row for each, all about one, their recent past, and its alarms.
+import type { Clock } from '../base/clock.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import { audioFacts, metadataFacts, videoFacts } from '../format/track-facts.ts';
+import type { AlarmRow } from '../http/forms/alarms.ts';
+import type { History, HopQuality, StreamQuality } from '../http/forms/quality.ts';
+import type { NodeAnswer, NodeAnswers, QuestionRow } from '../http/forms/questions.ts';
+import type { SessionRow } from '../http/forms/sessions.ts';
+import type { NodeStream, StreamHere } from '../http/forms/streams.ts';
+import type { Stream } from '../media/stream.ts';
+import type { Alarm } from '../observe/alarms.ts';
+import type { Rates } from '../observe/quality-window.ts';
+import { type HereNeeds, hereRow } from './here-row.ts';
+import { type LocalNeeds, localStream } from './stream-summaries.ts';
+import type { QualityWatch } from './stream-watch.ts';
+
+export type ChildRow = StreamHere['childRows'][number];
+
+export interface StreamAnswerNeeds extends LocalNeeds, HereNeeds {
+  readonly clock: Clock;
+  readonly watch: QualityWatch;
+  readonly streams: () => Iterable<Stream>;
+  readonly streamOf: (key: StreamKey) => Stream | undefined;
+  /** The way from its upstream; null at the origin, and between two upstreams. */
+  readonly hop: (key: StreamKey) => HopQuality | null;
+  /** Nodes that pull it from here. */
+  readonly childRows: (key: StreamKey) => readonly ChildRow[];
+  /** Who publishes it here. */
+  readonly publisher: (key: StreamKey) => SessionRow | null;
+}
+
+/** The questions about streams. */
+export type StreamAnswers = Pick<NodeAnswers, 'streams' | 'stream' | 'history' | 'alarms'>;
+
+export function streamAnswers(needs: StreamAnswerNeeds): StreamAnswers {
+  const { watch, node } = needs;
+  const streamOf = (key: string) => needs.streamOf(key as StreamKey);
+  return {
+    streams: () => rowsOf(needs.streams(), (stream) => nodeStream(stream, needs)),
+    stream: ({ key }) => {
+      const stream = streamOf(key);
+      return rowsOf(stream ? [stream] : [], (each) => streamHere(each, needs));
+    },
+    history: ({ keys }) =>
+      rowsOf(keys, (key) => {
+        const stream = streamOf(key);
+        return stream && { key, node, ...watch.windowOf(stream).curves };
+      }),
+    alarms: ({ stream, limit }) => {
+      const alarms = watch.alarms.list(stream);
+      return { total: alarms.length, rows: alarms.slice(0, limit).map((alarm) => alarmRow(alarm, node)) };
+    },
+  };
+}
+
+function rowsOf<K extends 'streams' | 'stream' | 'history', T>(
+  items: Iterable<T>,
+  row: (item: T) => QuestionRow<K> | undefined,
+): NodeAnswer<K> {
+  const rows: QuestionRow<K>[] = [];
+  for (const item of items) {
+    const made = row(item);
+    if (made) rows.push(made);
+  }
+  return { total: rows.length, rows };
+}
+
+function nodeStream(stream: Stream, needs: StreamAnswerNeeds): NodeStream | undefined {
+  const local = localStream(stream, needs);
+  if (!local) return undefined;
+  const { rates } = needs.watch.windowOf(stream);
+  const { video, audio } = stream.codecs;
+  return {
+    ...hereRow(local, needs),
+    key: stream.key,
+    node: needs.node,
+    since: new Date(local.sinceWallMs).toISOString(),
+    bitsPerS: Math.round(rates.bitsPerS),
+    frameRate: hundredths(rates.frameRate),
+    video: video ?? null,
+    audio: audio ?? null,
+  };
+}
+
+function streamHere(stream: Stream, needs: StreamAnswerNeeds): StreamHere | undefined {
+  const row = nodeStream(stream, needs);
+  if (!row) return undefined;
+  const { key } = stream;
+  const window = needs.watch.windowOf(stream);
+  const history: History = window.curves;
+  return {
+    ...row,
+    quality: qualityOf(stream, window.rates, needs.clock.now()),
+    hop: needs.hop(key),
+    childRows: [...needs.childRows(key)],
+    publisher: needs.publisher(key),
+    history,
+  };
+}
+
+function qualityOf(stream: Stream, rates: Rates, nowMs: number): StreamQuality {
+  const { meter, codecs, headers } = stream;
+  const said = headers.metadata && metadataFacts(headers.metadata.payload);
+  const size = headers.video && videoFacts(headers.video.payload);
+  const sound = headers.audio && audioFacts(headers.audio.payload);
+  const silentMs = stream.silentMs(nowMs);
+  const isLive = stream.state.at === 'live';
+  return {
+    video:
+      codecs.video === undefined
+        ? null
+        : {
+            codec: codecs.video,
+            width: size?.width ?? said?.width ?? null,
+            height: size?.height ?? said?.height ?? null,
+            frameRate: hundredths(rates.frameRate),
+            bitsPerS: Math.round(rates.videoBitsPerS),
+            keyIntervalMs: known(meter.keyIntervalMs),
+            keyAgeMs: known(nowMs - meter.lastKeyMs),
+          },
+    audio:
+      codecs.audio === undefined
+        ? null
+        : {
+            codec: codecs.audio,
+            sampleRate: sound?.sampleRate ?? said?.sampleRate ?? null,
+            channels: sound?.channels ?? said?.channels ?? null,
+            bitsPerS: Math.round(rates.audioBitsPerS),
+          },
+    bitsPerS: Math.round(rates.bitsPerS),
+    jitterMs: hundredths(meter.jitterMs),
+    // The pause that it is in counts, unless nobody sends.
+    longestGapMs: hundredths(Math.max(rates.longestGapMs, isLive ? silentMs : 0)),
+    skewMs: known(meter.skewMs),
+    dropped: Math.min(meter.missing + meter.unusable, Number.MAX_SAFE_INTEGER),
+    silentMs: hundredths(silentMs),
+  };
+}
+
+function alarmRow(alarm: Alarm, node: string): AlarmRow {
+  const { id, kind, stream, hop, sinceWallMs, untilWallMs, value, limit, unit, detail } = alarm;
+  return {
+    ...{ id: String(id), kind, node, stream, hop: hop ? { ...hop } : null },
+    since: new Date(sinceWallMs).toISOString(),
+    until: untilWallMs === undefined ? null : new Date(untilWallMs).toISOString(),
+    ...{ value: hundredths(value), limit: hundredths(limit), unit, detail },
+  };
+}
+
+function known(value: number): number | null {
+  return Number.isNaN(value) ? null : hundredths(value);
+}
+
+function hundredths(value: number): number {
+  return Math.round(value * 100) / 100;
+}
