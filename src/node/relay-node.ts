@@ -30,6 +30,7 @@ import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { MetricsText } from '../observe/metrics-text.ts';
+import { OthersSum } from '../observe/others-sum.ts';
 import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
@@ -110,6 +111,7 @@ export class RelayNode {
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #runtime = new RuntimeMetrics();
+  readonly #droppedOfOthers = new OthersSum();
   readonly #metrics: MetricsText;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
@@ -551,6 +553,8 @@ export class RelayNode {
       this.#holders.table,
       ...(this.#mesh?.tables ?? []),
       ...(this.#preload?.tables ?? []),
+      ...this.#watch.tables,
+      ...this.#ask.tables,
     ];
   }
 
@@ -576,7 +580,11 @@ export class RelayNode {
         ...this.#redirects.metrics(),
       ],
       quality: streamMetrics(
-        { streams: this.#directory.streams, watch: this.#watch },
+        {
+          streams: this.#directory.streams,
+          watch: this.#watch,
+          droppedOfOthers: this.#droppedOfOthers,
+        },
         this.#config.metrics.streams,
       ),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
