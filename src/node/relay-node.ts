@@ -4,7 +4,7 @@ import { Authorizer } from '../auth/authorizer.ts';
 import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { type Log, tapped } from '../base/log.ts';
 import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
 import type { Config } from '../config/schema.ts';
@@ -25,6 +25,7 @@ import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
+import { EventBook } from '../observe/event-book.ts';
 import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
@@ -76,11 +77,12 @@ export function version(): string {
 }
 
 /** The questions that it answers. */
-type Answers = Omit<NodeAnswers, 'events' | 'decisions'>;
+type Answers = Omit<NodeAnswers, 'decisions'>;
 
 export class RelayNode {
   readonly #config: Config;
   readonly #log: Log;
+  readonly #events: EventBook;
   readonly #clock: Clock;
   readonly #authorizer: Authorizer;
   readonly #budget: MemoryBudget;
@@ -111,8 +113,10 @@ export class RelayNode {
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
   /** @throws TidewayError `registry.url` */
-  constructor({ config, log, clock, failed = () => {} }: NodeNeeds) {
+  constructor({ config, log: written, clock, failed = () => {} }: NodeNeeds) {
     this.#config = config;
+    this.#events = new EventBook({ node: config.node.id, clock });
+    const log = tapped(written, this.#events.take);
     this.#log = log;
     this.#clock = clock;
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
@@ -452,6 +456,7 @@ export class RelayNode {
       sessions: this.#sessions.list,
       kick: this.#sessions.kick,
       traffic: this.#traffic.list,
+      events: (query) => this.#events.list(query),
     };
   }
 
@@ -525,7 +530,7 @@ export class RelayNode {
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       ask: this.#ask.metrics(),
       budget: this.#budget,
-      sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics()],
+      sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics(), ...this.#events.metrics()],
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
