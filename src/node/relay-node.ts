@@ -4,7 +4,7 @@ import { Authorizer } from '../auth/authorizer.ts';
 import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { type Log, tapped } from '../base/log.ts';
 import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
 import type { Table } from '../base/table.ts';
@@ -27,6 +27,7 @@ import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
+import { EventBook } from '../observe/event-book.ts';
 import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { MetricsText } from '../observe/metrics-text.ts';
@@ -82,12 +83,10 @@ export function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-/** The questions that it answers. */
-type Answers = Omit<NodeAnswers, 'events'>;
-
 export class RelayNode {
   readonly #config: Config;
   readonly #log: Log;
+  readonly #events: EventBook;
   readonly #clock: Clock;
   readonly #authorizer: Authorizer;
   readonly #budget: MemoryBudget;
@@ -97,7 +96,7 @@ export class RelayNode {
   readonly #publishing: Publishing;
   readonly #watch: QualityWatch;
   /** What it tells of itself when it is asked. */
-  readonly answers: Answers;
+  readonly answers: NodeAnswers;
   readonly #state: StateApi;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
@@ -121,8 +120,10 @@ export class RelayNode {
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
   /** @throws TidewayError `registry.url` */
-  constructor({ config, log, clock, failed = () => {} }: NodeNeeds) {
+  constructor({ config, log: written, clock, failed = () => {} }: NodeNeeds) {
     this.#config = config;
+    this.#events = new EventBook({ node: config.node.id, clock });
+    const log = tapped(written, this.#events.take);
     this.#log = log;
     this.#clock = clock;
     this.#metrics = new MetricsText(clock);
@@ -471,7 +472,7 @@ export class RelayNode {
   }
 
   /** What it tells of itself, to this node's own API and to other nodes. */
-  #answers(): Answers {
+  #answers(): NodeAnswers {
     const { node } = this.#config;
     return {
       decisions: (args) => decisionAnswer(this.#routing.decisions, node.id, args),
@@ -493,6 +494,7 @@ export class RelayNode {
       sessions: this.#sessions.list,
       kick: this.#sessions.kick,
       traffic: this.#traffic.list,
+      events: (query) => this.#events.list(query),
     };
   }
 
@@ -590,7 +592,7 @@ export class RelayNode {
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
-      sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics()],
+      sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics(), ...this.#events.metrics()],
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
