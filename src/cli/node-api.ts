@@ -127,25 +127,34 @@ interface NodeRequest {
 
 const GET: NodeRequest = { method: 'GET' };
 
-async function ask<T>(
+/** @throws TidewayError as `askNodes` does */
+export async function ask<T>(
   path: string,
-  { url, token }: NodeApiOptions,
+  node: NodeApiOptions,
   form: z.ZodType<T>,
   { method, body }: NodeRequest = GET,
 ): Promise<T> {
-  const base = new URL(url);
-  if (!base.pathname.endsWith('/')) base.pathname += '/';
   const headers = {
-    ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+    ...headersOf(node),
     ...(body !== undefined && { 'Content-Type': 'application/json' }),
   };
   const content = body === undefined ? null : JSON.stringify(body);
-  const answered = await fetchText(new URL(path, base), { method, headers, body: content });
-  const document = parseJson(answered.text);
-  if (answered.status !== 200) throw refusalOf(answered.status, document, url);
-  const read = form.safeParse(document);
-  if (!read.success) throw notTideway(url);
+  const answered = await fetchText(addressOf(node, path), { method, headers, body: content });
+  if (answered.status !== 200) throw refusalOf(answered.status, answered.text, node.url);
+  const read = form.safeParse(parseJson(answered.text));
+  if (!read.success) throw notTideway(node.url);
   return read.data;
+}
+
+/** Of a path of the API. */
+export function addressOf({ url }: NodeApiOptions, path: string): URL {
+  const base = new URL(url);
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  return new URL(path, base);
+}
+
+export function headersOf({ token }: NodeApiOptions): Record<string, string> {
+  return token === undefined ? {} : { Authorization: `Bearer ${token}` };
 }
 
 async function fetchText(
@@ -161,8 +170,13 @@ async function fetchText(
     });
     return { status: answer.status, text: await answer.text() };
   } catch (cause) {
-    throw new TidewayError('cli.unreachable', `${url.origin}: ${failureText(cause)}`, {}, { cause });
+    throw unreachable(url, cause);
   }
+}
+
+/** @param cause what `fetch` threw, or reading what it answered */
+export function unreachable(url: URL, cause: unknown): TidewayError {
+  return new TidewayError('cli.unreachable', `${url.origin}: ${failureText(cause)}`, {}, { cause });
 }
 
 function failureText(error: unknown): string {
@@ -175,8 +189,9 @@ function failureText(error: unknown): string {
   return cause instanceof Error ? cause.message : error.message;
 }
 
-function refusalOf(status: number, document: unknown, url: string): TidewayError {
-  const told = problem.safeParse(document);
+/** @param body what came with a status other than 200 */
+export function refusalOf(status: number, body: string, url: string): TidewayError {
+  const told = problem.safeParse(parseJson(body));
   if (!told.success || told.data.code === 'http.not-found') return notTideway(url);
   const { code, detail } = told.data;
   const hint = code === 'api.token' ? '; give it with --token or TIDEWAY_API_TOKEN' : '';

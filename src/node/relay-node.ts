@@ -27,7 +27,7 @@ import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
-import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
+import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { MetricsText } from '../observe/metrics-text.ts';
 import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
@@ -56,6 +56,7 @@ import { StreamHolders } from './stream-holders.ts';
 import { streamMetrics } from './stream-metrics.ts';
 import { streamSummaries } from './stream-summaries.ts';
 import { QualityWatch } from './stream-watch.ts';
+import { Traffic } from './traffic.ts';
 
 export interface NodeNeeds {
   readonly config: Config;
@@ -81,7 +82,7 @@ export function version(): string {
 }
 
 /** The questions that it answers. */
-type Answers = Omit<NodeAnswers, 'events' | 'traffic'>;
+type Answers = Omit<NodeAnswers, 'events'>;
 
 export class RelayNode {
   readonly #config: Config;
@@ -91,6 +92,7 @@ export class RelayNode {
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #sessions: SessionBook;
+  readonly #traffic: Traffic;
   readonly #publishing: Publishing;
   readonly #watch: QualityWatch;
   /** What it tells of itself when it is asked. */
@@ -125,11 +127,15 @@ export class RelayNode {
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
+    this.#traffic = new Traffic(
+      { node: config.node.id, region: config.node.region, maxNamed: config.metrics.streams },
+      { clock, prices: () => this.#routing.prices, isHere: (key) => this.#directory.has(key) },
+    );
     this.#directory = new StreamDirectory(
       { maxStreams: config.limits.streams, maxPlayers: config.routing.limits.players, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
-        ...{ clock, log, budget: this.#budget, sessions: this.#sessions },
+        ...{ clock, log, budget: this.#budget, sessions: this.#sessions, given: this.#traffic.toPlayers },
         seek: (key) => this.#mesh?.seek(key),
         changed: (stream) => this.#streamChanged(stream),
       },
@@ -138,7 +144,7 @@ export class RelayNode {
       ...{ clock, log, version: version() },
       ports: () => this.addresses,
       counts: () => this.#counts(),
-      traffic: () => this.#traffic(),
+      traffic: () => this.#networkTraffic(),
       isDraining: () => this.#isDraining,
       renewClaimsWithin: (ms) => this.#publishing.claims.renewAllWithin(ms),
       taken: failed,
@@ -151,7 +157,7 @@ export class RelayNode {
       { policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
-        ...{ claimant, registry, sessions: this.#sessions },
+        ...{ claimant, registry, sessions: this.#sessions, received: this.#traffic.fromPublishers },
         sight: {
           of: (key) => this.#sight.of(key),
           peersAreAhead: (key) => this.#sight.peersAreAhead(key),
@@ -186,7 +192,7 @@ export class RelayNode {
       mesh: {
         replica: (key) => this.#meshFacts.replica(key),
         upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
-        hopDelayMs: () => undefined,
+        hopDelayMs: (key) => this.#mesh?.hop(key)?.delayMs ?? undefined,
       },
     });
     this.answers = this.#answers();
@@ -219,6 +225,8 @@ export class RelayNode {
     await using opened = new Closer();
     this.#runtime.start();
     opened.add(() => this.#runtime.stop());
+    this.#traffic.start();
+    opened.add(() => this.#traffic.stop());
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();
@@ -303,7 +311,7 @@ export class RelayNode {
     return { players, publishers, streams: this.#directory.streamCount, alarms };
   }
 
-  #traffic(): Traffic {
+  #networkTraffic(): NetworkTraffic {
     const parts = [this.#rtmp, this.#http, this.#mesh];
     return {
       sentBytes: parts.reduce((sum, part) => sum + (part?.bytesOut ?? 0), 0),
@@ -453,6 +461,7 @@ export class RelayNode {
       nodeView: (node) => this.#routing.router.view.get(node)?.view,
       rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
       prices: this.#routing.prices,
+      traffic: this.#traffic,
       decided: (decision) => this.#routing.decisions.add(decision),
       slices: this.#slices,
       answer: (peer, query) => this.#ask.answer(peer, query),
@@ -475,12 +484,13 @@ export class RelayNode {
         claimReason: (key) => this.#publishing.claims.originOf(key)?.reason,
         streams: () => this.#directory.streams,
         streamOf: (key) => this.#directory.get(key),
-        hop: () => null,
-        childRows: () => [],
+        hop: (key) => this.#mesh?.hop(key) ?? null,
+        childRows: (key) => this.#mesh?.childRows(key) ?? [],
         publisher: (key) => this.#sessions.publisher(key),
       }),
       sessions: this.#sessions.list,
       kick: this.#sessions.kick,
+      traffic: this.#traffic.list,
     };
   }
 
@@ -572,7 +582,7 @@ export class RelayNode {
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
-      sessions: this.#sessions.metrics(),
+      sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics()],
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });

@@ -18,10 +18,10 @@ export interface StreamMetricSources {
 
 /** @param named streams that have a label of their own */
 export function streamMetrics({ streams, watch }: StreamMetricSources, named: number): MetricFamily[] {
-  const sorted = [...streams].sort((a, b) => b.playerCount - a.playerCount || compare(a.key, b.key));
+  const sorted = [...streams].sort((a, b) => b.playerCount - a.playerCount);
   const own = sorted.slice(0, named);
   const others = sorted.slice(named);
-  const bits = (stream: Stream) => Math.round(watch.windowOf(stream).rates.bitsPerS);
+  const bits = (stream: Stream) => Math.round(watch.windowOf(stream).bitsPerS);
   const dropped = ({ meter }: Stream) => meter.missing + meter.unusable;
   /** Nothing for NaN: not known. */
   const each = (valueFor: (stream: Stream) => number): MetricSample[] =>
@@ -89,9 +89,4 @@ export function streamMetrics({ streams, watch }: StreamMetricSources, named: nu
       watch.worstTurnMs / 1000,
     ),
   ];
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }
