@@ -107,13 +107,13 @@ the stream is like at each node, its publisher, and its alarms.
 
 ${ASKING}`;
     case 'sessions':
-      return `tideway sessions lists publishers and players, newest first, and those that ended of late: what each was given or
-gave, what it had to go without, and why it ended.
+      return `tideway sessions lists publishers and players, newest first, also those that ended of late: what each gave or was
+given, what it had to go without, and why it ended.
 
 ${ASKING}${WHERE}  --kind <kind>
       Allowed: publisher, player.
   --state <state>
-      Allowed: open, ended. Default: both.
+      Allowed: open, ended, all. Default: open.
   --limit <n>
       Sessions at most. Allowed: 1 to ${MAX_ROWS}. Default: ${USUAL_ROWS}.
 `;

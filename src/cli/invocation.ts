@@ -283,10 +283,11 @@ function streamsQuery(flags: Flags): Query {
 }
 
 function sessionsQuery(flags: Flags): Query {
+  const state = oneOf('state', flags, ['open', 'ended', 'all']) ?? 'open';
   return {
     ...whereQuery(flags),
     kind: oneOf('kind', flags, ['publisher', 'player']),
-    state: oneOf('state', flags, ['open', 'ended']),
+    state: state === 'all' ? undefined : state,
   };
 }
 

@@ -188,7 +188,7 @@ test('what is typed is asked for, and what is left out is told', async () => {
   const { stderr } = await tideway('sessions', '--stream', 'live/show', '--kind', 'player');
   expect(asked).toEqual([
     'GET /api/v1/streams?q=sho+w&sort=bitsPerS&limit=5',
-    'GET /api/v1/sessions?stream=live%2Fshow&kind=player',
+    'GET /api/v1/sessions?stream=live%2Fshow&kind=player&state=open',
   ]);
   expect(stderr).toBe('tideway: there are more: 3 in all (--limit)\n');
 });

@@ -49,6 +49,8 @@ test.each([
       query: { stream: 'live/show', kind: 'player', state: 'ended', node: 'a', limit: '7' },
     },
   ],
+  ['sessions', { run: 'sessions', query: { state: 'open' } }],
+  ['sessions --state all', { run: 'sessions', query: {} }],
   ['kick abcd1234', { run: 'kick', session: 'abcd1234' }],
   ['alarms --stream live/show', { run: 'alarms', query: { stream: 'live/show' } }],
   ['events --node a', { run: 'events', query: { node: 'a' }, follows: false }],

@@ -80,6 +80,10 @@ test('events are lines, the oldest first, with their fields by name', () => {
   );
 });
 
+test('without events it says so', () => {
+  expect(eventsText([])).toBe('no events\n');
+});
+
 test('an event is one line, and obeyed by no terminal, whatever is in it', () => {
   const evil = '\u001b]0;x\u0007\n\u009b';
   const line = eventLine({ ...EVENT, event: evil, fields: { [evil]: evil } });
