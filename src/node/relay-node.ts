@@ -13,14 +13,15 @@ import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
 import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
+import type { Handlers } from '../http/api-operations.ts';
+import { apiRoutes } from '../http/api-routes.ts';
 import { loadAssets } from '../http/assets.ts';
-import { clusterRoutes } from '../http/cluster-api.ts';
-import { decisionsRoute } from '../http/decisions-api.ts';
 import type { NodeAnswers } from '../http/forms/questions.ts';
-import { drainRoute } from '../http/node-control-api.ts';
-import { preloadRoute } from '../http/preload-api.ts';
+import { drainHandlers } from '../http/node-control-api.ts';
+import { openApiRoute } from '../http/openapi.ts';
+import { preloadHandlers } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
-import { type RouteApiNeeds, routeRoutes, routeUpgrade } from '../http/route-api.ts';
+import { playerRoute, type RouteApiNeeds, routeHandlers, routeUpgrade } from '../http/route-api.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
@@ -33,7 +34,7 @@ import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterAsk } from './cluster-ask.ts';
-import { ClusterSummaries } from './cluster-summaries.ts';
+import { decisionAnswer } from './decision-rows.ts';
 import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
 import { Member } from './member.ts';
@@ -49,10 +50,11 @@ import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
 import { SessionBook } from './session-book.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
+import { StateApi } from './state-api.ts';
 import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
 import { streamMetrics } from './stream-metrics.ts';
-import { localStreams, streamSummaries } from './stream-summaries.ts';
+import { streamSummaries } from './stream-summaries.ts';
 import { QualityWatch } from './stream-watch.ts';
 
 export interface NodeNeeds {
@@ -78,7 +80,7 @@ export function version(): string {
 }
 
 /** The questions that it answers. */
-type Answers = Omit<NodeAnswers, 'events' | 'traffic' | 'decisions'>;
+type Answers = Omit<NodeAnswers, 'events' | 'traffic'>;
 
 export class RelayNode {
   readonly #config: Config;
@@ -92,7 +94,7 @@ export class RelayNode {
   readonly #watch: QualityWatch;
   /** What it tells of itself when it is asked. */
   readonly answers: Answers;
-  readonly #summaries: ClusterSummaries;
+  readonly #state: StateApi;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
   readonly #slices: Slices;
@@ -194,14 +196,7 @@ export class RelayNode {
     });
     this.#mesh = this.#buildMesh();
     this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
-    this.#summaries = new ClusterSummaries({
-      ...{ clock, registry, node: config.node.id },
-      self: () => this.#member.record(),
-      others: () => this.#member.membership.nodes(),
-      local: () =>
-        localStreams(this.#directory.streams, { clock, standsBy: (key) => this.#publishing.standsBy(key) }),
-      mesh: this.#meshFacts,
-    });
+    this.#state = this.#buildState();
     this.#rtmp = this.#buildRtmp();
     this.#drain = this.#buildDrain();
   }
@@ -238,6 +233,8 @@ export class RelayNode {
     // Closed last, so that health answers until the end.
     opened.add(() => http.stop(this.#leftMs()));
     this.#http = http;
+    // Who listens would hold the door open.
+    opened.add(() => this.#state.live.stop());
     this.#routing.start();
     opened.add(() => this.#routing.stop());
     await this.#rtmp.start();
@@ -282,11 +279,6 @@ export class RelayNode {
     this.#preload?.stop();
     await this.#mesh?.goAway(this.#leftMs() * GO_AWAY_SHARE);
     await this.#running.close(this.#notReady);
-  }
-
-  /** Why publishers and players are not taken now. */
-  get #notReadyNow(): Reason | undefined {
-    return this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
   }
 
   /** It takes nobody new. */
@@ -336,7 +328,6 @@ export class RelayNode {
 
   async #buildHttp(): Promise<HttpServer> {
     const { node, host, http, publish, watch } = this.#config;
-    const access = { token: this.#config.api.token };
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
@@ -347,15 +338,18 @@ export class RelayNode {
     };
     const routes: Route[] = [
       ...healthRoutes({
-        notReady: () => this.#notReadyNow,
+        notReady: this.#whyNotReady,
         trouble: () => this.#member.trouble,
         metricsText: () => this.#metricsText(),
       }),
-      ...clusterRoutes(access, this.#summaries),
-      ...routeRoutes(access, routing),
-      preloadRoute(access, { clock, orders: this.#preload ?? NO_PRELOAD }),
-      drainRoute(access, { clock, drain: drainControl(node.id, this.#drain) }),
-      decisionsRoute(access, { node: node.id, clock, decisions: this.#routing.decisions }),
+      ...apiRoutes({ token: this.#config.api.token, clock }, {
+        ...this.#state.handlers,
+        ...routeHandlers(routing),
+        ...preloadHandlers(this.#preload ?? NO_PRELOAD),
+        ...drainHandlers(drainControl(node.id, this.#drain)),
+      } satisfies Handlers),
+      openApiRoute(version()),
+      playerRoute(routing),
       new FlvPlayRoute({ clock, openStream, sendOn, sessionOf, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
@@ -366,6 +360,26 @@ export class RelayNode {
     const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
+  }
+
+  readonly #whyNotReady = () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
+
+  #buildState(): StateApi {
+    const { node } = this.#config;
+    const { registry, membership } = this.#member;
+    const clock = this.#clock;
+    return new StateApi({
+      ...{ clock, log: this.#log, slices: this.#slices, node: node.id, version: version(), registry },
+      ask: this.#ask,
+      self: () => this.#member.record(),
+      others: () => membership.nodes(),
+      link: (other) => this.#meshFacts.link(other),
+      notReady: this.#whyNotReady,
+      trouble: () => this.#member.trouble,
+      rtmpPort: () => this.#rtmp.port,
+      guardsPublish: this.#authorizer.guardsPublish,
+      trafficWindowMs: 0,
+    });
   }
 
   #watchRoutes(): Route[] {
@@ -438,15 +452,18 @@ export class RelayNode {
 
   /** What it tells of itself, to this node's own API and to other nodes. */
   #answers(): Answers {
+    const { node } = this.#config;
     return {
+      decisions: (args) => decisionAnswer(this.#routing.decisions, node.id, args),
       links: () => listed(this.#mesh?.links() ?? []),
       ...streamAnswers({
-        ...{ clock: this.#clock, node: this.#config.node.id, watch: this.#watch },
+        ...{ clock: this.#clock, node: node.id, watch: this.#watch },
         mesh: {
           replica: (key) => this.#meshFacts.replica(key),
           children: (key) => this.#meshFacts.children(key),
         },
         standsBy: (key) => this.#publishing.standsBy(key),
+        claimReason: (key) => this.#publishing.claims.originOf(key)?.reason,
         streams: () => this.#directory.streams,
         streamOf: (key) => this.#directory.get(key),
         hop: () => null,
@@ -523,7 +540,7 @@ export class RelayNode {
     const families = nodeMetrics({
       version: version(),
       node: { node, region, zone },
-      isReady: this.#notReadyNow === undefined,
+      isReady: this.#whyNotReady() === undefined,
       tables: this.#tables(),
       rtmp: this.#rtmp,
       http: this.#http,
@@ -544,7 +561,7 @@ export class RelayNode {
         this.#config.metrics.streams,
       ),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
-      ask: this.#ask.metrics(),
+      ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
       sessions: this.#sessions.metrics(),
       refusals: this.#refusals,

@@ -66,6 +66,7 @@ class WatchBench {
     this.watch = new QualityWatch(LIMITS, { clock, log, node: 'self', streams, mesh });
     this.answers = streamAnswers({
       ...{ clock, node: 'self', watch: this.watch, streams, mesh },
+      claimReason: () => undefined,
       standsBy: () => false,
       streamOf: (key) => this.directory.get(key),
       hop: () => null,
