@@ -14,6 +14,7 @@ const ALONE = [
   'drain',
   'exhaustion',
   'failover',
+  'hop-quality',
   'load',
   'network',
   'origin-moves',

@@ -17,8 +17,8 @@ import type { Stream } from '../media/stream.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { readStreamKey } from '../registry/records.ts';
 import { MAX_HOPS } from '../routing/upstream-cost.ts';
-import { Downstream, isFull, Row } from './downstream.ts';
-import type { Peer } from './peer.ts';
+import { type ChildRow, Downstream, isFull, Row } from './downstream.ts';
+import type { Peer, ToldHeads } from './peer.ts';
 
 export interface DownstreamsOptions {
   /** Beyond so many children new ones are pointed to their siblings. */
@@ -93,6 +93,11 @@ export class Downstreams {
     return [...(this.#byStream.get(stream) ?? [])].map(({ peer }) => peer.node);
   }
 
+  /** How a stream's children are served. */
+  rowsOf(stream: Stream): ChildRow[] {
+    return [...(this.#byStream.get(stream) ?? [])].map((downstream) => downstream.row);
+  }
+
   opened(peer: Peer): void {
     this.#byPeer.set(peer, new Row());
   }
@@ -133,10 +138,12 @@ export class Downstreams {
     }
   }
 
-  /** The heads that moved since they were told last, for a beat: [ref, epochRef, seq]. */
-  heads(peer: Peer): [number, number, number][] {
+  /** The heads that moved since they were told last, for a beat, and when they came. */
+  heads(peer: Peer): ToldHeads {
     const { byRef } = this.#byPeer.get(peer) ?? new Row();
-    const heads: [number, number, number][] = [];
+    const nowMs = this.#needs.clock.now();
+    const heads: ToldHeads['heads'] = [];
+    const cameAt: number[] = [];
     for (const [ref, downstream] of byRef) {
       const { head } = downstream.stream;
       const epochRef = head && downstream.encoder.epochRefOf(head.epoch);
@@ -144,6 +151,7 @@ export class Downstreams {
       if (!head || epochRef === undefined || isTold) continue;
       downstream.told = head;
       heads.push([ref, epochRef, head.seq]);
+      cameAt.push(Math.max(0, nowMs - downstream.stream.silentMs(nowMs)));
       if (heads.length === MAX_HEADS) break;
     }
     // More than fit: who was told goes behind the others, so that all have their turn.
@@ -152,7 +160,7 @@ export class Downstreams {
       byRef.delete(ref);
       if (told) byRef.set(ref, told);
     }
-    return heads;
+    return { heads, cameAt };
   }
 
   /** The node stops: who is fed stays until it is fed elsewhere, and nobody is taken in any more. */

@@ -9,12 +9,14 @@ import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import type { NodeLink } from '../http/forms/nodes.ts';
+import type { HopQuality } from '../http/forms/quality.ts';
 import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
 import { type Answer, Answers } from '../mesh/answers.ts';
+import type { ChildRow } from '../mesh/downstream.ts';
 import { Downstreams } from '../mesh/downstreams.ts';
 import { Links } from '../mesh/links.ts';
-import type { Peer } from '../mesh/peer.ts';
+import type { LinkQuality, Peer } from '../mesh/peer.ts';
 import { priorityOf } from '../mesh/priority.ts';
 import { type Query, Questions } from '../mesh/questions.ts';
 import { QuietLog } from '../mesh/quiet-log.ts';
@@ -23,6 +25,7 @@ import { Replicas } from '../mesh/replicas.ts';
 import { Sources } from '../mesh/sources.ts';
 import { LINK_CLOSED, Subscriptions } from '../mesh/subscriptions.ts';
 import { Wants } from '../mesh/wants.ts';
+import type { MetricFamily } from '../observe/metrics.ts';
 import type { UpstreamDecision } from '../routing/decisions.ts';
 import type { NodeView } from '../routing/node-view.ts';
 import type { Prices } from '../routing/prices.ts';
@@ -97,11 +100,14 @@ export class NodeMesh {
   readonly #answers: Answers;
   readonly #parents: Parents;
   readonly #wantsLog: QuietLog;
+  /** That metrics name. */
+  readonly #maxStreams: number;
   #unsubscribe = () => {};
 
   /** @param config with `mesh.secret` */
   constructor(config: Config & { readonly mesh: { readonly secret: string } }, needs: NodeMeshNeeds) {
     this.#needs = needs;
+    this.#maxStreams = config.metrics.streams;
     const { clock, log, member, directory, origins, version, standsBy } = needs;
     const { owner } = member;
     const streamOf = (key: StreamKey) => directory.get(key);
@@ -317,6 +323,29 @@ export class NodeMesh {
 
   // What lists and metrics show
 
+  /** The hop that a stream comes over; null at the origin, and between two upstreams. */
+  hop(key: StreamKey): HopQuality | null {
+    const hop = this.#replicas.get(key)?.hop;
+    if (!hop) return null;
+    const { from, delayMs, errorMs, jitterMs, rttMs, gaps, resumes, skipped } = hop;
+    return {
+      ...{ from, to: this.#needs.member.owner.node },
+      ...{
+        delayMs: delayMs ?? null,
+        errorMs: errorMs ?? null,
+        jitterMs: jitterMs ?? null,
+        rttMs: rttMs ?? null,
+      },
+      ...{ gaps, resumes, skipped, queueBytes: null },
+    };
+  }
+
+  /** The nodes that pull a stream here. */
+  childRows(key: StreamKey): ChildRow[] {
+    const stream = this.#needs.directory.get(key);
+    return stream ? this.#downstreams.rowsOf(stream) : [];
+  }
+
   /** Its links, as it tells the cluster of them. */
   links(): NodeLink[] {
     const nowMs = this.#needs.clock.now();
@@ -359,8 +388,8 @@ export class NodeMesh {
     ];
   }
 
-  metrics() {
-    return meshMetrics({
+  metrics(): MetricFamily[] {
+    const sources = {
       linesLeftOut: this.#links.linesLeftOut + this.#wantsLog.leftOut,
       links: this.#links,
       subscriptions: this.#subscriptions,
@@ -370,7 +399,8 @@ export class NodeMesh {
       wants: this.#wants,
       questions: this.#questions,
       answers: this.#answers,
-    });
+    };
+    return meshMetrics(sources, this.#maxStreams);
   }
 
   #linkRow(peer: Peer, nowMs: number): NodeLink {
@@ -382,7 +412,7 @@ export class NodeMesh {
       dialledBy: peer.isDialled ? self : peer.node,
       ageMs: nowMs - peer.sinceMs,
       ...{ receivedBytes, sentBytes, queueBytes: Math.max(0, sentBytes - peer.takenBytes) },
-      ...(quality ?? NO_QUALITY),
+      ...(quality ? measured(quality) : NO_QUALITY),
     };
   }
 
@@ -399,4 +429,8 @@ export class NodeMesh {
     }
     return false;
   }
+}
+
+function measured({ errorMs: _, ...quality }: LinkQuality): Omit<LinkQuality, 'errorMs'> {
+  return quality;
 }

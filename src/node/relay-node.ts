@@ -185,7 +185,7 @@ export class RelayNode {
       mesh: {
         replica: (key) => this.#meshFacts.replica(key),
         upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
-        hopDelayMs: () => undefined,
+        hopDelayMs: (key) => this.#mesh?.hop(key)?.delayMs ?? undefined,
       },
     });
     this.answers = this.#answers();
@@ -466,8 +466,8 @@ export class RelayNode {
         claimReason: (key) => this.#publishing.claims.originOf(key)?.reason,
         streams: () => this.#directory.streams,
         streamOf: (key) => this.#directory.get(key),
-        hop: () => null,
-        childRows: () => [],
+        hop: (key) => this.#mesh?.hop(key) ?? null,
+        childRows: (key) => this.#mesh?.childRows(key) ?? [],
         publisher: (key) => this.#sessions.publisher(key),
       }),
       sessions: this.#sessions.list,
