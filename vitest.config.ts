@@ -20,6 +20,7 @@ const ALONE = [
   'origin-moves',
   'preload',
   'pressure',
+  'quality',
   'redis-faults',
   'stop',
 ].map((name) => `test/integration/${name}.test.ts`);

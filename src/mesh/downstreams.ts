@@ -13,6 +13,7 @@ import {
   MAX_WAIT_MS,
 } from '../format/mesh/control.ts';
 import { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
+import type { ByteCount } from '../media/counters.ts';
 import type { Stream } from '../media/stream.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { readStreamKey } from '../registry/records.ts';
@@ -44,6 +45,8 @@ export interface DownstreamsNeeds {
   readonly priorityOf: (key: StreamKey) => number;
   /** Is this node too short of memory for a reader that it has not had? */
   readonly refusesJoins: () => boolean;
+  /** What a node is sent of a stream is added to this count; undefined: nobody asks. */
+  readonly sent?: ((key: StreamKey, node: string) => ByteCount) | undefined;
   /** A peer has a higher epoch of the stream than this node. */
   readonly fenced: (key: StreamKey, epoch: number) => void;
 }
@@ -254,6 +257,7 @@ export class Downstreams {
       {
         ...{ row, stream, peer, id, encoder, priority: this.#needs.priorityOf(stream.key) },
         startedMs: this.#needs.clock.now(),
+        sent: this.#needs.sent?.(stream.key, peer.node) ?? { bytes: 0 },
       },
       (over, why) => this.#ended(over, why),
     );

@@ -37,6 +37,7 @@ import { Parents } from './parents.ts';
 import { regionRtts } from './region-rtts.ts';
 import type { StreamSight } from './standbys.ts';
 import type { ReplicaFacts } from './stream-summaries.ts';
+import type { Traffic } from './traffic.ts';
 
 /** What the origin of a stream is told by its peers. */
 export interface OriginNews {
@@ -65,6 +66,7 @@ export interface NodeMeshNeeds {
   readonly rttMs: (from: string, to: string) => number | undefined;
   readonly prices: Prices;
   readonly decided: (decision: UpstreamDecision) => void;
+  readonly traffic: Pick<Traffic, 'toNode' | 'fromNode'>;
   readonly slices: Slices;
   /** What this node answers to another. @throws TidewayError if it does not */
   readonly answer: (peer: string, query: Query) => Answer;
@@ -111,7 +113,10 @@ export class NodeMesh {
     const { clock, log, member, directory, origins, version, standsBy } = needs;
     const { owner } = member;
     const streamOf = (key: StreamKey) => directory.get(key);
-    this.#subscriptions = new Subscriptions({ clock });
+    this.#subscriptions = new Subscriptions({
+      clock,
+      received: (key, node) => needs.traffic.fromNode(key, this.#parents.regionOf(node)),
+    });
     this.#parents = new Parents(
       { node: owner.node, region: config.node.region, prices: needs.prices },
       {
@@ -134,6 +139,7 @@ export class NodeMesh {
       priorityOf: (key) => priorityOf(key, config.priority ?? []),
       fenced: (key, epoch) => this.#fenced(key, epoch),
       refusesJoins: needs.refusesJoins,
+      sent: (key, node) => needs.traffic.toNode(key, this.#parents.regionOf(node)),
     });
     this.#wantsLog = new QuietLog({ clock, log });
     this.#wants = new Wants({
@@ -385,6 +391,8 @@ export class NodeMesh {
       this.#wants.table,
       { ...this.#wantsLog.table, table: 'wants_quiet_log' },
       this.#parents.table,
+      ...this.#questions.tables,
+      this.#answers.table,
     ];
   }
 

@@ -15,7 +15,7 @@ import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
 import type { Handlers } from '../http/api-operations.ts';
 import { apiRoutes } from '../http/api-routes.ts';
-import { loadAssets } from '../http/assets.ts';
+import { loadDashboard, loadWatchPage } from '../http/assets.ts';
 import type { NodeAnswers } from '../http/forms/questions.ts';
 import { drainHandlers } from '../http/node-control-api.ts';
 import { openApiRoute } from '../http/openapi.ts';
@@ -27,9 +27,10 @@ import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
-import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
+import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { MetricsText } from '../observe/metrics-text.ts';
+import { OthersSum } from '../observe/others-sum.ts';
 import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
@@ -56,6 +57,7 @@ import { StreamHolders } from './stream-holders.ts';
 import { streamMetrics } from './stream-metrics.ts';
 import { streamSummaries } from './stream-summaries.ts';
 import { QualityWatch } from './stream-watch.ts';
+import { Traffic } from './traffic.ts';
 
 export interface NodeNeeds {
   readonly config: Config;
@@ -72,6 +74,7 @@ const GO_AWAY_SHARE = 0.3;
 /** The part of what is left that RTMP peers may take to close; HTTP has the rest. */
 const RTMP_STOP_SHARE = 0.7;
 const WATCH_FOLDER = new URL('../../dist/web/watch/', import.meta.url);
+const DASHBOARD_FOLDER = new URL('../../dist/web/dashboard/', import.meta.url);
 
 /** The version in package.json. */
 export function version(): string {
@@ -80,7 +83,7 @@ export function version(): string {
 }
 
 /** The questions that it answers. */
-type Answers = Omit<NodeAnswers, 'events' | 'traffic'>;
+type Answers = Omit<NodeAnswers, 'events'>;
 
 export class RelayNode {
   readonly #config: Config;
@@ -90,6 +93,7 @@ export class RelayNode {
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #sessions: SessionBook;
+  readonly #traffic: Traffic;
   readonly #publishing: Publishing;
   readonly #watch: QualityWatch;
   /** What it tells of itself when it is asked. */
@@ -107,6 +111,7 @@ export class RelayNode {
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #runtime = new RuntimeMetrics();
+  readonly #droppedOfOthers = new OthersSum();
   readonly #metrics: MetricsText;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
@@ -124,11 +129,15 @@ export class RelayNode {
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
+    this.#traffic = new Traffic(
+      { node: config.node.id, region: config.node.region, maxNamed: config.metrics.streams },
+      { clock, prices: () => this.#routing.prices, isHere: (key) => this.#directory.has(key) },
+    );
     this.#directory = new StreamDirectory(
       { maxStreams: config.limits.streams, maxPlayers: config.routing.limits.players, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
-        ...{ clock, log, budget: this.#budget, sessions: this.#sessions },
+        ...{ clock, log, budget: this.#budget, sessions: this.#sessions, given: this.#traffic.toPlayers },
         seek: (key) => this.#mesh?.seek(key),
         changed: (stream) => this.#streamChanged(stream),
       },
@@ -137,7 +146,7 @@ export class RelayNode {
       ...{ clock, log, version: version() },
       ports: () => this.addresses,
       counts: () => this.#counts(),
-      traffic: () => this.#traffic(),
+      traffic: () => this.#networkTraffic(),
       isDraining: () => this.#isDraining,
       renewClaimsWithin: (ms) => this.#publishing.claims.renewAllWithin(ms),
       taken: failed,
@@ -150,7 +159,7 @@ export class RelayNode {
       { policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
-        ...{ claimant, registry, sessions: this.#sessions },
+        ...{ claimant, registry, sessions: this.#sessions, received: this.#traffic.fromPublishers },
         sight: {
           of: (key) => this.#sight.of(key),
           peersAreAhead: (key) => this.#sight.peersAreAhead(key),
@@ -218,6 +227,8 @@ export class RelayNode {
     await using opened = new Closer();
     this.#runtime.start();
     opened.add(() => this.#runtime.stop());
+    this.#traffic.start();
+    opened.add(() => this.#traffic.stop());
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();
@@ -302,7 +313,7 @@ export class RelayNode {
     return { players, publishers, streams: this.#directory.streamCount, alarms };
   }
 
-  #traffic(): Traffic {
+  #networkTraffic(): NetworkTraffic {
     const parts = [this.#rtmp, this.#http, this.#mesh];
     return {
       sentBytes: parts.reduce((sum, part) => sum + (part?.bytesOut ?? 0), 0),
@@ -327,7 +338,7 @@ export class RelayNode {
   }
 
   async #buildHttp(): Promise<HttpServer> {
-    const { node, host, http, publish, watch } = this.#config;
+    const { node, host, http, publish, watch, dashboard } = this.#config;
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
@@ -356,7 +367,9 @@ export class RelayNode {
         { clock, budget: this.#budget, sessionOf, openPublication: this.#openPublication },
       ),
     ];
-    if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
+    // Before the watch page, which would have `/` too.
+    if (dashboard.enabled) routes.push(await this.#dashboard());
+    if (watch.enabled) routes.push(...this.#watchRoutes(), await loadWatchPage(WATCH_FOLDER));
     const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
@@ -379,6 +392,12 @@ export class RelayNode {
       rtmpPort: () => this.#rtmp.port,
       guardsPublish: this.#authorizer.guardsPublish,
       trafficWindowMs: 0,
+    });
+  }
+
+  #dashboard(): Promise<Route> {
+    return loadDashboard(DASHBOARD_FOLDER, {
+      httpDoors: () => this.#member.membership.nodes().map(({ record }) => record.http),
     });
   }
 
@@ -444,6 +463,7 @@ export class RelayNode {
       nodeView: (node) => this.#routing.router.view.get(node)?.view,
       rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
       prices: this.#routing.prices,
+      traffic: this.#traffic,
       decided: (decision) => this.#routing.decisions.add(decision),
       slices: this.#slices,
       answer: (peer, query) => this.#ask.answer(peer, query),
@@ -472,6 +492,7 @@ export class RelayNode {
       }),
       sessions: this.#sessions.list,
       kick: this.#sessions.kick,
+      traffic: this.#traffic.list,
     };
   }
 
@@ -532,6 +553,8 @@ export class RelayNode {
       this.#holders.table,
       ...(this.#mesh?.tables ?? []),
       ...(this.#preload?.tables ?? []),
+      ...this.#watch.tables,
+      ...this.#ask.tables,
     ];
   }
 
@@ -557,13 +580,17 @@ export class RelayNode {
         ...this.#redirects.metrics(),
       ],
       quality: streamMetrics(
-        { streams: this.#directory.streams, watch: this.#watch },
+        {
+          streams: this.#directory.streams,
+          watch: this.#watch,
+          droppedOfOthers: this.#droppedOfOthers,
+        },
         this.#config.metrics.streams,
       ),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
-      sessions: this.#sessions.metrics(),
+      sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics()],
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
