@@ -2,9 +2,23 @@
 // answer counts once it has the form of one.
 import type { z } from 'zod';
 import { TidewayError } from '../base/errors.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import { type AlarmsAnswer, alarmsAnswer, type EventsAnswer, eventsAnswer } from '../http/forms/alarms.ts';
+import { type DecisionsAnswer, decisionsAnswer } from '../http/forms/decisions.ts';
 import { type DrainAnswer, drainAnswer } from '../http/forms/drain.ts';
+import {
+  type LinksAnswer,
+  linksAnswer,
+  type NodesAnswer,
+  nodesAnswer,
+  type StatusAnswer,
+  statusAnswer,
+} from '../http/forms/nodes.ts';
 import { problem } from '../http/forms/problem.ts';
-import type { DrainOrder } from './invocation.ts';
+import { type SessionRow, type SessionsAnswer, sessionRow, sessionsAnswer } from '../http/forms/sessions.ts';
+import { type StreamsAnswer, streamsAnswer, type TreeAnswer, treeAnswer } from '../http/forms/streams.ts';
+import { type TrafficAnswer, trafficAnswer } from '../http/forms/traffic.ts';
+import type { DrainOrder, Query } from './invocation.ts';
 
 export interface NodeApiOptions {
   /** Of a node's HTTP port; a path in front of the API's own is kept. */
@@ -14,9 +28,70 @@ export interface NodeApiOptions {
 
 const WITHIN_MS = 10_000;
 
+/** @throws TidewayError `cli.unreachable`, `cli.refused`, `cli.not-tideway` */
+export function askStatus(options: NodeApiOptions): Promise<StatusAnswer> {
+  return ask('api/v1/status', options, statusAnswer);
+}
+
+/** @throws TidewayError as `askStatus` does */
+export function askNodes(options: NodeApiOptions): Promise<NodesAnswer> {
+  return ask('api/v1/nodes', options, nodesAnswer);
+}
+
+/** @throws TidewayError as `askStatus` does */
+export function askStreams(options: NodeApiOptions, query: Query): Promise<StreamsAnswer> {
+  return ask(`api/v1/streams${textOf(query)}`, options, streamsAnswer);
+}
+
+/**
+ * One stream with its tree.
+ * @throws TidewayError as `askStatus` does
+ */
+export function askStream(options: NodeApiOptions, key: StreamKey): Promise<TreeAnswer> {
+  return ask(`api/v1/streams/${key}`, options, treeAnswer);
+}
+
+/** @throws TidewayError as `askStatus` does */
+export function askSessions(options: NodeApiOptions, query: Query): Promise<SessionsAnswer> {
+  return ask(`api/v1/sessions${textOf(query)}`, options, sessionsAnswer);
+}
+
+/**
+ * Ends a session; as it was.
+ * @throws TidewayError as `askStatus` does
+ */
+export function kickSession(options: NodeApiOptions, id: string): Promise<SessionRow> {
+  return ask(`api/v1/sessions/${encodeURIComponent(id)}`, options, sessionRow, { method: 'DELETE' });
+}
+
+/** @throws TidewayError as `askStatus` does */
+export function askLinks(options: NodeApiOptions, query: Query): Promise<LinksAnswer> {
+  return ask(`api/v1/links${textOf(query)}`, options, linksAnswer);
+}
+
+/** @throws TidewayError as `askStatus` does */
+export function askDecisions(options: NodeApiOptions, query: Query): Promise<DecisionsAnswer> {
+  return ask(`api/v1/decisions${textOf(query)}`, options, decisionsAnswer);
+}
+
+/** @throws TidewayError as `askStatus` does */
+export function askAlarms(options: NodeApiOptions, query: Query): Promise<AlarmsAnswer> {
+  return ask(`api/v1/alarms${textOf(query)}`, options, alarmsAnswer);
+}
+
+/** @throws TidewayError as `askStatus` does */
+export function askEvents(options: NodeApiOptions, query: Query): Promise<EventsAnswer> {
+  return ask(`api/v1/events${textOf(query)}`, options, eventsAnswer);
+}
+
+/** @throws TidewayError as `askStatus` does */
+export function askTraffic(options: NodeApiOptions, query: Query): Promise<TrafficAnswer> {
+  return ask(`api/v1/traffic${textOf(query)}`, options, trafficAnswer);
+}
+
 /**
  * Begins a drain, undoes it, or looks how far it is.
- * @throws TidewayError as `ask` does
+ * @throws TidewayError as `askStatus` does
  */
 export function askDrain(options: NodeApiOptions, order: DrainOrder | { is: 'look' }): Promise<DrainAnswer> {
   return ask('api/v1/node/drain', options, drainAnswer, requestOf(order));
@@ -35,6 +110,12 @@ function requestOf(order: DrainOrder | { is: 'look' }): NodeRequest {
   }
 }
 
+/** With its question mark; '' for nothing. */
+function textOf(query: Query): string {
+  const given = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined);
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
+}
+
 /** What is sent beside the path. */
 interface NodeRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -44,8 +125,7 @@ interface NodeRequest {
 
 const GET: NodeRequest = { method: 'GET' };
 
-/** @throws TidewayError `cli.unreachable`, `cli.refused`, `cli.not-tideway` */
-export async function ask<T>(
+async function ask<T>(
   path: string,
   node: NodeApiOptions,
   form: z.ZodType<T>,

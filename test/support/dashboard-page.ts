@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { PROJECT_FOLDER } from './node-process.ts';
+import { until } from './until.ts';
 import { DESKTOP, type WatchBrowser, type WatchLook, type WatchPage } from './watch-browser.ts';
 
 /** Git ignores it; a test run writes over what the one before left. */
@@ -52,10 +53,10 @@ export class DashboardPage implements AsyncDisposable {
     await this.page.getByRole('heading', { name: heading }).first().waitFor();
   }
 
-  /** When an expression was first true, in ms since the page was asked for. */
-  async msUntil(expression: string): Promise<number> {
-    const seen = await this.page.waitForFunction(`(${expression}) && performance.now()`);
-    return Number(await seen.jsonValue());
+  /** When an expression was first seen to be true, in ms since the page was asked for. */
+  msUntil(expression: string): Promise<number> {
+    // Asked again and again from here: the page's policy lets nobody evaluate anything in it by itself.
+    return until(expression, () => this.evaluate<number | false>(`(${expression}) && performance.now()`));
   }
 
   /** As if its tab was left, or come back to. */
@@ -64,6 +65,21 @@ export class DashboardPage implements AsyncDisposable {
       Object.defineProperty(document, 'visibilityState', { value: '${state}', configurable: true });
       document.dispatchEvent(new Event('visibilitychange'));
     }`);
+  }
+
+  /** Resolves when what is asked for is there: nothing says that it waits for nodes. */
+  async settled(): Promise<void> {
+    await this.msUntil(`!document.body.innerText.includes('Asking the nodes')`);
+  }
+
+  /** The time of the preview, s. */
+  time(): Promise<number> {
+    return this.#tab.time();
+  }
+
+  /** Resolves when the preview has moved on by some seconds, all in small steps. */
+  plays(seconds: number): Promise<void> {
+    return this.#tab.movesOn('the preview plays', seconds);
   }
 
   async faults(): Promise<string[]> {

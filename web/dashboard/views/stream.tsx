@@ -128,7 +128,7 @@ function Head({
   origin: TreeNode | undefined;
 }) {
   const now = useNow();
-  const ages = nodes.flatMap(({ ageMs }) => ageMs ?? []);
+  const ages = nodes.flatMap(({ hop, ageMs }) => (hop === null ? [] : (ageMs ?? [])));
   const { video, audio, bitsPerS } = origin?.row?.quality ?? nodes.find(({ row }) => row)?.row?.quality ?? {};
   const players = nodes.reduce((sum, node) => sum + node.players, 0);
   return (
@@ -388,10 +388,12 @@ const HOP_COLUMNS: readonly Column<TreeNode>[] = [
   },
 ];
 
-/** The node where a frame is oldest: its way has the most to tell. */
+/** The node where a frame is oldest, as its way has the most to tell; while no age is known, one that is furthest. */
 function deepest(roots: readonly TreeNode[]): TreeNode | undefined {
+  const weight = ({ id, ageMs, hop }: TreeNode) =>
+    hop === null ? -1 : (ageMs ?? wayTo(roots, id).length / 1e6);
   return flat(roots).reduce<TreeNode | undefined>(
-    (best, node) => (best === undefined || (node.ageMs ?? -1) > (best.ageMs ?? -1) ? node : best),
+    (best, node) => (best === undefined || weight(node) > weight(best) ? node : best),
     undefined,
   );
 }
