@@ -14,6 +14,8 @@ const rate = (series) => now(`rate(${series}[$__rate_interval])`);
 /** Summed by node, and by further labels. */
 const byNode = (expression, ...labels) => `sum by (${['node', ...labels].join(', ')}) (${expression})`;
 const by = (labels, expression) => `sum by (${labels}) (${expression})`;
+/** Of chosen streams. */
+const ofStream = (name) => `${name}{stream=~"$stream"}`;
 
 /** A chart: `[expression, legend]` for each line. */
 const chart = (title, unit, lines, more = {}) => ({
@@ -39,6 +41,7 @@ const ROWS = {
     stat('Streams', 'short', `sum(${now('tideway_claims')})`),
     stat('Players', 'short', `sum(${now('tideway_players')})`),
     stat('Sent', 'Bps', `sum(${now('tideway_node_sent_bytes_per_second')})`),
+    stat('Alarms', 'short', `sum(${now('tideway_alarms')})`, { bad: 1 }),
     chart('Players by node', 'short', [[now('tideway_players'), NODE]]),
     stacked('Players by region', 'short', [[by('region', now('tideway_players')), '{{region}}']]),
     stacked('Streams by state', 'short', [[byNode(now('tideway_streams'), 'state'), '{{node}} {{state}}']]),
@@ -106,6 +109,27 @@ const ROWS = {
       [byNode(now('tideway_claims'), 'standing'), '{{node}} {{standing}}'],
       [now('tideway_standbys'), '{{node}} stands by'],
     ]),
+  ],
+  'Streams and their quality': [
+    chart('Bitrate', 'bps', [
+      [`8 * ${now(ofStream('tideway_stream_bytes_per_second'))}`, '{{stream}} at {{node}}'],
+    ]),
+    chart('Frame rate', 'short', [[now(ofStream('tideway_stream_frame_rate')), '{{stream}} at {{node}}']]),
+    chart('Players', 'short', [[now(ofStream('tideway_stream_players')), '{{stream}} at {{node}}']]),
+    chart('Between key frames', 's', [
+      [now(ofStream('tideway_stream_key_frame_interval_seconds')), '{{stream}} at {{node}}'],
+    ]),
+    chart('Jitter', 's', [[now(ofStream('tideway_stream_jitter_seconds')), '{{stream}} at {{node}}']]),
+    chart('Longest gap', 's', [
+      [now(ofStream('tideway_stream_longest_gap_seconds')), '{{stream}} at {{node}}'],
+    ]),
+    chart('Audio before video', 's', [
+      [now(ofStream('tideway_stream_skew_seconds')), '{{stream}} at {{node}}'],
+    ]),
+    chart('Frames that no decoder could use', 'ops', [
+      [rate(ofStream('tideway_stream_frames_dropped_total')), '{{stream}} at {{node}}'],
+    ]),
+    chart('Alarms', 'short', [[byNode(now('tideway_alarms'), 'kind'), '{{node}} {{kind}}']]),
   ],
   Hops: [
     stacked('Changes of upstream, by cause', 'ops', [
@@ -219,7 +243,7 @@ function panel({ type, title, unit, lines, stack, max, bad, w, h }, at) {
   const defaults = {
     ...{
       unit,
-      min: 0,
+      min: title === 'Audio before video' ? undefined : 0,
       max,
       noValue: type === 'stat' ? '0' : undefined,
     },
@@ -288,6 +312,7 @@ export const dashboard = {
       { name: 'datasource', label: 'Prometheus', type: 'datasource', query: 'prometheus', refresh: 1 },
       variable('region', 'Region', 'label_values(tideway_node_info, region)'),
       variable('node', 'Node', 'label_values(tideway_node_info{region=~"$region"}, node)'),
+      variable('stream', 'Stream', 'label_values(tideway_stream_players, stream)'),
     ],
   },
   panels: panels(),

@@ -56,6 +56,11 @@ export function codecsText({ video, audio }: Pick<StreamRow, 'video' | 'audio'>)
   return [video, audio].filter((codec) => codec !== null).join(' + ') || NONE;
 }
 
+/** Frames a second; of a stream without video none. */
+export function frameRateText({ frameRate, video }: Pick<StreamRow, 'frameRate' | 'video'>): string {
+  return frameRate === null || video === null ? NONE : frameRate.toFixed(1);
+}
+
 /** How a node is: up, draining, or silent. */
 export function nodeState({ draining, leaseMs }: NodeRow): Cell {
   if (leaseMs === 0) return { text: 'silent', tone: 'bad' };
@@ -105,7 +110,7 @@ function streamCells(stream: StreamRow, { node: asked, asOf }: Envelope): Cell[]
   const figures = [
     String(stream.players),
     mbitText(stream.bitsPerS),
-    stream.frameRate === null ? NONE : stream.frameRate.toFixed(1),
+    frameRateText(stream),
     codecsText(stream),
   ];
   return [[...first, ...figures], ...rows].map((cells, at) => [at === 0 ? stream.key : '', ...cells]);

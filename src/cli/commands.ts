@@ -2,7 +2,7 @@
 import { networkInterfaces } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
-import { createLog, type Log } from '../base/log.ts';
+import { createLog, type Log, standardOutput } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { RelayNode, version } from '../node/relay-node.ts';
 import { banner } from './banner.ts';
@@ -18,7 +18,7 @@ const STOP_MARGIN_MS = 1_000;
  * @throws TidewayError when it can't start, such as `listen.busy`
  */
 export async function start(config: Config, process: NodeJS.Process): Promise<ExitCode> {
-  const log = createLog({ level: config.log.level, node: config.node.id });
+  const log = await openLog(config, process);
   const { asked, failed: crashed } = processEnds(process, log);
   let fail: (end: ProcessEnd) => void = () => {};
   const takenOver = new Promise<ProcessEnd>((resolve) => {
@@ -40,6 +40,18 @@ export async function start(config: Config, process: NodeJS.Process): Promise<Ex
     end = await Promise.race([node.drain().then(() => order), broken]);
   }
   return stop(node, end, { log, graceMs });
+}
+
+/** Lines for people where people look, unless `log.format` says. */
+async function openLog({ log, node }: Config, { stdout }: NodeJS.Process): Promise<Log> {
+  const options = { level: log.level, node: node.id };
+  const isForPeople = log.format === 'pretty' || (log.format === 'auto' && stdout.isTTY === true);
+  if (!isForPeople) return createLog(options);
+  // Its package is loaded by who needs it only: commands are to answer at once.
+  const { prettyLine } = await import('./pretty-log.ts');
+  const line = prettyLine({ colors: stdout.isTTY === true && stdout.hasColors() });
+  const output = standardOutput();
+  return createLog(options, { write: (json) => void output.write(line(json)) });
 }
 
 async function stop(

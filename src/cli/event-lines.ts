@@ -11,6 +11,7 @@ const TONES: Readonly<Record<EventRow['level'], Tone | undefined>> = {
 
 /** @param events newest first, as the API lists them */
 export function eventsText(events: readonly EventRow[], paint: Paint = plain): string {
+  if (events.length === 0) return 'no events\n';
   return events
     .toReversed()
     .map((event) => eventLine(event, paint))

@@ -21,6 +21,7 @@ Look
   tideway status              the cluster on one screen: what is wrong, and what to do
   tideway top                 streams or nodes, live
   tideway nodes               the nodes
+  tideway links               the links between them
   tideway streams             the streams: who is origin, who pulls from whom
   tideway stream app/name     one stream: its tree, delay of each hop, quality at each node
   tideway sessions            publishers and players, with what they lost
@@ -88,6 +89,13 @@ Exit codes
       return `tideway nodes lists the nodes of the cluster, how busy they are, and how the one that is asked reaches them.
 
 ${ASKING}`;
+    case 'links':
+      return `tideway links lists the links between nodes, each from both of its ends: round trip and its deviation, heartbeats of the
+last 10 s that did not come in time, bytes a second, and bytes that were sent and not read yet.
+
+${ASKING}  --node <id>
+      Only of this node.
+`;
     case 'streams':
       return `tideway streams lists the streams of the cluster: the origin of each, and below it the replicas, each under the
 node that it pulls from. Players are those of all nodes. tideway streams app/name tells of one, as tideway stream does.
@@ -106,13 +114,13 @@ the stream is like at each node, its publisher, and its alarms.
 
 ${ASKING}`;
     case 'sessions':
-      return `tideway sessions lists publishers and players, newest first, and those that ended of late: what each was given or
-gave, what it had to go without, and why it ended.
+      return `tideway sessions lists publishers and players, newest first, also those that ended of late: what each gave or was
+given, what it had to go without, and why it ended.
 
 ${ASKING}${WHERE}  --kind <kind>
       Allowed: publisher, player.
   --state <state>
-      Allowed: open, ended. Default: both.
+      Allowed: open, ended, all. Default: open.
   --limit <n>
       Sessions at most. Allowed: 1 to ${MAX_ROWS}. Default: ${USUAL_ROWS}.
 `;

@@ -11,6 +11,7 @@ export type CommandName =
   | 'start'
   | 'status'
   | 'nodes'
+  | 'links'
   | 'streams'
   | 'stream'
   | 'sessions'
@@ -53,7 +54,7 @@ export type Invocation =
   | { readonly run: 'nodes'; readonly ask: AskOptions }
   | {
       /** Lists of the API, and `why`: the query holds its parameters. */
-      readonly run: 'streams' | 'sessions' | 'alarms' | 'traffic' | 'why';
+      readonly run: 'links' | 'streams' | 'sessions' | 'alarms' | 'traffic' | 'why';
       readonly ask: AskOptions;
       readonly query: Query;
     }
@@ -83,7 +84,7 @@ interface Command {
 }
 
 const ASKING = ['url', 'token', 'json'];
-const NODE_CHOICE = /^[A-Za-z0-9_.-]{1,64}$/;
+const NODE_ID = /^[A-Za-z0-9_.-]{1,64}$/;
 const SESSION_ID = /^[a-z0-9]{4,32}$/;
 /** Streams that `top` asks for, unless it is told otherwise: more than a screen has. */
 const TOP_LIMIT = '100';
@@ -100,6 +101,10 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   nodes: {
     flags: ASKING,
     read: (flags) => ({ run: 'nodes', ask: askOptions(flags) }),
+  },
+  links: {
+    flags: [...ASKING, 'node'],
+    read: (flags) => ({ run: 'links', ask: askOptions(flags), query: { node: nodeId(flags) } }),
   },
   streams: {
     flags: [...ASKING, 'limit', 'sort', 'search'],
@@ -283,22 +288,27 @@ function streamsQuery(flags: Flags): Query {
 }
 
 function sessionsQuery(flags: Flags): Query {
+  const state = oneOf('state', flags, ['open', 'ended', 'all']) ?? 'open';
   return {
     ...whereQuery(flags),
     kind: oneOf('kind', flags, ['publisher', 'player']),
-    state: oneOf('state', flags, ['open', 'ended']),
+    state: state === 'all' ? undefined : state,
   };
 }
 
 /** What of a list is wanted: of one stream, of one node, so many. */
 function whereQuery(flags: Flags): Query {
-  const { stream, node } = flags;
-  if (node !== undefined && !NODE_CHOICE.test(node)) throw usage('--node wants the id of a node');
+  const { stream } = flags;
   return {
     stream: stream === undefined ? undefined : streamKey(stream),
-    node,
+    node: nodeId(flags),
     limit: wholeNumber('limit', flags),
   };
+}
+
+function nodeId({ node }: Flags): string | undefined {
+  if (node !== undefined && !NODE_ID.test(node)) throw usage('--node wants the id of a node');
+  return node;
 }
 
 function looksOf(flags: Flags): number | undefined {

@@ -2,6 +2,7 @@
 // answer counts once it has the form of one.
 import type { z } from 'zod';
 import { TidewayError } from '../base/errors.ts';
+import type { StreamKey } from '../base/stream-key.ts';
 import { type AlarmsAnswer, alarmsAnswer, type EventsAnswer, eventsAnswer } from '../http/forms/alarms.ts';
 import { type DecisionsAnswer, decisionsAnswer } from '../http/forms/decisions.ts';
 import { type DrainAnswer, drainAnswer } from '../http/forms/drain.ts';
@@ -17,7 +18,7 @@ import { problem } from '../http/forms/problem.ts';
 import { type SessionRow, type SessionsAnswer, sessionRow, sessionsAnswer } from '../http/forms/sessions.ts';
 import { type StreamsAnswer, streamsAnswer, type TreeAnswer, treeAnswer } from '../http/forms/streams.ts';
 import { type TrafficAnswer, trafficAnswer } from '../http/forms/traffic.ts';
-import type { DrainOrder } from './invocation.ts';
+import type { DrainOrder, Query } from './invocation.ts';
 
 export interface NodeApiOptions {
   /** Of a node's HTTP port; a path in front of the API's own is kept. */
@@ -26,9 +27,6 @@ export interface NodeApiOptions {
 }
 
 const WITHIN_MS = 10_000;
-
-/** What is asked of a list; what is undefined is not. */
-export type Query = Readonly<Record<string, string | undefined>>;
 
 /** @throws TidewayError `cli.unreachable`, `cli.refused`, `cli.not-tideway` */
 export function askStatus(options: NodeApiOptions): Promise<StatusAnswer> {
@@ -49,8 +47,8 @@ export function askStreams(options: NodeApiOptions, query: Query): Promise<Strea
  * One stream with its tree.
  * @throws TidewayError as `askStatus` does
  */
-export function askStream(options: NodeApiOptions, key: string): Promise<TreeAnswer> {
-  return ask(`api/v1/streams/${key.split('/').map(encodeURIComponent).join('/')}`, options, treeAnswer);
+export function askStream(options: NodeApiOptions, key: StreamKey): Promise<TreeAnswer> {
+  return ask(`api/v1/streams/${key}`, options, treeAnswer);
 }
 
 /** @throws TidewayError as `askStatus` does */
@@ -127,8 +125,7 @@ interface NodeRequest {
 
 const GET: NodeRequest = { method: 'GET' };
 
-/** @throws TidewayError as `askNodes` does */
-export async function ask<T>(
+async function ask<T>(
   path: string,
   node: NodeApiOptions,
   form: z.ZodType<T>,

@@ -9,16 +9,13 @@ import { eventLine, eventsText } from './event-lines.ts';
 import type { ExitCode } from './exit-code.ts';
 import { follow } from './follow.ts';
 import type { AskOptions, Invocation } from './invocation.ts';
+import { linksText } from './link-table.ts';
 import { listen } from './live-api.ts';
-import type { NodeApiOptions } from './node-api.ts';
-import { type Paint, paintFor } from './paint.ts';
-import { print } from './print.ts';
-import { safeJson, safeText } from './safe-text.ts';
-import { kickedText, sessionsText } from './session-table.ts';
 import {
   askAlarms,
   askDecisions,
   askEvents,
+  askLinks,
   askNodes,
   askSessions,
   askStatus,
@@ -26,7 +23,12 @@ import {
   askStreams,
   askTraffic,
   kickSession,
-} from './state-api.ts';
+  type NodeApiOptions,
+} from './node-api.ts';
+import { type Paint, paintFor } from './paint.ts';
+import { print } from './print.ts';
+import { safeJson, safeText } from './safe-text.ts';
+import { kickedText, sessionsText } from './session-table.ts';
 import { isWell, statusText } from './status-text.ts';
 import { STREAM_SORTS } from './stream-sort.ts';
 import { streamText } from './stream-text.ts';
@@ -53,6 +55,8 @@ export function show(command: Asking, process: NodeJS.Process): Promise<ExitCode
       return showStatus(command, asker);
     case 'nodes':
       return asker.show(askNodes(asker.node), nodesText);
+    case 'links':
+      return asker.show(askLinks(asker.node, command.query), linksText);
     case 'streams':
       return asker.show(askStreams(asker.node, command.query), streamsText);
     case 'stream':

@@ -62,7 +62,7 @@ export function sumsText({ node, version, uptimeMs, registry, cluster }: StatusA
   return [
     `Tideway ${safeText(version)} on ${node}, up for ${durationText(uptimeMs)}; registry ${registryText}`,
     `Nodes    ${nodes.up} up, ${draining}, ${silent}; ${alarms === 0 ? lasting : paint(lasting, 'bad')}`,
-    `Serving  ${counted(players, 'player', 'players')}, ${counted(publishers, 'publisher', 'publishers')}, ${counted(streams, 'stream', 'streams')} (one that several nodes have counts at each)`,
+    `Serving  ${counted(players, 'player', 'players')}, ${counted(publishers, 'publisher', 'publishers')}, ${counted(streams, 'copy', 'copies')} of streams`,
     `Traffic  in ${mbitText(cluster.receivedBytesPerS * 8)}, out ${outText(cluster)}`,
     '',
   ].join('\n');

@@ -3,7 +3,7 @@ import type { AlarmsAnswer } from '../http/forms/alarms.ts';
 import type { NodeRow, NodesAnswer, StatusAnswer } from '../http/forms/nodes.ts';
 import type { StreamRow, StreamsAnswer } from '../http/forms/streams.ts';
 import { whereText } from './alarm-text.ts';
-import { codecsText, nodeState } from './cluster-tables.ts';
+import { codecsText, frameRateText, nodeState } from './cluster-tables.ts';
 import { type Paint, plain } from './paint.ts';
 import { safeText } from './safe-text.ts';
 import { sumsText } from './status-text.ts';
@@ -139,7 +139,7 @@ function busiestFirst(a: NodeRow, b: NodeRow): number {
 }
 
 function streamCells(row: StreamRow, asOf: string): Cell[] {
-  const { key, origin, replicas, players, bitsPerS, frameRate } = row;
+  const { key, origin, replicas, players, bitsPerS } = row;
   const state: Cell = origin === null ? { text: 'no origin', tone: 'warn' } : stateCell(origin.state);
   return [
     key,
@@ -149,7 +149,7 @@ function streamCells(row: StreamRow, asOf: string): Cell[] {
     String(replicas.length + (origin === null ? 0 : 1)),
     String(players),
     mbitText(bitsPerS),
-    frameRate === null ? NONE : frameRate.toFixed(1),
+    frameRateText(row),
     codecsText(row),
   ];
 }

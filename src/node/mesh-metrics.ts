@@ -20,11 +20,8 @@ export interface MeshSources {
   readonly sources: Pick<Sources, 'lookups' | 'spared' | 'asked'>;
   readonly downstreams: Pick<Downstreams, 'count' | 'granted' | 'declined'>;
   readonly wants: Pick<Wants, 'count' | 'taken' | 'refused' | 'soughtAgain'>;
-  readonly questions: Pick<
-    Questions,
-    'openCount' | 'asked' | 'whole' | 'failed' | 'unexpected' | 'receivedBytes'
-  >;
-  readonly answers: Pick<Answers, 'openCount' | 'answered' | 'refused' | 'sentBytes' | 'rowsLeftOut'>;
+  readonly questions: Pick<Questions, 'asked' | 'whole' | 'failed' | 'unexpected' | 'receivedBytes'>;
+  readonly answers: Pick<Answers, 'answered' | 'refused' | 'sentBytes' | 'rowsLeftOut'>;
   readonly replicas: Pick<
     Replicas,
     | 'count'
@@ -165,8 +162,7 @@ function hopMetrics(replicas: MeshSources['replicas'], maxStreams: number): Metr
 /** What nodes ask each other for the state API. */
 function questionMetrics({ questions, answers }: MeshSources): MetricFamily[] {
   return [
-    gauge('tideway_mesh_queries', 'Questions to peers that wait for their answer.', questions.openCount),
-    counter('tideway_mesh_queries_total', 'Questions that peers were asked.', questions.asked),
+    counter('tideway_mesh_queries_asked_total', 'Questions that peers were asked.', questions.asked),
     counter('tideway_mesh_queries_answered_total', 'Answers that came whole.', questions.whole),
     counter(
       'tideway_mesh_queries_failed_total',
@@ -183,8 +179,11 @@ function questionMetrics({ questions, answers }: MeshSources): MetricFamily[] {
       'Bytes of rows in answers of peers.',
       questions.receivedBytes,
     ),
-    gauge('tideway_mesh_replies', 'Questions of peers that are being answered.', answers.openCount),
-    counter('tideway_mesh_replies_total', 'Questions of peers that were answered.', answers.answered),
+    counter(
+      'tideway_mesh_replies_answered_total',
+      'Questions of peers that were answered.',
+      answers.answered,
+    ),
     counter(
       'tideway_mesh_replies_refused_total',
       'Questions of peers without a whole answer, by why.',

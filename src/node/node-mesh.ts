@@ -391,6 +391,8 @@ export class NodeMesh {
       this.#wants.table,
       { ...this.#wantsLog.table, table: 'wants_quiet_log' },
       this.#parents.table,
+      ...this.#questions.tables,
+      this.#answers.table,
     ];
   }
 

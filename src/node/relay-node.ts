@@ -4,7 +4,7 @@ import { Authorizer } from '../auth/authorizer.ts';
 import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { type Log, tapped } from '../base/log.ts';
 import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
 import type { Table } from '../base/table.ts';
@@ -27,9 +27,11 @@ import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
+import { EventBook } from '../observe/event-book.ts';
 import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { MetricsText } from '../observe/metrics-text.ts';
+import { OthersSum } from '../observe/others-sum.ts';
 import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
@@ -81,12 +83,10 @@ export function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-/** The questions that it answers. */
-type Answers = Omit<NodeAnswers, 'events'>;
-
 export class RelayNode {
   readonly #config: Config;
   readonly #log: Log;
+  readonly #events: EventBook;
   readonly #clock: Clock;
   readonly #authorizer: Authorizer;
   readonly #budget: MemoryBudget;
@@ -96,7 +96,7 @@ export class RelayNode {
   readonly #publishing: Publishing;
   readonly #watch: QualityWatch;
   /** What it tells of itself when it is asked. */
-  readonly answers: Answers;
+  readonly answers: NodeAnswers;
   readonly #state: StateApi;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
@@ -110,6 +110,7 @@ export class RelayNode {
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
   readonly #runtime = new RuntimeMetrics();
+  readonly #droppedOfOthers = new OthersSum();
   readonly #metrics: MetricsText;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
@@ -119,8 +120,10 @@ export class RelayNode {
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
   /** @throws TidewayError `registry.url` */
-  constructor({ config, log, clock, failed = () => {} }: NodeNeeds) {
+  constructor({ config, log: written, clock, failed = () => {} }: NodeNeeds) {
     this.#config = config;
+    this.#events = new EventBook({ node: config.node.id, clock });
+    const log = tapped(written, this.#events.take);
     this.#log = log;
     this.#clock = clock;
     this.#metrics = new MetricsText(clock);
@@ -469,7 +472,7 @@ export class RelayNode {
   }
 
   /** What it tells of itself, to this node's own API and to other nodes. */
-  #answers(): Answers {
+  #answers(): NodeAnswers {
     const { node } = this.#config;
     return {
       decisions: (args) => decisionAnswer(this.#routing.decisions, node.id, args),
@@ -491,6 +494,7 @@ export class RelayNode {
       sessions: this.#sessions.list,
       kick: this.#sessions.kick,
       traffic: this.#traffic.list,
+      events: (query) => this.#events.list(query),
     };
   }
 
@@ -551,6 +555,8 @@ export class RelayNode {
       this.#holders.table,
       ...(this.#mesh?.tables ?? []),
       ...(this.#preload?.tables ?? []),
+      ...this.#watch.tables,
+      ...this.#ask.tables,
     ];
   }
 
@@ -576,13 +582,17 @@ export class RelayNode {
         ...this.#redirects.metrics(),
       ],
       quality: streamMetrics(
-        { streams: this.#directory.streams, watch: this.#watch },
+        {
+          streams: this.#directory.streams,
+          watch: this.#watch,
+          droppedOfOthers: this.#droppedOfOthers,
+        },
         this.#config.metrics.streams,
       ),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
-      sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics()],
+      sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics(), ...this.#events.metrics()],
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });

@@ -3,6 +3,7 @@
 import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { Stream, StreamState } from '../media/stream.ts';
 import type { AlarmLimits, ParentHas, StreamSigns } from '../observe/alarm-rules.ts';
 import { AlarmBook, type StreamAlarms } from '../observe/alarms.ts';
@@ -69,6 +70,11 @@ export class QualityWatch {
   constructor(limits: AlarmLimits, needs: QualityWatchNeeds) {
     this.#needs = needs;
     this.alarms = new AlarmBook(limits, needs);
+  }
+
+  get tables(): Table[] {
+    const watched = { table: 'watched_streams', entries: this.#watched.size, limit: undefined };
+    return [watched, ...this.alarms.tables];
   }
 
   start(): void {

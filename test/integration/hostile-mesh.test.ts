@@ -365,7 +365,7 @@ describe('is harmless:', () => {
     expect([...codes].filter((code) => code !== 'mesh.answers-busy' && code !== 'mesh.answer-late')).toEqual(
       [],
     );
-    expect((await metric(node, 'tideway_mesh_replies')).get('')).toBe(0);
+    expect((await metric(node, 'tideway_table_entries')).get('table="mesh_replies"')).toBe(0);
   });
 
   test('questions that make no sense', async () => {

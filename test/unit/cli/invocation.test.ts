@@ -27,7 +27,17 @@ test('what asks a node takes where to ask, with what, and how to show it', () =>
     ask: { url: 'http://10.0.0.2:8080', token: 'abc', isJson: true },
     query: { limit: '5' },
   });
-  const asking = ['status', 'nodes', 'streams', 'stream a/b', 'sessions', 'kick abcd', 'alarms', 'events'];
+  const asking = [
+    'status',
+    'nodes',
+    'links',
+    'streams',
+    'stream a/b',
+    'sessions',
+    'kick abcd',
+    'alarms',
+    'events',
+  ];
   for (const line of [...asking, 'traffic', 'top', 'why a/b', 'drain']) {
     expect(parse(`${line} --json --url http://h:1 --token t`), line).toMatchObject({
       run: line.split(' ')[0],
@@ -49,6 +59,9 @@ test.each([
       query: { stream: 'live/show', kind: 'player', state: 'ended', node: 'a', limit: '7' },
     },
   ],
+  ['links --node a', { run: 'links', query: { node: 'a' } }],
+  ['sessions', { run: 'sessions', query: { state: 'open' } }],
+  ['sessions --state all', { run: 'sessions', query: {} }],
   ['kick abcd1234', { run: 'kick', session: 'abcd1234' }],
   ['alarms --stream live/show', { run: 'alarms', query: { stream: 'live/show' } }],
   ['events --node a', { run: 'events', query: { node: 'a' }, follows: false }],

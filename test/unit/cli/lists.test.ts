@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { adviceFor, alarmsText } from '../../../src/cli/alarm-text.ts';
 import { eventLine, eventsText } from '../../../src/cli/event-lines.ts';
+import { linksText } from '../../../src/cli/link-table.ts';
 import { kickedText, sessionsText } from '../../../src/cli/session-table.ts';
 import { trafficText } from '../../../src/cli/traffic-table.ts';
 import type { EventRow } from '../../../src/http/forms/alarms.ts';
@@ -36,6 +37,37 @@ test('sessions are listed with what they lost, and why they ended', () => {
     '',
   ]);
   expect(sessionsText({ ...answer, sessions: [] })).toBe('no sessions\n');
+});
+
+test('links are listed from both ends, what is not known yet as a dash', () => {
+  const known = {
+    ...{ rttMs: 20.4, rttDevMs: 0.31, offsetMs: -5, lossShare: 0.02, receivedBytesPerS: 125_000 },
+    ...{
+      sentBytesPerS: 250_000,
+      dialledBy: 'b',
+      ageMs: 60_000,
+      receivedBytes: 1,
+      sentBytes: 2,
+      queueBytes: 64_000,
+    },
+  };
+  const unknown = {
+    rttMs: null,
+    rttDevMs: null,
+    lossShare: null,
+    receivedBytesPerS: null,
+    sentBytesPerS: null,
+  };
+  const links = [
+    { ...known, node: 'a', peer: 'b' },
+    { ...known, ...unknown, node: 'b', peer: 'a', queueBytes: 0 },
+  ];
+  expect(linksText({ ...CLUSTER, links }).split('\n')).toEqual([
+    'NODE  PEER  OPEN FOR    RTT  DEVIATION  LOSS          IN         OUT  QUEUE  DIALLED BY',
+    'a     b          1 m  20 ms     0.3 ms   2 %  1.0 Mbit/s  2.0 Mbit/s  64 kB  b',
+    'b     a          1 m      -          -     -           -           -    0 B  b',
+    '',
+  ]);
 });
 
 test('who was kicked is named', () => {
@@ -78,6 +110,10 @@ test('events are lines, the oldest first, with their fields by name', () => {
     '2026-01-01T00:00:00.000Z a info publish.begin live/show session=abcd1234 remote=10.0.0.9:4000 takeover=false\n' +
       '2026-01-01T00:00:00.000Z a warn play.end why="it \\"ended\\""\n',
   );
+});
+
+test('without events it says so', () => {
+  expect(eventsText([])).toBe('no events\n');
 });
 
 test('an event is one line, and obeyed by no terminal, whatever is in it', () => {

@@ -28,7 +28,7 @@ test('a cluster that is well is its sums and its regions', () => {
   expect(statusText(facts(status)).split('\n')).toEqual([
     'Tideway 1.2.3 on a, up for 2 m; registry up',
     'Nodes    3 up, 0 draining, 0 silent; 0 alarms',
-    'Serving  36 players, 3 publishers, 7 streams (one that several nodes have counts at each)',
+    'Serving  36 players, 3 publishers, 7 copies of streams',
     'Traffic  in 3.0 Mbit/s, out 50 Mbit/s, 5 % of 125 MB/s',
     '',
     'REGION  NODES  STREAMS  PLAYERS        OUT',

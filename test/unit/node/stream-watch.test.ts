@@ -11,6 +11,7 @@ import { type StreamAnswers, streamAnswers } from '../../../src/node/stream-answ
 import { streamMetrics } from '../../../src/node/stream-metrics.ts';
 import { QualityWatch } from '../../../src/node/stream-watch.ts';
 import type { ParentHas } from '../../../src/observe/alarm-rules.ts';
+import { OthersSum } from '../../../src/observe/others-sum.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import {
   FakeLog,
@@ -384,7 +385,8 @@ test('metrics name the streams with the most players, and sum up the others', ()
     .get(parseStreamKey('live', 'b'))
     ?.play(new TestEncoder(), sink, { remote: 'x:1' });
   bench.pass(1_000);
-  const families = streamMetrics({ streams: bench.directory.streams, watch: bench.watch }, 1);
+  const sources = { watch: bench.watch, droppedOfOthers: new OthersSum() };
+  const families = streamMetrics({ ...sources, streams: bench.directory.streams }, 1);
   const samplesOf = (name: string) => families.find((family) => family.name === name)?.samples;
   expect(samplesOf('tideway_stream_players')).toEqual([
     { labels: { stream: 'live/b' }, value: 1 },
@@ -394,12 +396,12 @@ test('metrics name the streams with the most players, and sum up the others', ()
     { labels: { stream: 'live/b' }, value: 1 },
     { labels: { stream: 'other' }, value: 2 },
   ]);
-  expect(samplesOf('tideway_stream_bits_per_second')?.map(({ value }) => value)).toEqual([16_000, 32_000]);
+  expect(samplesOf('tideway_stream_bytes_per_second')?.map(({ value }) => value)).toEqual([2_000, 4_000]);
   // Not known, and so not told; no sum of others.
   expect(samplesOf('tideway_stream_key_frame_interval_seconds')).toEqual([]);
   expect(samplesOf('tideway_stream_jitter_seconds')).toEqual([{ labels: { stream: 'live/b' }, value: 0 }]);
   bench.pass(2_000);
-  const later = streamMetrics({ streams: bench.directory.streams, watch: bench.watch }, 0);
+  const later = streamMetrics({ ...sources, streams: bench.directory.streams }, 0);
   expect(later.find(({ name }) => name === 'tideway_alarms')?.samples[0]).toEqual({
     labels: { kind: 'stalled' },
     value: 3,
