@@ -19,6 +19,7 @@ const ALONE = [
   'preload',
   'pressure',
   'redis-faults',
+  'scale',
   'stop',
 ].map((name) => `test/integration/${name}.test.ts`);
 

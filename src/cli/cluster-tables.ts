@@ -1,12 +1,6 @@
 // Nodes and streams of a cluster as tables: who is origin, who pulls from whom. Pure.
-import type {
-  NodeRow,
-  NodesAnswer,
-  OriginRow,
-  ReplicaRow,
-  StreamRow,
-  StreamsAnswer,
-} from '../http/cluster-api.ts';
+import type { NodeRow, NodesAnswer } from '../http/forms/nodes.ts';
+import type { OriginRow, ReplicaRow, StreamRow, StreamsAnswer } from '../http/forms/streams.ts';
 import { type Column, durationText, tableText } from './table.ts';
 
 const NODE_COLUMNS: readonly Column[] = [

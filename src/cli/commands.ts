@@ -5,7 +5,7 @@ import { systemClock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import { createLog, type Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
-import type { Envelope } from '../http/cluster-api.ts';
+import type { Envelope } from '../http/forms/common.ts';
 import { RelayNode, version } from '../node/relay-node.ts';
 import { banner } from './banner.ts';
 import { nodesText, streamsText } from './cluster-tables.ts';
@@ -71,7 +71,7 @@ export async function showStreams(
   { limit }: { limit: string | undefined },
   process: NodeJS.Process,
 ): Promise<ExitCode> {
-  const answer = await askStreams({ ...nodeApi(ask, process.env), limit });
+  const answer = await askStreams(nodeApi(ask, process.env), { limit });
   noteOutage(answer, process);
   if (answer.truncated) {
     process.stderr.write(`tideway: there are more: these are the first ${answer.streams.length} (--limit)\n`);
@@ -89,7 +89,7 @@ export async function showDecisions(
   asked: { stream: string; limit: string | undefined },
   process: NodeJS.Process,
 ): Promise<ExitCode> {
-  const answer = await askDecisions({ ...nodeApi(ask, process.env), ...asked });
+  const answer = await askDecisions(nodeApi(ask, process.env), asked);
   await print(ask.isJson ? jsonText(answer) : decisionsText(answer), process);
   return 0;
 }

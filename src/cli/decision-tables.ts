@@ -1,5 +1,5 @@
 // Decisions as tables: what was chosen of late and why, and what the newest decision was between. Pure.
-import type { DecisionRow, DecisionsAnswer } from '../http/decisions-api.ts';
+import type { DecisionRow, DecisionsAnswer } from '../http/forms/decisions.ts';
 import { type Column, durationText, tableText } from './table.ts';
 
 const DECISION_COLUMNS: readonly Column[] = [

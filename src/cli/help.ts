@@ -1,8 +1,7 @@
 // What `tideway help` prints, made from the configuration schema.
 import { type ConfigKey, configKeys, defaultText } from '../config/schema.ts';
-import { DEFAULT_LIMIT, MAX_LIMIT } from '../http/cluster-api.ts';
-import { DEFAULT_DECISIONS, MOST_DECISIONS } from '../http/decisions-api.ts';
-import { DEFAULT_DEADLINE_S, MAX_DEADLINE_S } from '../http/node-control-api.ts';
+import { DEFAULT_DECISIONS, DEFAULT_LIMIT, MAX_LIMIT, MOST_DECISIONS } from '../http/api-operations.ts';
+import { DEFAULT_DEADLINE_S, MAX_DEADLINE_S } from '../http/forms/drain.ts';
 import type { CommandName } from './invocation.ts';
 
 /** `tideway help` and `tideway --help`. */

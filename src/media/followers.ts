@@ -91,6 +91,10 @@ export class Followers implements PlayerOwner<LoggedFrame> {
     this.#catchUp.settle(follower, this.#serve(follower));
   }
 
+  settle(follower: Player<LoggedFrame>): void {
+    this.#all.get(follower)?.settle(follower);
+  }
+
   left(follower: Player<LoggedFrame>): void {
     this.#needs.counters.over(follower.cursor);
     this.#all.get(follower)?.remove(follower);

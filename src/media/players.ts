@@ -14,6 +14,7 @@ import { FanOuts } from './fan-outs.ts';
 import type { FrameLog, Position } from './frame-log.ts';
 import type { MemoryBudget, MemoryCharge } from './memory-budget.ts';
 import { Player, type PlayerIdentity, type PlayerLimits, type PlayerOwner, type Sink } from './player.ts';
+import type { SessionRegister } from './session-register.ts';
 import { eraBase } from './timeline.ts';
 import type { Turns } from './turns.ts';
 
@@ -38,6 +39,7 @@ export interface PlayersNeeds {
   readonly log: FrameLog;
   readonly counters: MediaCounters;
   readonly budget: MemoryBudget;
+  readonly sessions?: SessionRegister | undefined;
   /** No frame waits longer to be flushed with others, ms. */
   readonly maxDelayMs: number;
   /** Something was flushed: what is older can be evicted. */
@@ -87,10 +89,13 @@ export class Players implements PlayerOwner {
 
   /** Adds one; in its turn it starts at the newest key frame, or waits for one. */
   add(encoder: FrameEncoder, sink: Sink, identity: PlayerIdentity): Player {
-    const { clock, logger, counters } = this.#needs;
+    const { clock, logger, counters, sessions } = this.#needs;
+    const { remote } = identity;
+    const session = identity.session && sessions ? sessions.free(identity.session) : identity.session;
     const deps = { cursor: new Cursor(this.#limits), owner: this, nowMs: clock.now() };
-    const player = new Player(encoder, sink, identity, deps);
-    logger.info({ stream: this.#key, format: encoder.format, remote: identity.remote }, 'play.start');
+    const player = new Player(encoder, sink, { remote, session }, deps);
+    logger.info({ stream: this.#key, session, format: encoder.format, remote }, 'play.start');
+    sessions?.joined(this.#key, player);
     this.#all.set(player, undefined);
     counters.players += 1;
     this.#catchUp.add(player);
@@ -123,8 +128,12 @@ export class Players implements PlayerOwner {
     this.#catchUp.add(player);
   }
 
+  settle(player: Player): void {
+    this.#all.get(player)?.settle(player);
+  }
+
   left(player: Player, why: Reason): void {
-    const { logger, clock, counters } = this.#needs;
+    const { logger, clock, counters, sessions } = this.#needs;
     const fanOut = this.#all.get(player);
     fanOut?.remove(player);
     this.#all.delete(player);
@@ -134,9 +143,11 @@ export class Players implements PlayerOwner {
     counters.players -= 1;
     counters.countEnd(why.code);
     counters.over(player.cursor);
+    sessions?.left(player, why);
     logger.info(
       {
         stream: this.#key,
+        session: player.session,
         format: player.encoder.format,
         remote: player.remote,
         reason: why.code,

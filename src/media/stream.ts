@@ -20,6 +20,7 @@ import type { MemoryBudget } from './memory-budget.ts';
 import { Pace } from './pace.ts';
 import type { Player, PlayerIdentity, PlayerLimits, Sink } from './player.ts';
 import { Players } from './players.ts';
+import type { SessionRegister } from './session-register.ts';
 import { StreamMeter } from './stream-meter.ts';
 import { TakeoverLimit } from './takeover.ts';
 import { Timeline } from './timeline.ts';
@@ -48,6 +49,8 @@ export interface StreamNeeds {
   readonly budget: MemoryBudget;
   readonly turns: Turns;
   readonly counters: MediaCounters;
+  /** Told of its players; undefined: nobody is. */
+  readonly sessions?: SessionRegister | undefined;
   /** It went live, into hold, or ended: forget it then. */
   readonly changed: (stream: Stream) => void;
 }
@@ -112,7 +115,7 @@ export class Stream {
       flushed: () => this.trim(),
     };
     this.#players = new Players(key, options.player, {
-      ...{ ...shared, logger: needs.log },
+      ...{ ...shared, logger: needs.log, sessions: needs.sessions },
       hasAudio: () => this.#tracks.audio,
     });
     this.#followers = new Followers(shared);

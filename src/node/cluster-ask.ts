@@ -6,6 +6,7 @@ import type { Slices } from '../base/slices.ts';
 import type { Table } from '../base/table.ts';
 import type { StaleNode } from '../http/forms/common.ts';
 import {
+  type Asker,
   MAX_ROWS,
   type NodeAnswer,
   type NodeAnswers,
@@ -114,7 +115,7 @@ export class ClusterAsk {
       const linked = this.#needs.linked();
       const answers = await Promise.all(
         [...new Set(nodes)].sort().map((node) => {
-          if (node === this.#needs.self) return this.#own(kind, args);
+          if (node === this.#needs.self) return this.#own(kind, args, { request });
           return this.#other(node, { kind, query, linked, spent });
         }),
       );
@@ -133,7 +134,7 @@ export class ClusterAsk {
     if (!isKind(kind)) throw badQuestion('this node knows no such question');
     const read = questions[kind].args.safeParse(parsed(args));
     if (!read.success) throw badQuestion(`the arguments are not those of '${kind}'`);
-    const { total, rows } = this.#answerOf(kind, read.data as QuestionArgs<typeof kind>);
+    const { total, rows } = this.#answerOf(kind, read.data as QuestionArgs<typeof kind>, { request });
     return { total, rows: limited(rows) };
   }
 
@@ -180,8 +181,8 @@ export class ClusterAsk {
     else this.#asking -= 1;
   }
 
-  #own<K extends QuestionKind>(kind: K, args: QuestionArgs<K>): Promise<NodeRows<K>> {
-    return this.#needs.slices.run(collected(() => this.#answerOf(kind, args)));
+  #own<K extends QuestionKind>(kind: K, args: QuestionArgs<K>, asker: Asker): Promise<NodeRows<K>> {
+    return this.#needs.slices.run(collected(() => this.#answerOf(kind, args, asker)));
   }
 
   async #other<K extends QuestionKind>(
@@ -228,9 +229,10 @@ export class ClusterAsk {
     return joined;
   }
 
-  #answerOf<K extends QuestionKind>(kind: K, args: QuestionArgs<K>): NodeAnswer<K> {
-    const answers: { readonly [A in K]?: (args: QuestionArgs<A>) => NodeAnswer<A> } = this.#needs.answers;
-    return answers[kind]?.(args) ?? NO_ROWS;
+  #answerOf<K extends QuestionKind>(kind: K, args: QuestionArgs<K>, asker: Asker): NodeAnswer<K> {
+    const answers: { readonly [A in K]?: (args: QuestionArgs<A>, asker: Asker) => NodeAnswer<A> } =
+      this.#needs.answers;
+    return answers[kind]?.(args, asker) ?? NO_ROWS;
   }
 }
 

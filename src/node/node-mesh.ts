@@ -27,12 +27,13 @@ import type { UpstreamDecision } from '../routing/decisions.ts';
 import type { NodeView } from '../routing/node-view.ts';
 import type { Prices } from '../routing/prices.ts';
 import type { LinkedNodes } from './cluster-ask.ts';
-import type { LinkFacts, MeshFacts, ReplicaFacts } from './cluster-summaries.ts';
+import type { LinkFacts } from './cluster-state.ts';
 import type { Member } from './member.ts';
 import { meshMetrics } from './mesh-metrics.ts';
 import { Parents } from './parents.ts';
 import { regionRtts } from './region-rtts.ts';
 import type { StreamSight } from './standbys.ts';
+import type { ReplicaFacts } from './stream-summaries.ts';
 
 /** What the origin of a stream is told by its peers. */
 export interface OriginNews {
@@ -67,7 +68,7 @@ export interface NodeMeshNeeds {
 }
 
 /** Of a node alone. */
-export const NO_MESH: MeshFacts & Pick<NodeMesh, 'upstreamHas'> = {
+export const NO_MESH: Pick<NodeMesh, 'link' | 'replica' | 'upstreamHas' | 'children'> = {
   link: () => undefined,
   replica: () => undefined,
   upstreamHas: () => 'unknown',
@@ -84,7 +85,7 @@ const NO_QUALITY = {
 const GO_AWAY_MS = 1_000;
 const LOOK_EVERY_MS = 20;
 
-export class NodeMesh implements MeshFacts {
+export class NodeMesh {
   readonly #needs: NodeMeshNeeds;
   readonly #links: Links;
   readonly #subscriptions: Subscriptions;

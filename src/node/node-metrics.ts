@@ -32,6 +32,7 @@ export interface MetricSources extends MediaSources {
   readonly ask: readonly MetricFamily[];
   /** Of streams, and their alarms. */
   readonly quality: readonly MetricFamily[];
+  readonly sessions: readonly MetricFamily[];
   /** Peers told no, by door and code. */
   readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
   /** Connections that broke a wire format, by code. */
@@ -65,7 +66,7 @@ export function nodeMetrics(sources: MetricSources): MetricFamily[] {
     counter('tideway_http_received_bytes_total', 'Bytes received by HTTP.', http?.bytesIn ?? 0),
     counter('tideway_http_sent_bytes_total', 'Bytes sent by HTTP, media included.', http?.bytesOut ?? 0),
     ...loadMetrics(sources.member.load),
-    ...mediaMetrics({ directory, budget }),
+    ...mediaMetrics({ directory, budget, tally: sources.tally }),
     ...drainMetrics(sources.drain),
     counter(
       'tideway_reconnect_requests_total',
@@ -91,6 +92,7 @@ export function nodeMetrics(sources: MetricSources): MetricFamily[] {
     ...sources.routing,
     ...sources.ask,
     ...sources.quality,
+    ...sources.sessions,
     ...tableMetrics(sources.tables),
   ];
 }

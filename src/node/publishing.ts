@@ -38,6 +38,20 @@ export interface PublishingNeeds extends Pick<ClaimsNeeds, 'claimed' | 'passedOn
   readonly registry: Pick<Registry, 'renew' | 'release' | 'putBackup' | 'deleteBackup' | 'lookup'>;
   /** What this node can tell of streams that are fed from elsewhere. */
   readonly sight: StreamSight;
+  /** Told of its publishers; undefined: nobody is. */
+  readonly sessions?: PublisherRegister | undefined;
+}
+
+/** Who is told which publishers there are, and by which ids. */
+export interface PublisherRegister {
+  /** The id, for a session that begins now: another one, if it has come into use meanwhile. */
+  free(session: string): string;
+  /** It asks to publish. */
+  opened(seat: PublisherSeat): void;
+  /** It was told no. */
+  refused(seat: PublisherSeat): void;
+  /** It was one, and is over. */
+  closed(seat: PublisherSeat, why: Reason): void;
 }
 
 const LEFT: Reason = { code: 'publish.lost', message: 'the publisher went before it was on air' };
@@ -66,22 +80,24 @@ export class Publishing {
 
   /** Takes a publisher in: on air, or to stand by. See OpenPublication for what it throws. */
   async open(request: PublishRequest): Promise<PublisherInlet> {
-    const { authorizer, budget, directory, clock } = this.#needs;
+    const { authorizer, budget, clock, sessions } = this.#needs;
     authorizer.checkPublish(request.query);
-    const { key } = request;
-    const seat = new PublisherSeat(request, {
-      ...{ budget, now: () => clock.now() },
-      standsBy: (standing) => this.#standbys.add(standing),
-      stoodBy: (standing) => this.#standbys.remove(standing),
-    });
-    this.#checkMemory(seat);
-    directory.checkRoom(key);
-    if (seat.role === 'backup') {
-      this.#checkRoomToStandBy(key);
-      await this.#standbys.admit(key);
-      seat.standBy();
-    } else {
-      await this.#openPrimary(seat);
+    const session = sessions?.free(request.session) ?? request.session;
+    const seat = new PublisherSeat(
+      { ...request, session },
+      {
+        ...{ budget, now: () => clock.now() },
+        standsBy: (standing) => this.#standbys.add(standing),
+        stoodBy: (standing) => this.#standbys.remove(standing),
+        left: (gone, why) => sessions?.closed(gone, why),
+      },
+    );
+    sessions?.opened(seat);
+    try {
+      await this.#take(seat);
+    } catch (error) {
+      sessions?.refused(seat);
+      throw error;
     }
     return seat;
   }
@@ -120,6 +136,18 @@ export class Publishing {
   endPublishers(why: Reason): void {
     this.dismiss(why);
     this.claims.endPublishers(why);
+  }
+
+  async #take(seat: PublisherSeat): Promise<void> {
+    this.#checkMemory(seat);
+    this.#needs.directory.checkRoom(seat.key);
+    if (seat.role === 'backup') {
+      this.#checkRoomToStandBy(seat.key);
+      await this.#standbys.admit(seat.key);
+      seat.standBy();
+    } else {
+      await this.#openPrimary(seat);
+    }
   }
 
   /** Where a second publisher is refused, a primary whose backup is on air is not: it stands by, and takes back. */

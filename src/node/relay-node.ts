@@ -5,6 +5,7 @@ import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
 import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
@@ -12,14 +13,15 @@ import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
 import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
+import type { Handlers } from '../http/api-operations.ts';
+import { apiRoutes } from '../http/api-routes.ts';
 import { loadAssets } from '../http/assets.ts';
-import { clusterRoutes } from '../http/cluster-api.ts';
-import { decisionsRoute } from '../http/decisions-api.ts';
 import type { NodeAnswers } from '../http/forms/questions.ts';
-import { drainRoute } from '../http/node-control-api.ts';
-import { preloadRoute } from '../http/preload-api.ts';
+import { drainHandlers } from '../http/node-control-api.ts';
+import { openApiRoute } from '../http/openapi.ts';
+import { preloadHandlers } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
-import { type RouteApiNeeds, routeRoutes, routeUpgrade } from '../http/route-api.ts';
+import { playerRoute, type RouteApiNeeds, routeHandlers, routeUpgrade } from '../http/route-api.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
@@ -33,7 +35,7 @@ import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterAsk } from './cluster-ask.ts';
-import { ClusterSummaries } from './cluster-summaries.ts';
+import { decisionAnswer } from './decision-rows.ts';
 import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
 import { Member } from './member.ts';
@@ -47,11 +49,14 @@ import { Publishing } from './publishing.ts';
 import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
+import { SessionBook } from './session-book.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
+import { StateApi } from './state-api.ts';
 import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
 import { streamMetrics } from './stream-metrics.ts';
-import { localStreams, streamSummaries } from './stream-summaries.ts';
+import { streamSummaries } from './stream-summaries.ts';
+import { tallyStreams } from './stream-tally.ts';
 import { QualityWatch } from './stream-watch.ts';
 
 export interface NodeNeeds {
@@ -76,6 +81,9 @@ export function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** The questions that it answers. */
+type Answers = Omit<NodeAnswers, 'events' | 'traffic'>;
+
 export class RelayNode {
   readonly #config: Config;
   readonly #log: Log;
@@ -83,9 +91,12 @@ export class RelayNode {
   readonly #authorizer: Authorizer;
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
+  readonly #sessions: SessionBook;
   readonly #publishing: Publishing;
   readonly #watch: QualityWatch;
-  readonly #summaries: ClusterSummaries;
+  /** What it tells of itself when it is asked. */
+  readonly answers: Answers;
+  readonly #state: StateApi;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
   readonly #slices: Slices;
@@ -99,6 +110,7 @@ export class RelayNode {
   readonly #wireErrors = new CodeCounter();
   readonly #runtime = new RuntimeMetrics();
   readonly #droppedOfOthers = new OthersSum();
+  #metricsMade: Promise<string> | undefined;
   readonly #metrics: MetricsText;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
@@ -115,11 +127,12 @@ export class RelayNode {
     this.#metrics = new MetricsText(clock);
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
+    this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
     this.#directory = new StreamDirectory(
       { maxStreams: config.limits.streams, maxPlayers: config.routing.limits.players, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
-        ...{ clock, log, budget: this.#budget },
+        ...{ clock, log, budget: this.#budget, sessions: this.#sessions },
         seek: (key) => this.#mesh?.seek(key),
         changed: (stream) => this.#streamChanged(stream),
       },
@@ -141,7 +154,7 @@ export class RelayNode {
       { policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
-        ...{ claimant, registry },
+        ...{ claimant, registry, sessions: this.#sessions },
         sight: {
           of: (key) => this.#sight.of(key),
           peersAreAhead: (key) => this.#sight.peersAreAhead(key),
@@ -179,21 +192,15 @@ export class RelayNode {
         hopDelayMs: () => undefined,
       },
     });
+    this.answers = this.#answers();
     this.#ask = new ClusterAsk({
-      ...{ log, slices: this.#slices, self: config.node.id, answers: this.#answers() },
+      ...{ log, slices: this.#slices, self: config.node.id, answers: this.answers },
       members: () => this.#member.membership.nodes().map(({ record }) => record.node),
       linked: () => this.#mesh?.linked,
     });
     this.#mesh = this.#buildMesh();
     this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
-    this.#summaries = new ClusterSummaries({
-      ...{ clock, registry, node: config.node.id },
-      self: () => this.#member.record(),
-      others: () => this.#member.membership.nodes(),
-      local: () =>
-        localStreams(this.#directory.streams, { clock, standsBy: (key) => this.#publishing.standsBy(key) }),
-      mesh: this.#meshFacts,
-    });
+    this.#state = this.#buildState();
     this.#rtmp = this.#buildRtmp();
     this.#drain = this.#buildDrain();
   }
@@ -230,6 +237,8 @@ export class RelayNode {
     // Closed last, so that health answers until the end.
     opened.add(() => http.stop(this.#leftMs()));
     this.#http = http;
+    // Who listens would hold the door open.
+    opened.add(() => this.#state.live.stop());
     this.#routing.start();
     opened.add(() => this.#routing.stop());
     await this.#rtmp.start();
@@ -276,11 +285,6 @@ export class RelayNode {
     await this.#running.close(this.#notReady);
   }
 
-  /** Why publishers and players are not taken now. */
-  get #notReadyNow(): Reason | undefined {
-    return this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
-  }
-
   /** It takes nobody new. */
   get #isDraining(): boolean {
     return this.#stopByMs !== undefined || this.#drain.notReady !== undefined;
@@ -318,7 +322,7 @@ export class RelayNode {
         clock: this.#clock,
         log: this.#log,
         ...{ openPublication: this.#openPublication, openStream: this.#openStream },
-        sendOn: this.#redirects.of,
+        ...{ sendOn: this.#redirects.of, sessionOf: this.#sessions.idOf },
         elsewhere: (key) => this.#routing.reconnectTo(key),
         counters: this.#countersOf('rtmp'),
         budget: this.#budget,
@@ -328,35 +332,58 @@ export class RelayNode {
 
   async #buildHttp(): Promise<HttpServer> {
     const { node, host, http, publish, watch } = this.#config;
-    const access = { token: this.#config.api.token };
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
+    const sessionOf = this.#sessions.idOf;
     const routing: RouteApiNeeds = {
-      ...{ places: this.#places, sent: this.#redirects.sent },
+      ...{ places: this.#places, sent: this.#redirects.sent, sessionOf },
       route: (request) => this.#routing.route(request),
     };
     const routes: Route[] = [
       ...healthRoutes({
-        notReady: () => this.#notReadyNow,
+        notReady: this.#whyNotReady,
         trouble: () => this.#member.trouble,
         metricsText: () => this.#metricsText(),
       }),
-      ...clusterRoutes(access, this.#summaries),
-      ...routeRoutes(access, routing),
-      preloadRoute(access, { clock, orders: this.#preload ?? NO_PRELOAD }),
-      drainRoute(access, { clock, drain: drainControl(node.id, this.#drain) }),
-      decisionsRoute(access, { node: node.id, clock, decisions: this.#routing.decisions }),
-      new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => this.#directory.has(key) }),
+      ...apiRoutes({ token: this.#config.api.token, clock }, {
+        ...this.#state.handlers,
+        ...routeHandlers(routing),
+        ...preloadHandlers(this.#preload ?? NO_PRELOAD),
+        ...drainHandlers(drainControl(node.id, this.#drain)),
+      } satisfies Handlers),
+      openApiRoute(version()),
+      playerRoute(routing),
+      new FlvPlayRoute({ clock, openStream, sendOn, sessionOf, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
-        { clock, budget: this.#budget, openPublication: this.#openPublication },
+        { clock, budget: this.#budget, sessionOf, openPublication: this.#openPublication },
       ),
     ];
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
-    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn }), routeUpgrade(routing)];
+    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
+  }
+
+  readonly #whyNotReady = () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
+
+  #buildState(): StateApi {
+    const { node } = this.#config;
+    const { registry, membership } = this.#member;
+    const clock = this.#clock;
+    return new StateApi({
+      ...{ clock, log: this.#log, slices: this.#slices, node: node.id, version: version(), registry },
+      ask: this.#ask,
+      self: () => this.#member.record(),
+      others: () => membership.nodes(),
+      link: (other) => this.#meshFacts.link(other),
+      notReady: this.#whyNotReady,
+      trouble: () => this.#member.trouble,
+      rtmpPort: () => this.#rtmp.port,
+      guardsPublish: this.#authorizer.guardsPublish,
+      trafficWindowMs: 0,
+    });
   }
 
   #watchRoutes(): Route[] {
@@ -428,22 +455,27 @@ export class RelayNode {
   }
 
   /** What it tells of itself, to this node's own API and to other nodes. */
-  #answers(): Partial<NodeAnswers> {
+  #answers(): Answers {
+    const { node } = this.#config;
     return {
+      decisions: (args) => decisionAnswer(this.#routing.decisions, node.id, args),
       links: () => listed(this.#mesh?.links() ?? []),
       ...streamAnswers({
-        ...{ clock: this.#clock, node: this.#config.node.id, watch: this.#watch },
+        ...{ clock: this.#clock, node: node.id, watch: this.#watch },
         mesh: {
           replica: (key) => this.#meshFacts.replica(key),
           children: (key) => this.#meshFacts.children(key),
         },
         standsBy: (key) => this.#publishing.standsBy(key),
+        claimReason: (key) => this.#publishing.claims.originOf(key)?.reason,
         streams: () => this.#directory.streams,
         streamOf: (key) => this.#directory.get(key),
         hop: () => null,
         childRows: () => [],
-        publisher: () => null,
+        publisher: (key) => this.#sessions.publisher(key),
       }),
+      sessions: this.#sessions.list,
+      kick: this.#sessions.kick,
     };
   }
 
@@ -506,15 +538,30 @@ export class RelayNode {
       ...(this.#preload?.tables ?? []),
       ...this.#watch.tables,
       ...this.#ask.tables,
+      ...this.#state.tables,
     ];
   }
 
+  /** One at a time: who asks meanwhile is told the same. */
   #metricsText(): Promise<string> {
+    this.#metricsMade ??= this.#makeMetrics().finally(() => {
+      this.#metricsMade = undefined;
+    });
+    return this.#metricsMade;
+  }
+
+  async #makeMetrics(): Promise<string> {
     const { id: node, region, zone } = this.#config.node;
+    const tally = await this.#slices.run(
+      tallyStreams(
+        { directory: this.#directory, watch: this.#watch, droppedOfOthers: this.#droppedOfOthers },
+        this.#config.metrics.streams,
+      ),
+    );
     const families = nodeMetrics({
       version: version(),
       node: { node, region, zone },
-      isReady: this.#notReadyNow === undefined,
+      isReady: this.#whyNotReady() === undefined,
       tables: this.#tables(),
       rtmp: this.#rtmp,
       http: this.#http,
@@ -530,17 +577,12 @@ export class RelayNode {
         }),
         ...this.#redirects.metrics(),
       ],
-      quality: streamMetrics(
-        {
-          streams: this.#directory.streams,
-          watch: this.#watch,
-          droppedOfOthers: this.#droppedOfOthers,
-        },
-        this.#config.metrics.streams,
-      ),
+      tally,
+      quality: streamMetrics({ tally, watch: this.#watch }),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
-      ask: this.#ask.metrics(),
+      ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
+      sessions: this.#sessions.metrics(),
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });

@@ -10,6 +10,7 @@ import type { NodeStream, StreamHere } from '../http/forms/streams.ts';
 import type { Stream } from '../media/stream.ts';
 import type { Alarm } from '../observe/alarms.ts';
 import type { Rates } from '../observe/quality-window.ts';
+import type { ClaimReason } from '../registry/registry.ts';
 import { type HereNeeds, hereRow } from './here-row.ts';
 import { type LocalNeeds, localStream } from './stream-summaries.ts';
 import type { QualityWatch } from './stream-watch.ts';
@@ -19,6 +20,8 @@ export type ChildRow = StreamHere['childRows'][number];
 export interface StreamAnswerNeeds extends LocalNeeds, HereNeeds {
   readonly clock: Clock;
   readonly watch: QualityWatch;
+  /** Why this node claimed a stream; undefined: it did not. */
+  readonly claimReason: (key: StreamKey) => ClaimReason | undefined;
   readonly streams: () => Iterable<Stream>;
   readonly streamOf: (key: StreamKey) => Stream | undefined;
   /** The way from its upstream; null at the origin, and between two upstreams. */
@@ -46,8 +49,11 @@ export function streamAnswers(needs: StreamAnswerNeeds): StreamAnswers {
         const stream = streamOf(key);
         return stream && { key, node, ...watch.windowOf(stream).curves };
       }),
-    alarms: ({ stream, limit }) => {
-      const alarms = watch.alarms.list(stream);
+    alarms: ({ stream, withinMs, limit }) => {
+      const fromWallMs = withinMs === undefined ? 0 : needs.clock.wallMs() - withinMs;
+      const alarms = watch.alarms
+        .list(stream)
+        .filter(({ untilWallMs = fromWallMs }) => untilWallMs >= fromWallMs);
       return { total: alarms.length, rows: alarms.slice(0, limit).map((alarm) => alarmRow(alarm, node)) };
     },
   };
@@ -70,6 +76,7 @@ function nodeStream(stream: Stream, needs: StreamAnswerNeeds): NodeStream | unde
   if (!local) return undefined;
   const { rates } = needs.watch.windowOf(stream);
   const { video, audio } = stream.codecs;
+  const reason = needs.claimReason(stream.key);
   return {
     ...hereRow(local, needs),
     key: stream.key,
@@ -79,6 +86,7 @@ function nodeStream(stream: Stream, needs: StreamAnswerNeeds): NodeStream | unde
     frameRate: hundredths(rates.frameRate),
     video: video ?? null,
     audio: audio ?? null,
+    ...(reason && { reason }),
   };
 }
 

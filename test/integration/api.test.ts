@@ -7,7 +7,9 @@ import { systemClock } from '../../src/base/clock.ts';
 import type { Log } from '../../src/base/log.ts';
 import { main } from '../../src/cli/main.ts';
 import { FrameKind } from '../../src/format/frame.ts';
-import { clusterRoutes, type NodesAnswer, type StreamsAnswer } from '../../src/http/cluster-api.ts';
+import { apiRoutes } from '../../src/http/api-routes.ts';
+import type { NodesAnswer } from '../../src/http/forms/nodes.ts';
+import type { StreamsAnswer } from '../../src/http/forms/streams.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { payloadOf } from '../support/media.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
@@ -106,6 +108,12 @@ describe('on one node', () => {
         ...{ role: 'origin', state: 'live', epoch: listed.origin?.epoch, hops: 0, upstream: null },
         ...{ path: ['solo'], players: 0, children: 0, standby: null },
       },
+      players: 0,
+      bitsPerS: expect.any(Number),
+      frameRate: expect.any(Number),
+      video: 'avc',
+      audio: null,
+      history: null,
     });
 
     const url = `--url http://127.0.0.1:${node.httpPort}`;
@@ -268,12 +276,9 @@ async function serve(
 ): Promise<AsyncDisposable & { readonly port: number }> {
   const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
   const envelope = { node: 'a', registry: 'up', asOf: '2026-01-01T00:00:00.000Z' } as const;
-  const routes = clusterRoutes(
-    { token },
-    {
-      nodes: async () => ({ ...envelope, nodes: [] }),
-      streams: async (limit) => ({ ...envelope, limit, truncated: false, streams: [] }),
-    },
+  const routes = apiRoutes(
+    { token, clock: systemClock },
+    { nodes: () => ({ status: 200, document: { ...envelope, nodes: [] } }) },
   );
   const counters = { refused() {}, wireError() {} };
   const server = new HttpServer(

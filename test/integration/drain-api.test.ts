@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { main } from '../../src/cli/main.ts';
-import type { DrainAnswer } from '../../src/http/node-control-api.ts';
+import type { DrainAnswer } from '../../src/http/forms/drain.ts';
 import { PLANS } from '../support/numbered-media.ts';
 import { CheckedPlayer, NumberedPublisher } from '../support/oracle.ts';
 import { field, RtmpClient } from '../support/rtmp-client.ts';

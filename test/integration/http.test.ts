@@ -229,6 +229,36 @@ describe('refusals say why', () => {
   });
 });
 
+describe('a request', () => {
+  const idOf = async (given: string) => {
+    const response = await fetch(`${base}/healthz`, { headers: { 'X-Request-Id': given } });
+    return response.headers.get('x-request-id') ?? '';
+  };
+
+  test('keeps the id that it came with, if that is one; else it is given one, each its own', async () => {
+    expect(await idOf('Edge-7.4_a')).toBe('Edge-7.4_a');
+    const made = [await idOf('x'.repeat(65)), await idOf('a b'), await idOf('<b>'), await idOf('')];
+    for (const id of made) expect(id).toMatch(/^[0-9a-f-]{36}$/);
+    expect(new Set(made).size).toBe(4);
+  });
+
+  test('that is refused has its id in the answer and in the log', async () => {
+    const refusal = await fetch(`${base}/refuses`, { method: 'POST', headers: { 'X-Request-Id': 'mine-1' } });
+    expect([refusal.status, refusal.headers.get('x-request-id')]).toEqual([403, 'mine-1']);
+    const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\nX-Request-Id: mine-2';
+    expect(await exchange(`GET /nowhere HTTP/1.1\r\nHost: x\r\n${upgrade}\r\n\r\n`)).toContain(
+      '\r\nX-Request-Id: mine-2\r\n',
+    );
+    await fetch(`${base}/fails`, { headers: { 'X-Request-Id': 'mine-3' } });
+    expect(logged.map((line) => /^(\S+) \{"request":"([^"]*)"/.exec(line)?.slice(1).join(' '))).toEqual([
+      'http.refused mine-1',
+      'http.refused mine-2',
+      'http.request-failed mine-3',
+      'http.refused mine-3',
+    ]);
+  });
+});
+
 test('a preflight tells what a path takes', async () => {
   const answer = await fetch(`${base}/refuses`, { method: 'OPTIONS' });
   expect(answer.status).toBe(204);

@@ -94,6 +94,7 @@ class Door {
           this.publications.push(publication);
           return publication as unknown as Publication;
         },
+        sessionOf: () => 'session12345',
         sendOn: (arrival) => {
           this.arrivals.push(arrival);
           return this.elsewhere;

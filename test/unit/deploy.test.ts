@@ -59,7 +59,12 @@ test('tideway.json is what dashboard.mjs makes', () => {
 test('the dashboard has its variables, and no panel twice in one place', () => {
   const { templating, schemaVersion, panels } = JSON.parse(dashboardText);
   expect(schemaVersion).toBe(39);
-  expect(templating.list.map(({ name }: { name: string }) => name)).toEqual(['datasource', 'region', 'node', 'stream']);
+  expect(templating.list.map(({ name }: { name: string }) => name)).toEqual([
+    'datasource',
+    'region',
+    'node',
+    'stream',
+  ]);
   const all = panels.flatMap((panel: { panels?: unknown[] }) => [panel, ...(panel.panels ?? [])]);
   const places = all.map(({ gridPos: { x, y } }: { gridPos: { x: number; y: number } }) => `${x} ${y}`);
   expect(new Set(places).size).toBe(places.length);

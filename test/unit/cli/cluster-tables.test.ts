@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { nodesText, streamsText } from '../../../src/cli/cluster-tables.ts';
-import type { NodeRow, ReplicaRow, StreamRow, StreamsAnswer } from '../../../src/http/cluster-api.ts';
+import type { NodeRow } from '../../../src/http/forms/nodes.ts';
+import type { ReplicaRow, StreamRow, StreamsAnswer } from '../../../src/http/forms/streams.ts';
 
 const ENVELOPE = { node: 'b', registry: 'up', asOf: '2026-01-01T00:02:00.000Z' } as const;
 const LOAD = {
@@ -14,6 +15,7 @@ const LOAD = {
   publishers: 0,
   players: 0,
   streams: 0,
+  alarms: 0,
 };
 
 function nodeRow(node: string, fields: Partial<NodeRow> = {}): NodeRow {
@@ -38,11 +40,16 @@ const ORIGIN = {
 } as const;
 
 function streamRow(fields: Partial<StreamRow>): StreamRow {
-  return { key: 'live/show', origin: ORIGIN, replicas: [], backup: null, here: null, ...fields };
+  return {
+    ...{ key: 'live/show', origin: ORIGIN, replicas: [], backup: null, here: null, players: 0 },
+    ...{ bitsPerS: null, frameRate: null, video: null, audio: null, history: null },
+    ...fields,
+  };
 }
 
 function shown(...streams: StreamRow[]): string[] {
-  const answer: StreamsAnswer = { ...ENVELOPE, limit: 1000, truncated: false, streams };
+  const cut = { stale: [], total: streams.length, truncated: false, limit: 1000 };
+  const answer: StreamsAnswer = { ...ENVELOPE, ...cut, streams };
   return streamsText(answer).trimEnd().split('\n');
 }
 
@@ -91,12 +98,11 @@ test('a stream is its origin, and below it each replica under the node that it p
     epoch: 4096,
     hops: 1,
     upstream: 'a',
-    path: ['a', 'b'],
   } as const;
   const lines = shown(
     streamRow({
       replicas: [replica('b', 'a', 1), replica('d', 'a', 1), replica('c', 'b', 2)],
-      here: { ...here, players: 3, children: 1, standby: 'd' },
+      here: { ...here, path: ['a', 'b'], players: 3, children: 1, standby: 'd' },
       backup: { node: 'e' },
     }),
     streamRow({ key: 'live/held', origin: { ...ORIGIN, state: 'held', reason: 'failover', since: null } }),
@@ -113,19 +119,21 @@ test('a stream is its origin, and below it each replica under the node that it p
 });
 
 test('players of the node that answers are shown at the origin, too', () => {
-  const here = { role: 'origin', state: 'live', epoch: 4096, hops: 0, upstream: null, path: ['b'] } as const;
+  const here = { role: 'origin', state: 'live', epoch: 4096, hops: 0, upstream: null } as const;
   const lines = shown(
     streamRow({
       origin: { ...ORIGIN, node: 'b' },
-      here: { ...here, players: 7, children: 0, standby: null },
+      here: { ...here, path: ['b'], players: 7, children: 0, standby: null },
     }),
   );
   expect(lines[1]).toMatch(/^live\/show {2}b .* 7$/);
 });
 
 test('a replica that the registry does not list is shown if it is the one that answers', () => {
-  const here = { role: 'replica', state: 'held', epoch: 4096, hops: null, upstream: null, path: [] } as const;
-  const lines = shown(streamRow({ origin: null, here: { ...here, players: 1, children: 0, standby: null } }));
+  const here = { role: 'replica', state: 'held', epoch: 4096, hops: null, upstream: null } as const;
+  const lines = shown(
+    streamRow({ origin: null, here: { ...here, path: [], players: 1, children: 0, standby: null } }),
+  );
   expect(lines.slice(1)).toEqual([
     expect.stringMatching(/^live\/show {2}- +no origin$/),
     expect.stringMatching(/^ +b +replica +held +4096 +1$/),

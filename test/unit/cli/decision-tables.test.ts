@@ -1,19 +1,22 @@
 import { expect, test } from 'vitest';
 import { decisionsText } from '../../../src/cli/decision-tables.ts';
-import type { DecisionRow } from '../../../src/http/decisions-api.ts';
+import type { DecisionRow } from '../../../src/http/forms/decisions.ts';
 
 const PARTS = { cpu: 0.25, memory: 0.125, bandwidth: 0, place: 1, link: 0, price: 0, stream: 0.5 };
 
 function row(fields: Partial<DecisionRow> = {}): DecisionRow {
   return {
-    ...{ id: 1, time: '2026-01-01T00:00:00.000Z', kind: 'play', stream: 'live/show', node: 'b' },
+    ...{ id: 1, by: 'a', time: '2026-01-01T00:00:00.000Z', kind: 'play', stream: 'live/show', node: 'b' },
     ...{ place: { region: 'eu', zone: 'eu-1' }, why: 'the best (score 2.400)' },
     ...{ considered: [], filtered: [], parents: [], ...fields },
   };
 }
 
 function lines(...decisions: DecisionRow[]): string[] {
-  return decisionsText({ node: 'a', asOf: '2026-01-01T00:02:00.000Z', decisions }).split('\n');
+  const told = { node: 'a', registry: 'up', asOf: '2026-01-01T00:02:00.000Z' } as const;
+  return decisionsText({ ...told, stale: [], total: decisions.length, truncated: false, decisions }).split(
+    '\n',
+  );
 }
 
 test('decisions are listed newest first, and the newest with its candidates and those that were left out', () => {

@@ -66,6 +66,7 @@ function playerOf(fanOut: FanOut, sink: FakeSink): Player {
       cursor: new Cursor(PATIENT),
       owner: {
         drained: (drained) => pump(fanOut, drained),
+        settle: (asked) => fanOut.settle(asked),
         left: (gone, why) => {
           fanOut.remove(gone);
           left.push(why.code);

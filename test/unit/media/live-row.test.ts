@@ -43,7 +43,7 @@ function join(name: number, mode: 'fast' | 'by-hand' = 'fast', weight = 1): Play
     { remote: String(name) },
     {
       cursor: new Cursor(PATIENT),
-      owner: { drained: () => {}, left: (gone) => row.remove(gone) },
+      owner: { drained: () => {}, left: (gone) => row.remove(gone), settle: (asked) => row.settle(asked) },
       nowMs: 0,
     },
   );
