@@ -4,6 +4,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { TidewayError, WireError } from '../base/errors.ts';
+import type { ProblemDocument } from './forms/problem.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 
 const STATUS: Readonly<Record<string, number>> = {
@@ -28,6 +29,9 @@ const STATUS: Readonly<Record<string, number>> = {
   'api.body': 400,
   'api.limit': 400,
   'api.loopback-only': 403,
+  'api.no-session': 404,
+  'api.no-stream': 404,
+  'api.query': 400,
   'api.token': 401,
   'play.not-found': 404,
   'preload.alone': 409,
@@ -43,6 +47,7 @@ const STATUS: Readonly<Record<string, number>> = {
 const UNAVAILABLE = 503;
 /** When who is refused may ask again, s. */
 const RETRY_AFTER_S: Readonly<Record<string, number>> = {
+  'api.too-many-listeners': 5,
   'route.no-node': 2,
   'play.too-many-players': 5,
   // Who comes through a balancer finds another node by then.
@@ -58,13 +63,7 @@ const LINGER_BYTES = 256 * 1024;
 const MIN_CHUNK_COST_BYTES = 256;
 
 /** What a refused client is told (RFC 9457, `application/problem+json`). */
-interface Problem {
-  readonly status: number;
-  readonly code: string;
-  readonly detail: string;
-  /** What an error tells beyond that (§3.2). */
-  readonly [member: string]: unknown;
-}
+type Problem = Readonly<ProblemDocument>;
 
 /** A refusal that tells more than its reason. */
 export class ProblemError extends TidewayError {
@@ -86,6 +85,11 @@ export function asRefusal(error: unknown): TidewayError {
     {},
     { cause: error },
   );
+}
+
+/** The status of a refusal for this reason. */
+export function statusOf(code: string): number {
+  return STATUS[code] ?? UNAVAILABLE;
 }
 
 /** Answers with a JSON document that nobody caches. */
@@ -156,9 +160,11 @@ export function refuseSocket(socket: Socket, error: TidewayError, request?: Inco
 }
 
 function problemOf(error: TidewayError): Problem {
-  const status = STATUS[error.code] ?? (error instanceof WireError ? 400 : UNAVAILABLE);
+  const { code, message: detail } = error;
+  const status = error instanceof WireError ? (STATUS[code] ?? 400) : statusOf(code);
+  // §3.2: what an error tells beyond what all do.
   const members = error instanceof ProblemError ? error.members : {};
-  return { status, code: error.code, detail: error.message, ...members };
+  return { type: `/errors#${code}`, title: STATUS_CODES[status] ?? '', status, code, detail, ...members };
 }
 
 function retryAfter({ code }: Problem): Readonly<Record<string, number>> {

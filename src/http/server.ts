@@ -9,6 +9,7 @@ import { listen, listeningPort } from '../base/listen.ts';
 import type { Log } from '../base/log.ts';
 import { MarkedRequest, sessionOf } from '../base/marked-request.ts';
 import { remoteOf } from '../base/remote.ts';
+import type { Table } from '../base/table.ts';
 import { asRefusal, refuse, refuseSocket } from './answer.ts';
 import { nameRequest, REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 import { parseTarget, type Route, type UpgradeRoute } from './route.ts';
@@ -100,6 +101,14 @@ export class HttpServer {
     return this.#sockets.size;
   }
 
+  get tables(): Table[] {
+    const { maxConnections: limit } = this.#options;
+    return [
+      { table: 'http_connections', entries: this.#sockets.size, limit },
+      { table: 'http_connections_unused', entries: this.#unused.size, limit },
+    ];
+  }
+
   /** Bytes read from all clients ever. */
   get bytesIn(): number {
     let sum = this.#closedBytesIn;
@@ -183,7 +192,7 @@ export class HttpServer {
     const url = parseTarget(request.url);
     const { method = '' } = request;
     const routes = this.#routes.filter((route) => route.matches(url.pathname));
-    const allowed = ['OPTIONS', ...routes.flatMap((route) => route.methods)].join(', ');
+    const allowed = [...new Set(['OPTIONS', ...routes.flatMap((route) => route.methods)])].join(', ');
     const isPrivate = routes.some((candidate) => candidate.isPrivate);
     if (isPrivate) response.removeHeader('Access-Control-Allow-Origin');
     if (method === 'OPTIONS') {

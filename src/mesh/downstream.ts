@@ -17,6 +17,18 @@ const LIGHT_BYTES = 16 * 1024;
 /** Writes of one stream that are told apart. */
 const MAX_WRITES = 256;
 
+/** A child, as this node serves it. */
+export interface ChildRow {
+  readonly node: string;
+  readonly state: 'waiting' | 'behind' | 'live';
+  readonly sentBytes: number;
+  /** Sent and not read yet. */
+  readonly queueBytes: number;
+  /** Frames that it went without, being slow, and times that it went on at a newer start. */
+  readonly leftOut: number;
+  readonly skips: number;
+}
+
 /** What one peer pulls. */
 export class Row {
   readonly byRef = new Map<number, Downstream>();
@@ -42,6 +54,7 @@ export class Downstream implements Sink {
   /** Its part of what is under way: where on the link its writes end, and their bytes. Oldest first. */
   readonly #writes: { end: number; bytes: number }[] = [];
   #underWayBytes = 0;
+  #sentBytes = 0;
 
   constructor(
     of: Pick<Downstream, 'stream' | 'peer' | 'id' | 'encoder' | 'priority' | 'startedMs'> & {
@@ -70,6 +83,17 @@ export class Downstream implements Sink {
     return this.peer.backlogBytes;
   }
 
+  get row(): ChildRow {
+    const { state = 'waiting', cursor } = this.player ?? {};
+    const { disposable = 0, video = 0 } = cursor?.leftOut ?? {};
+    return {
+      node: this.peer.node,
+      state: state === 'ended' ? 'waiting' : state,
+      ...{ sentBytes: this.#sentBytes, queueBytes: this.#ownBytes() },
+      ...{ leftOut: disposable + video, skips: cursor?.skips ?? 0 },
+    };
+  }
+
   /**
    * A link that is full is so for all its streams; too full to be live it is only for those that have more of it than
    * others. A light stream is not made to wait for a heavy one's backlog, but at worst.
@@ -90,6 +114,7 @@ export class Downstream implements Sink {
     this.peer.write(bytes);
     this.#sent.bytes += bytes.length;
     this.#underWayBytes += bytes.length;
+    this.#sentBytes += bytes.length;
     const { sentBytes: end } = this.peer;
     const last = this.#writes.at(-1);
     if (!last || this.#writes.length < MAX_WRITES) this.#writes.push({ end, bytes: bytes.length });

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import {
   type Control,
   type ControlMessage,
@@ -17,8 +18,8 @@ import type { Stream } from '../media/stream.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { readStreamKey } from '../registry/records.ts';
 import { MAX_HOPS } from '../routing/upstream-cost.ts';
-import { Downstream, isFull, Row } from './downstream.ts';
-import type { Peer } from './peer.ts';
+import { type ChildRow, Downstream, isFull, Row } from './downstream.ts';
+import type { Peer, ToldHeads } from './peer.ts';
 
 export interface DownstreamsOptions {
   /** Beyond so many children new ones are pointed to their siblings. */
@@ -83,9 +84,21 @@ export class Downstreams {
     return count;
   }
 
+  /** Those that wait until their link takes more. */
+  get table(): Table {
+    let waiting = 0;
+    for (const row of this.#byPeer.values()) waiting += row.waiting.size;
+    return { table: 'downstreams_waiting', entries: waiting, limit: undefined };
+  }
+
   /** The nodes that pull a stream. */
   childrenOf(stream: Stream): string[] {
     return [...(this.#byStream.get(stream) ?? [])].map(({ peer }) => peer.node);
+  }
+
+  /** How a stream's children are served. */
+  rowsOf(stream: Stream): ChildRow[] {
+    return [...(this.#byStream.get(stream) ?? [])].map((downstream) => downstream.row);
   }
 
   opened(peer: Peer): void {
@@ -128,10 +141,12 @@ export class Downstreams {
     }
   }
 
-  /** The heads that moved since they were told last, for a beat: [ref, epochRef, seq]. */
-  heads(peer: Peer): [number, number, number][] {
+  /** The heads that moved since they were told last, for a beat, and when they came. */
+  heads(peer: Peer): ToldHeads {
     const { byRef } = this.#byPeer.get(peer) ?? new Row();
-    const heads: [number, number, number][] = [];
+    const nowMs = this.#needs.clock.now();
+    const heads: ToldHeads['heads'] = [];
+    const cameAt: number[] = [];
     for (const [ref, downstream] of byRef) {
       const { head } = downstream.stream;
       const epochRef = head && downstream.encoder.epochRefOf(head.epoch);
@@ -139,6 +154,7 @@ export class Downstreams {
       if (!head || epochRef === undefined || isTold) continue;
       downstream.told = head;
       heads.push([ref, epochRef, head.seq]);
+      cameAt.push(Math.max(0, nowMs - downstream.stream.silentMs(nowMs)));
       if (heads.length === MAX_HEADS) break;
     }
     // More than fit: who was told goes behind the others, so that all have their turn.
@@ -147,7 +163,7 @@ export class Downstreams {
       byRef.delete(ref);
       if (told) byRef.set(ref, told);
     }
-    return heads;
+    return { heads, cameAt };
   }
 
   /** The node stops: who is fed stays until it is fed elsewhere, and nobody is taken in any more. */

@@ -3,6 +3,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { type Reason, WireError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { Control, ControlMessage } from '../format/mesh/control.ts';
 import type { MediaMessage } from '../format/mesh/media-codec.ts';
 import type { ByteCount } from '../media/counters.ts';
@@ -78,6 +79,22 @@ export class Subscriptions {
     let count = 0;
     for (const { fed } of this.#desks.values()) count += fed.size;
     return count;
+  }
+
+  /** Of all peers together. */
+  get tables(): Table[] {
+    const limit = this.#desks.size * MAX_ASKED;
+    let [asked, late, leaving] = [0, 0, 0];
+    for (const desk of this.#desks.values()) {
+      asked += desk.asked.size;
+      late += desk.late.size;
+      leaving += desk.leaving.size;
+    }
+    return [
+      { table: 'mesh_questions', entries: asked, limit },
+      { table: 'mesh_late_answers', entries: late, limit },
+      { table: 'mesh_leaving', entries: leaving, limit: undefined },
+    ];
   }
 
   /** Subscriptions that are fed by a peer. */

@@ -3,6 +3,7 @@
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Slices } from '../base/slices.ts';
+import type { Table } from '../base/table.ts';
 import type { StaleNode } from '../http/forms/common.ts';
 import {
   type Asker,
@@ -16,7 +17,7 @@ import {
 } from '../http/forms/questions.ts';
 import type { Answer } from '../mesh/answers.ts';
 import type { AnswerEnd, Query, TakePart } from '../mesh/questions.ts';
-import { CodeCounter, counter, gauge, type MetricFamily } from '../observe/metrics.ts';
+import { CodeCounter, counter, type MetricFamily } from '../observe/metrics.ts';
 
 /** Questions that are asked at once; others wait for their turn. */
 const MAX_ASKS = 8;
@@ -137,10 +138,16 @@ export class ClusterAsk {
     return { total, rows: limited(rows) };
   }
 
+  get tables(): Table[] {
+    return [
+      { table: 'cluster_asks', entries: this.#asking, limit: MAX_ASKS },
+      { table: 'cluster_asks_waiting', entries: this.#waiting.length, limit: MAX_WAITING },
+      { table: 'sliced_jobs', entries: this.#needs.slices.count, limit: undefined },
+    ];
+  }
+
   metrics(): MetricFamily[] {
     return [
-      gauge('tideway_cluster_asks', 'Questions to all nodes or some, under way.', this.#asking),
-      gauge('tideway_cluster_asks_waiting', 'Questions that wait for their turn.', this.#waiting.length),
       counter('tideway_cluster_asks_total', 'Questions to all nodes or some.', this.asked),
       counter(
         'tideway_cluster_asks_refused_total',
@@ -151,11 +158,6 @@ export class ClusterAsk {
         'tideway_cluster_stale_total',
         'Nodes that did not answer a question, by why.',
         this.stale.samples(),
-      ),
-      gauge(
-        'tideway_sliced_jobs',
-        'Rows of answers that are read or written a few at a time: parts that are not done.',
-        this.#needs.slices.count,
       ),
     ];
   }

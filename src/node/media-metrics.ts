@@ -34,7 +34,7 @@ export function mediaMetrics({ directory, budget }: MediaSources): MetricFamily[
     ),
     counter('tideway_flush_writes_total', 'Writes of such batches, one for each player.', byFormat('writes')),
     counter('tideway_flush_bytes_total', 'Bytes of those writes.', byFormat('bytes')),
-    gauge('tideway_flush_loop_share', 'Part of the event loop that flushes took of late.', turns.flushShare),
+    gauge('tideway_flush_loop_ratio', 'Part of the event loop that flushes took of late.', turns.flushShare),
     counter(
       'tideway_players_ended_total',
       'Players that are over, by reason.',

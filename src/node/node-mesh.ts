@@ -6,14 +6,17 @@ import { messageOf, type Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Slices } from '../base/slices.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import type { NodeLink } from '../http/forms/nodes.ts';
+import type { HopQuality } from '../http/forms/quality.ts';
 import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
 import { type Answer, Answers } from '../mesh/answers.ts';
+import type { ChildRow } from '../mesh/downstream.ts';
 import { Downstreams } from '../mesh/downstreams.ts';
 import { Links } from '../mesh/links.ts';
-import type { Peer } from '../mesh/peer.ts';
+import type { LinkQuality, Peer } from '../mesh/peer.ts';
 import { priorityOf } from '../mesh/priority.ts';
 import { type Query, Questions } from '../mesh/questions.ts';
 import { QuietLog } from '../mesh/quiet-log.ts';
@@ -22,16 +25,18 @@ import { Replicas } from '../mesh/replicas.ts';
 import { Sources } from '../mesh/sources.ts';
 import { LINK_CLOSED, Subscriptions } from '../mesh/subscriptions.ts';
 import { Wants } from '../mesh/wants.ts';
+import type { MetricFamily } from '../observe/metrics.ts';
 import type { UpstreamDecision } from '../routing/decisions.ts';
 import type { NodeView } from '../routing/node-view.ts';
 import type { Prices } from '../routing/prices.ts';
 import type { LinkedNodes } from './cluster-ask.ts';
-import type { LinkFacts, MeshFacts, ReplicaFacts } from './cluster-summaries.ts';
+import type { LinkFacts } from './cluster-state.ts';
 import type { Member } from './member.ts';
 import { meshMetrics } from './mesh-metrics.ts';
 import { Parents } from './parents.ts';
 import { regionRtts } from './region-rtts.ts';
 import type { StreamSight } from './standbys.ts';
+import type { ReplicaFacts } from './stream-summaries.ts';
 import type { Traffic } from './traffic.ts';
 
 /** What the origin of a stream is told by its peers. */
@@ -68,7 +73,7 @@ export interface NodeMeshNeeds {
 }
 
 /** Of a node alone. */
-export const NO_MESH: MeshFacts & Pick<NodeMesh, 'upstreamHas'> = {
+export const NO_MESH: Pick<NodeMesh, 'link' | 'replica' | 'upstreamHas' | 'children'> = {
   link: () => undefined,
   replica: () => undefined,
   upstreamHas: () => 'unknown',
@@ -85,7 +90,7 @@ const NO_QUALITY = {
 const GO_AWAY_MS = 1_000;
 const LOOK_EVERY_MS = 20;
 
-export class NodeMesh implements MeshFacts {
+export class NodeMesh {
   readonly #needs: NodeMeshNeeds;
   readonly #links: Links;
   readonly #subscriptions: Subscriptions;
@@ -96,11 +101,15 @@ export class NodeMesh implements MeshFacts {
   readonly #questions: Questions;
   readonly #answers: Answers;
   readonly #parents: Parents;
+  readonly #wantsLog: QuietLog;
+  /** That metrics name. */
+  readonly #maxStreams: number;
   #unsubscribe = () => {};
 
   /** @param config with `mesh.secret` */
   constructor(config: Config & { readonly mesh: { readonly secret: string } }, needs: NodeMeshNeeds) {
     this.#needs = needs;
+    this.#maxStreams = config.metrics.streams;
     const { clock, log, member, directory, origins, version, standsBy } = needs;
     const { owner } = member;
     const streamOf = (key: StreamKey) => directory.get(key);
@@ -132,8 +141,9 @@ export class NodeMesh implements MeshFacts {
       refusesJoins: needs.refusesJoins,
       sent: (key, node) => needs.traffic.toNode(key, this.#parents.regionOf(node)),
     });
+    this.#wantsLog = new QuietLog({ clock, log });
     this.#wants = new Wants({
-      ...{ clock, log, quietLog: new QuietLog({ clock, log }) },
+      ...{ clock, log, quietLog: this.#wantsLog },
       ...{ isDraining: needs.isDraining, refusesJoins: needs.refusesJoins },
       isHere: (key) => directory.has(key) || this.#replicas.get(key) !== undefined,
       seek: (key) => this.#replicas.seek(key),
@@ -319,6 +329,29 @@ export class NodeMesh implements MeshFacts {
 
   // What lists and metrics show
 
+  /** The hop that a stream comes over; null at the origin, and between two upstreams. */
+  hop(key: StreamKey): HopQuality | null {
+    const hop = this.#replicas.get(key)?.hop;
+    if (!hop) return null;
+    const { from, delayMs, errorMs, jitterMs, rttMs, gaps, resumes, skipped } = hop;
+    return {
+      ...{ from, to: this.#needs.member.owner.node },
+      ...{
+        delayMs: delayMs ?? null,
+        errorMs: errorMs ?? null,
+        jitterMs: jitterMs ?? null,
+        rttMs: rttMs ?? null,
+      },
+      ...{ gaps, resumes, skipped, queueBytes: null },
+    };
+  }
+
+  /** The nodes that pull a stream here. */
+  childRows(key: StreamKey): ChildRow[] {
+    const stream = this.#needs.directory.get(key);
+    return stream ? this.#downstreams.rowsOf(stream) : [];
+  }
+
   /** Its links, as it tells the cluster of them. */
   links(): NodeLink[] {
     const nowMs = this.#needs.clock.now();
@@ -348,8 +381,24 @@ export class NodeMesh implements MeshFacts {
     return stream ? this.#downstreams.childrenOf(stream).length : 0;
   }
 
-  metrics() {
-    return meshMetrics({
+  get tables(): Table[] {
+    return [
+      ...this.#links.tables,
+      ...this.#subscriptions.tables,
+      this.#sources.table,
+      this.#downstreams.table,
+      ...this.#replicas.tables,
+      this.#wants.table,
+      { ...this.#wantsLog.table, table: 'wants_quiet_log' },
+      this.#parents.table,
+      ...this.#questions.tables,
+      this.#answers.table,
+    ];
+  }
+
+  metrics(): MetricFamily[] {
+    const sources = {
+      linesLeftOut: this.#links.linesLeftOut + this.#wantsLog.leftOut,
       links: this.#links,
       subscriptions: this.#subscriptions,
       sources: this.#sources,
@@ -358,7 +407,8 @@ export class NodeMesh implements MeshFacts {
       wants: this.#wants,
       questions: this.#questions,
       answers: this.#answers,
-    });
+    };
+    return meshMetrics(sources, this.#maxStreams);
   }
 
   #linkRow(peer: Peer, nowMs: number): NodeLink {
@@ -370,7 +420,7 @@ export class NodeMesh implements MeshFacts {
       dialledBy: peer.isDialled ? self : peer.node,
       ageMs: nowMs - peer.sinceMs,
       ...{ receivedBytes, sentBytes, queueBytes: Math.max(0, sentBytes - peer.takenBytes) },
-      ...(quality ?? NO_QUALITY),
+      ...(quality ? measured(quality) : NO_QUALITY),
     };
   }
 
@@ -387,4 +437,8 @@ export class NodeMesh implements MeshFacts {
     }
     return false;
   }
+}
+
+function measured({ errorMs: _, ...quality }: LinkQuality): Omit<LinkQuality, 'errorMs'> {
+  return quality;
 }

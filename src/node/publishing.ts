@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { ByteCount } from '../media/counters.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
 import {
@@ -118,6 +119,11 @@ export class Publishing {
 
   get standbys(): { readonly count: number; readonly takeovers: number } {
     return this.#standbys;
+  }
+
+  get tables(): Table[] {
+    const { maxStandbys: limit } = this.#options;
+    return [{ table: 'standbys', entries: this.#standbys.count, limit }, ...this.claims.tables];
   }
 
   /** Publishers of this node, on air or standing by. */

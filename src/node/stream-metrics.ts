@@ -4,6 +4,8 @@ import type { Stream } from '../media/stream.ts';
 import { ALARM_KINDS } from '../observe/alarm-rules.ts';
 import type { AlarmBook } from '../observe/alarms.ts';
 import { counter, gauge, type MetricFamily, type MetricSample } from '../observe/metrics.ts';
+import type { OthersSum } from '../observe/others-sum.ts';
+import { compare } from './stream-rows.ts';
 import type { QualityWatch } from './stream-watch.ts';
 
 /** The value of the label for all streams that are not named: no stream has it, since each has a slash. */
@@ -11,17 +13,22 @@ const OTHER = 'other';
 
 export interface StreamMetricSources {
   readonly streams: Iterable<Stream>;
+  /** Frames that were dropped of streams that are not named. */
+  readonly droppedOfOthers: OthersSum;
   readonly watch: Pick<QualityWatch, 'windowOf' | 'worstTurnMs'> & {
     readonly alarms: Pick<AlarmBook, 'countOf' | 'raisedOf'>;
   };
 }
 
 /** @param named streams that have a label of their own */
-export function streamMetrics({ streams, watch }: StreamMetricSources, named: number): MetricFamily[] {
+export function streamMetrics(
+  { streams, watch, droppedOfOthers }: StreamMetricSources,
+  named: number,
+): MetricFamily[] {
   const sorted = [...streams].sort((a, b) => b.playerCount - a.playerCount || compare(a.key, b.key));
   const own = sorted.slice(0, named);
   const others = sorted.slice(named);
-  const bits = (stream: Stream) => Math.round(watch.windowOf(stream).rates.bitsPerS);
+  const bytes = (stream: Stream) => Math.round(watch.windowOf(stream).bitsPerS / 8);
   const dropped = ({ meter }: Stream) => meter.missing + meter.unusable;
   /** Nothing for NaN: not known. */
   const each = (valueFor: (stream: Stream) => number): MetricSample[] =>
@@ -29,15 +36,24 @@ export function streamMetrics({ streams, watch }: StreamMetricSources, named: nu
       const value = valueFor(stream);
       return Number.isNaN(value) ? [] : [{ labels: { stream: stream.key }, value }];
     });
-  const summed = (valueFor: (stream: Stream) => number): MetricSample[] => {
-    const sum = others.reduce((total, stream) => total + valueFor(stream), 0);
-    const rest = others.length > 0 ? [{ labels: { stream: OTHER }, value: sum }] : [];
+  const withOthers = (valueFor: (stream: Stream) => number, value: number): MetricSample[] => {
+    const rest = others.length > 0 ? [{ labels: { stream: OTHER }, value }] : [];
     return [...each(valueFor), ...rest];
   };
+  const summed = (valueFor: (stream: Stream) => number): MetricSample[] =>
+    withOthers(
+      valueFor,
+      others.reduce((total, stream) => total + valueFor(stream), 0),
+    );
+  const counts = sorted.map((stream, at) => ({
+    of: stream.key,
+    count: dropped(stream),
+    isNamed: at < named,
+  }));
   const kinds = (valueFor: (kind: (typeof ALARM_KINDS)[number]) => number): MetricSample[] =>
     ALARM_KINDS.map((kind) => ({ labels: { kind }, value: valueFor(kind) }));
   return [
-    gauge('tideway_stream_bits_per_second', 'Media of a stream, over the last 5 s.', summed(bits)),
+    gauge('tideway_stream_bytes_per_second', 'Media of a stream, over the last 5 s.', summed(bytes)),
     gauge(
       'tideway_stream_players',
       'Players of a stream.',
@@ -46,7 +62,7 @@ export function streamMetrics({ streams, watch }: StreamMetricSources, named: nu
     counter(
       'tideway_stream_frames_dropped_total',
       'Frames that no decoder could use, or that never came.',
-      summed(dropped),
+      withOthers(dropped, droppedOfOthers.tell(counts)),
     ),
     gauge(
       'tideway_stream_frame_rate',
@@ -79,7 +95,7 @@ export function streamMetrics({ streams, watch }: StreamMetricSources, named: nu
       kinds((kind) => watch.alarms.countOf(kind)),
     ),
     counter(
-      'tideway_alarms_total',
+      'tideway_alarms_raised_total',
       'Alarms that began, by kind.',
       kinds((kind) => watch.alarms.raisedOf(kind)),
     ),
@@ -89,9 +105,4 @@ export function streamMetrics({ streams, watch }: StreamMetricSources, named: nu
       watch.worstTurnMs / 1000,
     ),
   ];
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

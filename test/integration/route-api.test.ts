@@ -4,11 +4,22 @@ import { type IncomingMessage, request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { systemClock } from '../../src/base/clock.ts';
+import { Slices } from '../../src/base/slices.ts';
 import { parseStreamKey } from '../../src/base/stream-key.ts';
-import { type DecisionsAnswer, decisionsRoute } from '../../src/http/decisions-api.ts';
-import { type RouteApiNeeds, routeRoutes, routeUpgrade, type SentOn } from '../../src/http/route-api.ts';
+import { apiRoutes } from '../../src/http/api-routes.ts';
+import type { DecisionsAnswer } from '../../src/http/forms/decisions.ts';
+import {
+  playerRoute,
+  type RouteApiNeeds,
+  routeHandlers,
+  routeUpgrade,
+  type SentOn,
+} from '../../src/http/route-api.ts';
 import type { RouteAnswer, RouteRequest } from '../../src/http/route-request.ts';
 import { HttpServer } from '../../src/http/server.ts';
+import { ClusterAsk } from '../../src/node/cluster-ask.ts';
+import { ClusterLists } from '../../src/node/cluster-lists.ts';
+import { decisionAnswer } from '../../src/node/decision-rows.ts';
 import type { Considered } from '../../src/routing/choose.ts';
 import { Decisions } from '../../src/routing/decisions.ts';
 import { PlaceFinder } from '../../src/routing/place.ts';
@@ -58,6 +69,18 @@ afterEach(() => server.stop(100));
 
 async function serve(): Promise<void> {
   await server?.stop(100);
+  const lists = new ClusterLists({
+    ...{ clock: systemClock, node: 'a', trafficWindowMs: 0 },
+    ask: new ClusterAsk({
+      ...{ log, slices: new Slices({ clock: systemClock }), self: 'a' },
+      answers: { decisions: (args) => decisionAnswer(decisions, 'a', args) },
+      members: () => [],
+      linked: () => undefined,
+    }),
+    envelope: () => ({ node: 'a', registry: 'up', asOf: '1970-01-01T00:01:00.000Z' }),
+  });
+  const told = async (answer: ReturnType<ClusterLists['decisions']>) =>
+    ({ status: 200, document: await answer }) as const;
   const needs: RouteApiNeeds = {
     places: new PlaceFinder({
       node: { region: '', zone: '' },
@@ -77,8 +100,11 @@ async function serve(): Promise<void> {
       ...{ clock: systemClock, log, upgrades: [routeUpgrade(needs)] },
       counters: { refused: (code) => refused.push(code), wireError: (code) => refused.push(code) },
       routes: [
-        ...routeRoutes({ token }, needs),
-        decisionsRoute({ token }, { node: 'a', clock: { wallMs: () => 60_000 }, decisions }),
+        ...apiRoutes(
+          { token, clock: systemClock },
+          { ...routeHandlers(needs), decisions: ({ query, id }) => told(lists.decisions(query, id)) },
+        ),
+        playerRoute(needs),
       ],
     },
   );
@@ -92,9 +118,7 @@ function get(path: string, init: RequestInit = {}): Promise<Response> {
 
 describe('the API of routes', () => {
   test('tells a player its node, ready URLs and why', async () => {
-    const response = await get(
-      '/api/v1/route/play?stream=live/show&region=eu&zone=eu-1&session=a%20b&key=s3cret',
-    );
+    const response = await get('/api/v1/route/play?stream=live/show&region=eu&zone=eu-1&session=a%20b');
     expect(response.status).toBe(200);
     expect(response.headers.get('cache-control')).toBe('no-store');
     expect(response.headers.get('access-control-allow-origin')).toBeNull();
@@ -151,13 +175,18 @@ describe('the API of routes', () => {
     ['play', 'stream=live/show&network=private', 'route.network'],
     ['play', 'stream=live/show&session=', 'route.session'],
     ['play', `stream=live/show&session=${'x'.repeat(129)}`, 'route.session'],
+    ['play', 'stream=live/show&regoin=eu', 'api.query'],
+    ['play', 'stream=live/show&__proto__=eu', 'api.query'],
   ])('refuses %s?%s with 400 and says why', async (kind, query, code) => {
     const response = await get(`/api/v1/route/${kind}?${query}`);
     expect([response.status, response.headers.get('content-type')]).toEqual([
       400,
       'application/problem+json',
     ]);
-    expect(await response.json()).toEqual({ status: 400, code, detail: expect.stringMatching(/\w+ .*\w/) });
+    expect(await response.json()).toEqual({
+      ...{ type: `/errors#${code}`, title: 'Bad Request', status: 400, code },
+      detail: expect.stringMatching(/\w+ .*\w/),
+    });
     expect([refused, asked]).toEqual([[code], []]);
     expect(log.of('http.refused')).toMatchObject([{ code }]);
   });
@@ -173,7 +202,8 @@ describe('the API of routes', () => {
     const response = await get('/api/v1/route/play?stream=live/show');
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2']);
     expect(await response.json()).toEqual({
-      ...{ status: 503, code: 'route.no-node', detail: 'no node is left; not a (cpu)' },
+      ...{ type: '/errors#route.no-node', title: 'Service Unavailable', status: 503 },
+      ...{ code: 'route.no-node', detail: 'no node is left; not a (cpu)' },
       filtered: [{ reason: 'cpu', count: 1, nodes: ['a'] }],
     });
     expect(log.of('http.refused')).toMatchObject([{ code: 'route.no-node', detail: NOBODY.why }]);
@@ -239,7 +269,7 @@ describe('/route/', () => {
     const response = await get('/route/live/show.flv');
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2']);
     const problem = (await response.json()) as object;
-    expect(Object.keys(problem)).toEqual(['status', 'code', 'detail']);
+    expect(Object.keys(problem)).toEqual(['type', 'title', 'status', 'code', 'detail']);
     expect(JSON.stringify(problem)).not.toContain('cpu');
 
     const upgraded = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -297,7 +327,15 @@ describe('the decisions', () => {
     });
     expect(told.decisions[1]?.parents).toMatchObject([{ node: 'c', total: 1, parts: { rtt: 1 } }]);
     expect(told.decisions[2]).toEqual({
-      ...{ id: 0, time: '1970-01-01T00:00:01.000Z', kind: 'play', stream: 'live/show', place, node: 'b' },
+      ...{
+        id: 0,
+        by: 'a',
+        time: '1970-01-01T00:00:01.000Z',
+        kind: 'play',
+        stream: 'live/show',
+        place,
+        node: 'b',
+      },
       ...{ why: 'the best', considered: CONSIDERED, filtered: FILTERED, parents: [] },
     });
     const fields = told.decisions.map((row) => Object.keys(row).join());

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import type { RouteDocument } from '../../src/http/route-api.ts';
+import type { RouteDocument } from '../../src/http/forms/routes.ts';
 import { Cluster } from '../support/cluster.ts';
 import { hereAt } from '../support/cluster-view.ts';
 import { captureHttpFlv, framesOf } from '../support/frames.ts';

@@ -136,7 +136,7 @@ export class MeshNode {
         this.told.push({ is: 'closed', peer, why });
         this.hooks.closed?.(peer, why);
       },
-      heads: (peer) => this.hooks.heads?.(peer) ?? [],
+      heads: (peer) => this.hooks.heads?.(peer) ?? { heads: [], cameAt: [] },
     };
   }
 }

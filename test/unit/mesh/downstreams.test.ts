@@ -368,10 +368,10 @@ test('a resume gets the very next frame, and a child that asks again goes on the
 test('beats tell the heads that moved, once', () => {
   const stream = bench.stream('show');
   const ref = bench.sub(b, stream);
-  expect(bench.downstreams.heads(b)).toEqual([[ref, 0, 1]]);
-  expect(bench.downstreams.heads(b)).toEqual([]);
+  expect(bench.downstreams.heads(b).heads).toEqual([[ref, 0, 1]]);
+  expect(bench.downstreams.heads(b)).toEqual({ heads: [], cameAt: [] });
   bench.append(stream, 2, 100);
-  expect(bench.downstreams.heads(b)).toEqual([[ref, 0, 2]]);
+  expect(bench.downstreams.heads(b).heads).toEqual([[ref, 0, 2]]);
 });
 
 function range(from: number, to: number): number[] {

@@ -11,6 +11,7 @@ import { type StreamAnswers, streamAnswers } from '../../../src/node/stream-answ
 import { streamMetrics } from '../../../src/node/stream-metrics.ts';
 import { QualityWatch } from '../../../src/node/stream-watch.ts';
 import type { ParentHas } from '../../../src/observe/alarm-rules.ts';
+import { OthersSum } from '../../../src/observe/others-sum.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import {
   FakeLog,
@@ -66,6 +67,7 @@ class WatchBench {
     this.watch = new QualityWatch(LIMITS, { clock, log, node: 'self', streams, mesh });
     this.answers = streamAnswers({
       ...{ clock, node: 'self', watch: this.watch, streams, mesh },
+      claimReason: () => undefined,
       standsBy: () => false,
       streamOf: (key) => this.directory.get(key),
       hop: () => null,
@@ -187,7 +189,8 @@ describe('what is told of a stream', () => {
     expect(bench.here()).toMatchObject({ state: 'held', bitsPerS: 0, frameRate: 0 });
     bench.pass(20_100);
     expect(bench.here()).toBeUndefined();
-    expect(bench.answers.streams({}, ASKER)).toEqual({ total: 0, rows: [] });
+    const { total, rows } = bench.answers.streams({}, ASKER);
+    expect([total, [...rows]]).toEqual([0, []]);
     expect(bench.answers.history({ keys: [KEY, 'live/none'] }, ASKER)).toEqual({ total: 0, rows: [] });
   });
 
@@ -233,6 +236,18 @@ describe('alarms at the origin', () => {
     bench.pass(1_900);
     bench.play(next, 0, 2);
     expect(bench.alarms).toEqual(['stalled over']);
+  });
+
+  test('a publisher is not to blame for the time in which the node itself stood still', () => {
+    const publication = bench.publish();
+    bench.play(publication, 0, 4);
+    bench.clock.spend(6_000);
+    bench.clock.pass(0);
+    expect(bench.alarms).toEqual([]);
+    bench.play(publication, 10_000, 2);
+    expect(bench.alarms).toEqual([]);
+    bench.pass(2_600);
+    expect(bench.alarms).toEqual(['stalled']);
   });
 
   test('video without a key frame is told of, also where nothing of it can be used', () => {
@@ -293,6 +308,19 @@ describe('alarms at a replica', () => {
     bench.has = 'nothing';
     bench.pass(1_500);
     expect(bench.alarms).toEqual(['stalled p>self over']);
+  });
+
+  test('wait for the first frame of a parent that was found in a hold as for any other', () => {
+    const source = bench.pull('p');
+    const stream = bench.directory.get(KEY);
+    stream?.detach(source, GONE, 30_000);
+    bench.pass(10_000);
+    bench.has = 'unknown';
+    stream?.attach(source, NEWER);
+    bench.pass(1_900);
+    expect(bench.alarms).toEqual([]);
+    bench.pass(700);
+    expect(bench.alarms).toEqual(['stalled p>self']);
   });
 
   test('are none in a hold that the parent told of, also when the parent goes afterwards', () => {
@@ -357,7 +385,8 @@ test('metrics name the streams with the most players, and sum up the others', ()
     .get(parseStreamKey('live', 'b'))
     ?.play(new TestEncoder(), sink, { remote: 'x:1' });
   bench.pass(1_000);
-  const families = streamMetrics({ streams: bench.directory.streams, watch: bench.watch }, 1);
+  const sources = { watch: bench.watch, droppedOfOthers: new OthersSum() };
+  const families = streamMetrics({ ...sources, streams: bench.directory.streams }, 1);
   const samplesOf = (name: string) => families.find((family) => family.name === name)?.samples;
   expect(samplesOf('tideway_stream_players')).toEqual([
     { labels: { stream: 'live/b' }, value: 1 },
@@ -367,12 +396,12 @@ test('metrics name the streams with the most players, and sum up the others', ()
     { labels: { stream: 'live/b' }, value: 1 },
     { labels: { stream: 'other' }, value: 2 },
   ]);
-  expect(samplesOf('tideway_stream_bits_per_second')?.map(({ value }) => value)).toEqual([16_000, 32_000]);
+  expect(samplesOf('tideway_stream_bytes_per_second')?.map(({ value }) => value)).toEqual([2_000, 4_000]);
   // Not known, and so not told; no sum of others.
   expect(samplesOf('tideway_stream_key_frame_interval_seconds')).toEqual([]);
   expect(samplesOf('tideway_stream_jitter_seconds')).toEqual([{ labels: { stream: 'live/b' }, value: 0 }]);
   bench.pass(2_000);
-  const later = streamMetrics({ streams: bench.directory.streams, watch: bench.watch }, 0);
+  const later = streamMetrics({ ...sources, streams: bench.directory.streams }, 0);
   expect(later.find(({ name }) => name === 'tideway_alarms')?.samples[0]).toEqual({
     labels: { kind: 'stalled' },
     value: 3,

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { parseStreamKey } from '../../../src/base/stream-key.ts';
 import { questions } from '../../../src/http/forms/questions.ts';
 import { Traffic } from '../../../src/node/traffic.ts';
-import { metricsText } from '../../../src/observe/metrics.ts';
+import { MetricsText } from '../../../src/observe/metrics-text.ts';
 import { Prices } from '../../../src/routing/prices.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -69,8 +69,8 @@ test('the window passes, and what was carried since the start stays', () => {
   });
 });
 
-test('metrics sum it up, and name as many streams as they may', () => {
-  const text = metricsText(traffic.metrics());
+test('metrics sum it up, and name as many streams as they may', async () => {
+  const text = await new MetricsText(clock).write(traffic.metrics());
   const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   expect(samples).toEqual([
     'tideway_player_bytes_total{protocol="ws-flv"} 2000000000',
