@@ -10,6 +10,7 @@ const ALONE = [
   'balance',
   'better-upstream',
   'cluster-play',
+  'demo',
   'drain',
   'exhaustion',
   'failover',
@@ -19,7 +20,9 @@ const ALONE = [
   'origin-moves',
   'preload',
   'pressure',
+  'quality',
   'redis-faults',
+  'scale',
   'stop',
 ].map((name) => `test/integration/${name}.test.ts`);
 

@@ -13,6 +13,7 @@ const TEST_PROGRAMS = [
   { name: 'redis-server', packages: ['redis-server'], present: runs('redis-server', '--version') },
   { name: 'openssl', packages: ['openssl'], present: runs('openssl', 'version') },
   { name: 'chromium', packages: ['chromium'], present: runs('chromium', '--version') },
+  { name: 'promtool', packages: ['prometheus'], present: runs('promtool', '--version') },
   { name: 'rtmpdump', packages: ['rtmpdump'], present: exists('rtmpdump') },
   { name: 'gst-launch-1.0', packages: ['gstreamer1.0-tools'], present: runs('gst-launch-1.0', '--version') },
   element('videotestsrc', 'gstreamer1.0-plugins-base'),

@@ -1,7 +1,7 @@
 // `tideway drain`: tells a running node to empty itself, or to serve again, and says who is left while it waits.
 import type { Clock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
-import type { DrainAnswer } from '../http/node-control-api.ts';
+import type { DrainAnswer } from '../http/forms/drain.ts';
 import type { DrainOrder } from './invocation.ts';
 import { askDrain, type NodeApiOptions } from './node-api.ts';
 

@@ -4,8 +4,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
+import { markSession } from '../base/marked-request.ts';
 import { redirectResponse, type SendOn } from '../base/redirect.ts';
 import { remoteOf } from '../base/remote.ts';
+import type { SessionOf } from '../base/session-id.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { httpFlv } from '../format/flv.ts';
 import type { OpenStream } from '../media/stream-directory.ts';
@@ -16,6 +18,7 @@ export interface FlvPlayNeeds {
   readonly clock: Clock;
   readonly openStream: OpenStream;
   readonly sendOn: SendOn;
+  readonly sessionOf: SessionOf;
   /** Can the stream be played without waiting? */
   readonly isLive: (key: StreamKey) => boolean;
 }
@@ -48,8 +51,10 @@ export class FlvPlayRoute {
     const key = streamKeyOf(url);
     const { socket, headers } = request;
     const remote = remoteOf(socket);
+    const session = this.#needs.sessionOf(url.searchParams);
+    markSession(request, session);
     const asked = { key, query: url.searchParams, protocol: 'http-flv', remote } as const;
-    const elsewhere = this.#needs.sendOn({ ...asked, headers });
+    const elsewhere = this.#needs.sendOn({ ...asked, session, headers });
     if (elsewhere !== undefined) {
       redirectResponse(response, elsewhere);
       return;
@@ -66,7 +71,7 @@ export class FlvPlayRoute {
     writeHead(response);
     const sink = new SocketSink(socket, this.#needs.clock, () => socket.end());
     leaveParser(socket, sink);
-    sink.attach(stream.play(httpFlv, sink, { remote }));
+    sink.attach(stream.play(httpFlv, sink, { remote, session }));
   }
 }
 

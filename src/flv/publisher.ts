@@ -4,7 +4,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Allowance } from '../base/allowance.ts';
 import { type Clock, every } from '../base/clock.ts';
 import { type Reason, TidewayError, WireError } from '../base/errors.ts';
+import { markSession } from '../base/marked-request.ts';
 import { remoteOf } from '../base/remote.ts';
+import type { SessionOf } from '../base/session-id.ts';
 import { FlvReader, type FlvTag } from '../format/flv.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, PUBLISHER_STOPPED, type PublisherInlet } from '../media/publication.ts';
@@ -19,6 +21,7 @@ export interface FlvPublishOptions {
 export interface FlvPublishNeeds {
   readonly clock: Clock;
   readonly openPublication: OpenPublication;
+  readonly sessionOf: SessionOf;
   readonly budget: Pick<MemoryBudget, 'charge' | 'isExhausted'>;
 }
 
@@ -40,6 +43,8 @@ export class FlvPublishRoute {
   /** Done when the publisher is; what ends it before its own end is thrown, and so told to it. */
   async handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const key = streamKeyOf(url);
+    const session = this.#needs.sessionOf(url.searchParams);
+    markSession(request, session);
     const upload = new Upload(request, this.#needs, this.#options);
     request.socket.setTimeout(0);
     if (request.headers.expect !== undefined) response.writeContinue();
@@ -47,8 +52,7 @@ export class FlvPublishRoute {
       this.#needs.openPublication({
         key,
         query: url.searchParams,
-        protocol: 'http-flv',
-        remote: remoteOf(request.socket),
+        ...{ protocol: 'http-flv', remote: remoteOf(request.socket), session },
         ended: (why) => upload.fail(why),
       }),
     );

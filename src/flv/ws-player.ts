@@ -5,9 +5,12 @@ import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
+import { markSession } from '../base/marked-request.ts';
 import { redirectSocket, type SendOn } from '../base/redirect.ts';
 import { remoteOf } from '../base/remote.ts';
+import type { SessionOf } from '../base/session-id.ts';
 import { wsFlv } from '../format/ws-frame.ts';
+import type { PlayerIdentity } from '../media/player.ts';
 import type { Stream } from '../media/stream.ts';
 import type { OpenStream } from '../media/stream-directory.ts';
 import { isStreamPath, streamKeyOf, whileOpen } from './flv-request.ts';
@@ -17,6 +20,7 @@ export interface WsFlvPlayNeeds {
   readonly clock: Clock;
   readonly openStream: OpenStream;
   readonly sendOn: SendOn;
+  readonly sessionOf: SessionOf;
 }
 
 /** Players have nothing to say; a message that is bigger closes the socket with 1009. */
@@ -59,8 +63,10 @@ export class WsFlvPlayRoute {
   async upgrade(request: IncomingMessage, socket: Socket, head: Buffer, url: URL): Promise<void> {
     const key = streamKeyOf(url);
     const remote = remoteOf(socket);
+    const session = this.#needs.sessionOf(url.searchParams);
+    markSession(request, session);
     const asked = { key, query: url.searchParams, protocol: 'ws-flv', remote } as const;
-    const elsewhere = this.#needs.sendOn({ ...asked, headers: request.headers });
+    const elsewhere = this.#needs.sendOn({ ...asked, session, headers: request.headers });
     if (elsewhere !== undefined) {
       redirectSocket(socket, elsewhere);
       return;
@@ -69,7 +75,7 @@ export class WsFlvPlayRoute {
     const stream = await whileOpen(socket, (signal) => this.#needs.openStream({ ...asked, signal }));
     if (socket.destroyed) return;
     this.#handshakes.handleUpgrade(request, socket, head, (webSocket) => {
-      play(stream, { webSocket, socket, remote }, this.#needs.clock);
+      play(stream, { webSocket, socket, identity: { remote, session } }, this.#needs.clock);
     });
   }
 }
@@ -77,12 +83,12 @@ export class WsFlvPlayRoute {
 interface Connection {
   readonly webSocket: WebSocket;
   readonly socket: Socket;
-  readonly remote: string;
+  readonly identity: PlayerIdentity;
 }
 
-function play(stream: Stream, { webSocket, socket, remote }: Connection, clock: Clock): void {
+function play(stream: Stream, { webSocket, socket, identity }: Connection, clock: Clock): void {
   const sink = new SocketSink(socket, clock, (why) => webSocket.close(GOING_AWAY, closeReason(why)));
-  const player = stream.play(wsFlv, sink, { remote });
+  const player = stream.play(wsFlv, sink, identity);
   // A broken frame ends this one socket: ws answers with the close code, and closes within CLOSE_MS.
   webSocket.on('error', (error) => {
     player.leave({ code: 'player.bad-frame', message: `the player broke RFC 6455: ${error.message}` });

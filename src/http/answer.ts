@@ -4,6 +4,8 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { TidewayError, WireError } from '../base/errors.ts';
+import type { ProblemDocument } from './forms/problem.ts';
+import { REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 
 const STATUS: Readonly<Record<string, number>> = {
   'http.bad-request': 400,
@@ -27,6 +29,9 @@ const STATUS: Readonly<Record<string, number>> = {
   'api.body': 400,
   'api.limit': 400,
   'api.loopback-only': 403,
+  'api.no-session': 404,
+  'api.no-stream': 404,
+  'api.query': 400,
   'api.token': 401,
   'play.not-found': 404,
   'preload.alone': 409,
@@ -42,6 +47,7 @@ const STATUS: Readonly<Record<string, number>> = {
 const UNAVAILABLE = 503;
 /** When who is refused may ask again, s. */
 const RETRY_AFTER_S: Readonly<Record<string, number>> = {
+  'api.too-many-listeners': 5,
   'route.no-node': 2,
   'play.too-many-players': 5,
   // Who comes through a balancer finds another node by then.
@@ -57,13 +63,7 @@ const LINGER_BYTES = 256 * 1024;
 const MIN_CHUNK_COST_BYTES = 256;
 
 /** What a refused client is told (RFC 9457, `application/problem+json`). */
-interface Problem {
-  readonly status: number;
-  readonly code: string;
-  readonly detail: string;
-  /** What an error tells beyond that (§3.2). */
-  readonly [member: string]: unknown;
-}
+type Problem = Readonly<ProblemDocument>;
 
 /** A refusal that tells more than its reason. */
 export class ProblemError extends TidewayError {
@@ -85,6 +85,11 @@ export function asRefusal(error: unknown): TidewayError {
     {},
     { cause: error },
   );
+}
+
+/** The status of a refusal for this reason. */
+export function statusOf(code: string): number {
+  return STATUS[code] ?? UNAVAILABLE;
 }
 
 /** Answers with a JSON document that nobody caches. */
@@ -135,7 +140,7 @@ export function refuse(
 }
 
 /** Refuses on a socket that has no response object: an upgrade, or a request that could not be parsed. */
-export function refuseSocket(socket: Socket, error: TidewayError): void {
+export function refuseSocket(socket: Socket, error: TidewayError, request?: IncomingMessage): void {
   if (!socket.writable) {
     socket.destroy();
     return;
@@ -148,15 +153,18 @@ export function refuseSocket(socket: Socket, error: TidewayError): void {
     'Access-Control-Allow-Origin: *',
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(request ? [`${REQUEST_ID_HEADER}: ${requestIdOf(request)}`] : []),
     ...Object.entries(retryAfter(problem)).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
 function problemOf(error: TidewayError): Problem {
-  const status = STATUS[error.code] ?? (error instanceof WireError ? 400 : UNAVAILABLE);
+  const { code, message: detail } = error;
+  const status = error instanceof WireError ? (STATUS[code] ?? 400) : statusOf(code);
+  // §3.2: what an error tells beyond what all do.
   const members = error instanceof ProblemError ? error.members : {};
-  return { status, code: error.code, detail: error.message, ...members };
+  return { type: `/errors#${code}`, title: STATUS_CODES[status] ?? '', status, code, detail, ...members };
 }
 
 function retryAfter({ code }: Problem): Readonly<Record<string, number>> {

@@ -1,40 +1,99 @@
-// What queries of the JSON API say: each parameter once, each value one that is allowed. Pure.
+// What queries of the JSON API say: each parameter once, each value one that is allowed, and none that the route does not
+// know. Pure.
+import { z } from 'zod';
 import { TidewayError } from '../base/errors.ts';
-import { parseStreamKey, type StreamKey } from '../base/stream-key.ts';
+import { parseStreamKey } from '../base/stream-key.ts';
 
-/**
- * The value of a parameter; undefined: it is not there.
- * @throws TidewayError `route.repeated`: it is there with two values, and nobody knows which one is meant
- */
-export function valueIn(query: URLSearchParams, name: string): string | undefined {
-  const [value, ...others] = new Set(query.getAll(name));
-  if (others.length === 0) return value;
-  throw new TidewayError('route.repeated', `${name} is given more than once, with different values`);
+/** A parameter that is wrong is refused by this code on every route; others by `api.query`. */
+const CODES: Readonly<Record<string, string>> = {
+  limit: 'api.limit',
+  network: 'route.network',
+  protocol: 'route.protocol',
+  region: 'route.place',
+  session: 'route.session',
+  stream: 'route.stream',
+  zone: 'route.place',
+};
+/** Of zod's issues, those that are ours. */
+const OWN_ISSUE = 'custom';
+const WHOLE_NUMBER = /^\d{1,9}$/;
+/** Of a name that nobody knows, so much is repeated. */
+const MAX_NAME_CHARS = 64;
+
+/** A whole number. */
+export function wholeNumber(least: number, most: number) {
+  const what = `is a whole number from ${least} to ${most}`;
+  return z
+    .string()
+    .refine((text) => WHOLE_NUMBER.test(text) && Number(text) >= least && Number(text) <= most, what)
+    .transform(Number)
+    .meta({ type: 'integer', minimum: least, maximum: most });
 }
 
-/**
- * `limit=`.
- * @throws TidewayError `api.limit`
- */
-export function limitIn(
-  query: URLSearchParams,
-  { usual, most }: { readonly usual: number; readonly most: number },
-): number {
-  const given = query.get('limit');
-  if (given === null) return usual;
-  const limit = /^\d{1,5}$/.test(given) ? Number(given) : 0;
-  if (limit >= 1 && limit <= most) return limit;
-  throw new TidewayError('api.limit', `limit is a whole number from 1 to ${most}`);
+/** `limit=`: of the rows that match, so many are answered. */
+export function limitOf({ usual, most }: { readonly usual: number; readonly most: number }) {
+  return wholeNumber(1, most).default(usual);
 }
 
+/** `stream=app/name`. */
+export const streamParameter = z
+  .string('names a stream: stream=app/name')
+  .transform((text, context) => {
+    const [app = '', name, ...more] = text.split('/');
+    if (name === undefined || more.length > 0) {
+      context.addIssue('is the key of one stream: stream=app/name');
+      return z.NEVER;
+    }
+    try {
+      return parseStreamKey(app, name);
+    } catch (error) {
+      if (!(error instanceof TidewayError)) throw error;
+      context.addIssue({ code: OWN_ISSUE, message: error.message, params: { code: error.code } });
+      return z.NEVER;
+    }
+  })
+  .meta({ description: 'Key of a stream: app/name.', examples: ['live/demo'] });
+
 /**
- * `stream=app/name`; undefined: it is not there.
- * @throws TidewayError `route.stream`, `route.repeated`, `stream-key.*`
+ * Reads a query by its form.
+ * @throws TidewayError `route.repeated`: a parameter is there with two values, and nobody knows which one is meant;
+ * `api.query` or a code of the parameter's own: it is not known, or not allowed
  */
-export function streamIn(query: URLSearchParams): StreamKey | undefined {
-  const given = valueIn(query, 'stream');
-  if (given === undefined) return undefined;
-  const [app = '', name, ...more] = given.split('/');
-  if (name !== undefined && more.length === 0) return parseStreamKey(app, name);
-  throw new TidewayError('route.stream', 'stream is the key of one stream: stream=app/name');
+export function readQuery<F extends z.ZodObject>(query: URLSearchParams, form: F): z.output<F> {
+  const read = form.safeParse(valuesOf(query));
+  if (read.success) return read.data;
+  // A name that is wrong may be why another one is missing.
+  const { issues } = read.error;
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
+  throw refusalOf(issue, Object.keys(form.shape));
+}
+
+/** @throws TidewayError `route.repeated` */
+function valuesOf(query: URLSearchParams): Record<string, string> {
+  const values = new Map<string, string>();
+  for (const [name, value] of query) {
+    const before = values.get(name);
+    if (before !== undefined && before !== value) {
+      const message = `${nameText(name)} is given more than once, with different values`;
+      throw new TidewayError('route.repeated', message);
+    }
+    values.set(name, value);
+  }
+  return Object.fromEntries(values);
+}
+
+function refusalOf(issue: z.core.$ZodIssue | undefined, known: readonly string[]): TidewayError {
+  if (issue?.code === 'unrecognized_keys') {
+    const [name = ''] = issue.keys;
+    const all = known.length === 0 ? 'it takes none' : `it takes ${known.join(', ')}`;
+    return new TidewayError('api.query', `this path has no parameter ${nameText(name)}: ${all}`);
+  }
+  const name = String(issue?.path[0] ?? '');
+  const own: unknown = issue?.code === OWN_ISSUE ? issue.params?.code : undefined;
+  const code = typeof own === 'string' ? own : (CODES[name] ?? 'api.query');
+  return new TidewayError(code, name === '' ? `${issue?.message}` : `${name} ${issue?.message}`);
+}
+
+function nameText(name: string): string {
+  return JSON.stringify(name.slice(0, MAX_NAME_CHARS));
 }

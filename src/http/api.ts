@@ -13,7 +13,7 @@ export interface HealthNeeds {
   /** What is wrong although it can. */
   trouble(): Reason | undefined;
   /** In the text format of Prometheus. */
-  metricsText(): string;
+  metricsText(): Promise<string>;
 }
 
 /** One stream that can be played. */
@@ -45,9 +45,10 @@ export function healthRoutes(needs: HealthNeeds): Route[] {
       if (why) return answerJson(response, 503, { status: 'not ready', ...told(why) });
       answerJson(response, 200, { status: 'ready', ...told(needs.trouble()) });
     }),
-    get('/metrics', (response) => {
+    get('/metrics', async (response) => {
+      const text = await needs.metricsText();
       response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
-      response.end(needs.metricsText());
+      response.end(text);
     }),
   ];
 }
@@ -75,7 +76,7 @@ function told(why: Reason | undefined): { code?: string; detail?: string } {
   return why ? { code: why.code, detail: why.message } : {};
 }
 
-function get(path: string, answer: (response: ServerResponse) => void): Route {
+function get(path: string, answer: (response: ServerResponse) => void | Promise<void>): Route {
   return {
     methods: ['GET', 'HEAD'],
     matches: (asked) => asked === path,

@@ -7,8 +7,11 @@ import type { Clock } from '../base/clock.ts';
 import { TidewayError, WireError } from '../base/errors.ts';
 import { listen, listeningPort } from '../base/listen.ts';
 import type { Log } from '../base/log.ts';
+import { MarkedRequest, sessionOf } from '../base/marked-request.ts';
 import { remoteOf } from '../base/remote.ts';
+import type { Table } from '../base/table.ts';
 import { asRefusal, refuse, refuseSocket } from './answer.ts';
+import { nameRequest, REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 import { parseTarget, type Route, type UpgradeRoute } from './route.ts';
 
 export interface HttpServerOptions {
@@ -70,6 +73,7 @@ export class HttpServer {
     this.#routes = needs.routes;
     this.#upgrades = needs.upgrades;
     this.#server = createServer({
+      IncomingMessage: MarkedRequest,
       headersTimeout: HEADERS_MS,
       // A live POST lasts for hours, so no request is cut for its age: its route ends one that sends nothing.
       requestTimeout: 0,
@@ -95,6 +99,14 @@ export class HttpServer {
   /** Open connections. */
   get connections(): number {
     return this.#sockets.size;
+  }
+
+  get tables(): Table[] {
+    const { maxConnections: limit } = this.#options;
+    return [
+      { table: 'http_connections', entries: this.#sockets.size, limit },
+      { table: 'http_connections_unused', entries: this.#unused.size, limit },
+    ];
   }
 
   /** Bytes read from all clients ever. */
@@ -157,18 +169,20 @@ export class HttpServer {
   #requested(request: IncomingMessage, response: ServerResponse): void {
     this.requests += 1;
     this.#unused.delete(request.socket);
+    nameRequest(request);
     // A request that is pipelined behind one without an answer has no socket yet; its answer would mix with media.
     if (response.socket === null) {
-      this.#report(request.socket, pipelined());
+      this.#report(request.socket, pipelined(), request);
       request.socket.destroy();
       return;
     }
     response.setHeader('Access-Control-Allow-Origin', '*');
+    response.setHeader(REQUEST_ID_HEADER, requestIdOf(request));
     this.#answer(request, response).catch((error: unknown) => {
-      const refusal = this.#refusal(error);
+      const refusal = this.#refusal(error, request);
       // A client that went away needs no answer: its route was told by the same close.
       if (request.socket.destroyed) return;
-      this.#report(request.socket, refusal);
+      this.#report(request.socket, refusal, request);
       refuse({ request, response }, refusal, this.#clock);
     });
   }
@@ -178,7 +192,7 @@ export class HttpServer {
     const url = parseTarget(request.url);
     const { method = '' } = request;
     const routes = this.#routes.filter((route) => route.matches(url.pathname));
-    const allowed = ['OPTIONS', ...routes.flatMap((route) => route.methods)].join(', ');
+    const allowed = [...new Set(['OPTIONS', ...routes.flatMap((route) => route.methods)])].join(', ');
     const isPrivate = routes.some((candidate) => candidate.isPrivate);
     if (isPrivate) response.removeHeader('Access-Control-Allow-Origin');
     if (method === 'OPTIONS') {
@@ -209,11 +223,12 @@ export class HttpServer {
     }
     this.requests += 1;
     this.#unused.delete(socket);
+    nameRequest(request);
     this.#upgrade(request, socket, head).catch((error: unknown) => {
-      const refusal = this.#refusal(error);
+      const refusal = this.#refusal(error, request);
       if (socket.destroyed) return;
-      this.#report(socket, refusal);
-      refuseSocket(socket, refusal);
+      this.#report(socket, refusal, request);
+      refuseSocket(socket, refusal, request);
     });
   }
 
@@ -241,16 +256,21 @@ export class HttpServer {
   }
 
   /** Counts and logs a "no". What nobody had, and what browsers and crawlers ask for all day, is for the curious. */
-  #report(socket: Socket, why: TidewayError): void {
+  #report(socket: Socket, why: TidewayError, request?: IncomingMessage): void {
     const level = why.code === 'http.not-found' || why.code === 'play.not-found' ? 'debug' : 'info';
-    this.#log[level]({ remote: remoteOf(socket), code: why.code, detail: why.message }, 'http.refused');
+    const asked = request && { request: requestIdOf(request), session: sessionOf(request) };
+    const said = { ...asked, remote: remoteOf(socket), code: why.code, detail: why.message };
+    this.#log[level](said, 'http.refused');
     if (why instanceof WireError) this.#counters.wireError(why.code);
     else this.#counters.refused(why.code);
   }
 
-  #refusal(error: unknown): TidewayError {
+  #refusal(error: unknown, request: IncomingMessage): TidewayError {
     const refusal = asRefusal(error);
-    if (refusal.code === 'http.internal') this.#log.error({ err: error }, 'http.request-failed');
+    if (refusal.code === 'http.internal') {
+      const asked = { request: requestIdOf(request), session: sessionOf(request) };
+      this.#log.error({ ...asked, err: error }, 'http.request-failed');
+    }
     return refusal;
   }
 

@@ -29,6 +29,8 @@ export interface PlayerOwner<F extends TimedFrame = TimedFrame> {
   drained(player: Player<F>): void;
   /** It is over; asked once. */
   left(player: Player<F>, why: Reason): void;
+  /** Somebody asks for its bytes: those that were given to many at once are to be counted. */
+  settle(player: Player<F>): void;
 }
 
 /** A player's bounds. */
@@ -45,6 +47,8 @@ export interface PlayerLimits {
 export interface PlayerIdentity {
   /** "address:port" of the player. */
   readonly remote: string;
+  /** The id of its session; followers have none. */
+  readonly session?: string | undefined;
 }
 
 /** `waiting` for a frame to start at or go on with; `behind` and pumped alone from the log; `live` at the flush mark; `ended`. */
@@ -62,6 +66,7 @@ const OVERFULL_MS = 1000;
 export class Player<F extends TimedFrame = TimedFrame> {
   readonly encoder: FrameEncoder<F>;
   readonly remote: string;
+  readonly session: string | undefined;
   readonly startedMs: number;
   readonly cursor: LogReader<F>;
   /** Written to by the row of live players, beside `take`. */
@@ -89,6 +94,7 @@ export class Player<F extends TimedFrame = TimedFrame> {
   ) {
     this.encoder = encoder;
     this.remote = identity.remote;
+    this.session = identity.session;
     this.startedMs = deps.nowMs;
     this.cursor = deps.cursor;
     this.sink = sink;
@@ -99,6 +105,13 @@ export class Player<F extends TimedFrame = TimedFrame> {
   /** Bytes taken and not yet handed to the kernel. */
   get backlogBytes(): number {
     return this.sink.backlogBytes;
+  }
+
+  /** Bytes that the kernel took for it. */
+  get sentBytes(): number {
+    this.#owner.settle(this);
+    // What else waits in its socket, such as answers, is no media.
+    return Math.max(0, this.bytesTaken - this.sink.backlogBytes);
   }
 
   /** Must the log wait for the sink? */

@@ -7,13 +7,14 @@ import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { FrameEncoder, TimedFrame } from '../format/frame.ts';
 import { CatchUp, type CatchUpState } from './catch-up.ts';
-import type { MediaCounters } from './counters.ts';
+import type { ByteCount, MediaCounters } from './counters.ts';
 import { Cursor } from './cursor.ts';
 import { eraFrom, type FanOut } from './fan-out.ts';
 import { FanOuts } from './fan-outs.ts';
 import type { FrameLog, Position } from './frame-log.ts';
 import type { MemoryBudget, MemoryCharge } from './memory-budget.ts';
 import { Player, type PlayerIdentity, type PlayerLimits, type PlayerOwner, type Sink } from './player.ts';
+import type { SessionRegister } from './session-register.ts';
 import { eraBase } from './timeline.ts';
 import type { Turns } from './turns.ts';
 
@@ -37,7 +38,10 @@ export interface PlayersNeeds {
   /** Of frames. */
   readonly log: FrameLog;
   readonly counters: MediaCounters;
+  /** Of what the players of a format are given. */
+  readonly given: (format: string) => ByteCount;
   readonly budget: MemoryBudget;
+  readonly sessions?: SessionRegister | undefined;
   /** No frame waits longer to be flushed with others, ms. */
   readonly maxDelayMs: number;
   /** Something was flushed: what is older can be evicted. */
@@ -67,8 +71,8 @@ export class Players implements PlayerOwner {
     this.#log = needs.log;
     this.#backlog = needs.budget.charge('backlog');
     this.#catchUp = new CatchUp(needs.turns, (player) => this.#serve(player));
-    const { clock, turns, log, counters, maxDelayMs } = needs;
-    this.#fanOuts = new FanOuts({ clock, turns, log, counters, maxDelayMs, moved: this.#moved });
+    const { clock, turns, log, counters, given, maxDelayMs } = needs;
+    this.#fanOuts = new FanOuts({ clock, turns, log, counters, given, maxDelayMs, moved: this.#moved });
   }
 
   get count(): number {
@@ -87,10 +91,13 @@ export class Players implements PlayerOwner {
 
   /** Adds one; in its turn it starts at the newest key frame, or waits for one. */
   add(encoder: FrameEncoder, sink: Sink, identity: PlayerIdentity): Player {
-    const { clock, logger, counters } = this.#needs;
+    const { clock, logger, counters, sessions } = this.#needs;
+    const { remote } = identity;
+    const session = identity.session && sessions ? sessions.free(identity.session) : identity.session;
     const deps = { cursor: new Cursor(this.#limits), owner: this, nowMs: clock.now() };
-    const player = new Player(encoder, sink, identity, deps);
-    logger.info({ stream: this.#key, format: encoder.format, remote: identity.remote }, 'play.start');
+    const player = new Player(encoder, sink, { remote, session }, deps);
+    logger.info({ stream: this.#key, session, format: encoder.format, remote }, 'play.start');
+    sessions?.joined(this.#key, player);
     this.#all.set(player, undefined);
     counters.players += 1;
     this.#catchUp.add(player);
@@ -123,8 +130,12 @@ export class Players implements PlayerOwner {
     this.#catchUp.add(player);
   }
 
+  settle(player: Player): void {
+    this.#all.get(player)?.settle(player);
+  }
+
   left(player: Player, why: Reason): void {
-    const { logger, clock, counters } = this.#needs;
+    const { logger, clock, counters, sessions } = this.#needs;
     const fanOut = this.#all.get(player);
     fanOut?.remove(player);
     this.#all.delete(player);
@@ -134,9 +145,11 @@ export class Players implements PlayerOwner {
     counters.players -= 1;
     counters.countEnd(why.code);
     counters.over(player.cursor);
+    sessions?.left(player, why);
     logger.info(
       {
         stream: this.#key,
+        session: player.session,
         format: player.encoder.format,
         remote: player.remote,
         reason: why.code,

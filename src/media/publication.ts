@@ -21,6 +21,8 @@ export interface PublishRequest {
   readonly protocol: 'rtmp' | 'http-flv';
   /** "address:port" of the publisher. */
   readonly remote: string;
+  /** The id of its session. */
+  readonly session: string;
   /** Called once if the node ends the publication; never after `end`. */
   readonly ended: (why: Reason) => void;
 }
@@ -98,8 +100,9 @@ export class Publication implements StreamSource, PublisherInlet {
     this.#leadInMemory = deps.budget.charge('lead-in');
     this.startedMs = deps.clock.now();
     this.#lastFrameMs = this.startedMs;
+    const { protocol, session } = request;
     this.#log.info(
-      { stream: this.key, epoch: this.epoch, protocol: request.protocol, remote: this.remote },
+      { stream: this.key, session, epoch: this.epoch, protocol, remote: this.remote },
       'publish.start',
     );
   }
@@ -124,7 +127,8 @@ export class Publication implements StreamSource, PublisherInlet {
    */
   goOnAs(epoch: number): void {
     if (!this.#open) return;
-    this.#log.info({ stream: this.key, epoch, before: this.#epoch }, 'publish.new-epoch');
+    const { session } = this.#request;
+    this.#log.info({ stream: this.key, session, epoch, before: this.#epoch }, 'publish.new-epoch');
     if (this.#leadIn) this.#epoch = epoch;
     else this.#nextEpoch = epoch;
   }
@@ -168,6 +172,7 @@ export class Publication implements StreamSource, PublisherInlet {
     this.#log.info(
       {
         stream: this.key,
+        session: this.#request.session,
         epoch: this.epoch,
         protocol: this.#request.protocol,
         remote: this.remote,

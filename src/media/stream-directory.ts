@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import { MediaCounters } from './counters.ts';
 import { Stream, type StreamNeeds, type StreamOptions } from './stream.ts';
 import { Turns } from './turns.ts';
@@ -74,6 +75,18 @@ export class StreamDirectory {
 
   get waitingKeyCount(): number {
     return this.#waiting.size;
+  }
+
+  get tables(): Table[] {
+    const { maxStreams, maxWaitingKeys } = this.#limits;
+    let waiting = 0;
+    for (const waiters of this.#waiting.values()) waiting += waiters.size;
+    return [
+      { table: 'streams', entries: this.#streams.size, limit: maxStreams },
+      { table: 'waiting_keys', entries: this.#waiting.size, limit: maxWaitingKeys },
+      { table: 'waiting_players', entries: waiting, limit: undefined },
+      ...this.turns.tables,
+    ];
   }
 
   /** The logs of all streams evict what is over their bounds, the biggest first: those, too, that nothing is appended to. */

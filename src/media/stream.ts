@@ -12,7 +12,7 @@ import {
   type Run,
   type Tracks,
 } from '../format/frame.ts';
-import type { MediaCounters } from './counters.ts';
+import type { ByteCount, MediaCounters } from './counters.ts';
 import type { Resume } from './exact-cursor.ts';
 import { Followers } from './followers.ts';
 import { FrameLog, headersIn, type LogLimits, NO_HEADERS, type TrackHeaders } from './frame-log.ts';
@@ -20,6 +20,7 @@ import type { MemoryBudget } from './memory-budget.ts';
 import { Pace } from './pace.ts';
 import type { Player, PlayerIdentity, PlayerLimits, Sink } from './player.ts';
 import { Players } from './players.ts';
+import type { SessionRegister } from './session-register.ts';
 import { StreamMeter } from './stream-meter.ts';
 import { TakeoverLimit } from './takeover.ts';
 import { Timeline } from './timeline.ts';
@@ -48,6 +49,10 @@ export interface StreamNeeds {
   readonly budget: MemoryBudget;
   readonly turns: Turns;
   readonly counters: MediaCounters;
+  /** What players of a format are given of a stream is added to this count; undefined: nobody asks. */
+  readonly given?: ((key: StreamKey, format: string) => ByteCount) | undefined;
+  /** Told of its players; undefined: nobody is. */
+  readonly sessions?: SessionRegister | undefined;
   /** It went live, into hold, or ended: forget it then. */
   readonly changed: (stream: Stream) => void;
 }
@@ -112,7 +117,8 @@ export class Stream {
       flushed: () => this.trim(),
     };
     this.#players = new Players(key, options.player, {
-      ...{ ...shared, logger: needs.log },
+      ...{ ...shared, logger: needs.log, sessions: needs.sessions },
+      given: (format) => needs.given?.(key, format) ?? { bytes: 0 },
       hasAudio: () => this.#tracks.audio,
     });
     this.#followers = new Followers(shared);

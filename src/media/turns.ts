@@ -1,6 +1,7 @@
 // Who writes to many takes turns: work is done in pieces, and between them the event loop serves everybody else. One for
 // the whole node, so that many streams together hold the loop no longer than one. It knows no stream.
 import type { Clock } from '../base/clock.ts';
+import type { Table } from '../base/table.ts';
 import { LoopShare } from './loop-share.ts';
 
 /** Work that can stop between two pieces. */
@@ -23,6 +24,13 @@ export class Turns {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  get tables(): Table[] {
+    return [
+      { table: 'flush_queue', entries: this.#flushes.size, limit: undefined },
+      { table: 'catch_up_queue', entries: this.#catchUps.size, limit: undefined },
+    ];
   }
 
   get nowMs(): number {

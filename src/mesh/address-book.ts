@@ -1,6 +1,7 @@
 // Where other nodes are reached: from the registry's node records, and remembered beyond them, so that an outage of the
 // registry cuts nobody off. Pure: time comes in by hand.
 import { hostOf, isLoopback } from '../base/address.ts';
+import type { Table } from '../base/table.ts';
 import type { NodeRecord } from '../registry/registry.ts';
 
 /** How long an address is good after its node was last in the registry's list. */
@@ -34,6 +35,10 @@ export class AddressBook {
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  get table(): Table {
+    return { table: 'mesh_addresses', entries: this.#entries.size, limit: MAX_NODES };
   }
 
   /** Takes the registry's list as it is now; nodes that are not in it any more are remembered for a while. */

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { messageOf, type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Slices } from '../base/slices.ts';
+import type { Table } from '../base/table.ts';
 import type { Control } from '../format/mesh/control.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import type { Peer } from './peer.ts';
@@ -76,6 +77,11 @@ export class Answers {
     let count = 0;
     for (const row of this.#byPeer.values()) count += row.size;
     return count;
+  }
+
+  get table(): Table {
+    const limit = MAX_AT_ONCE * this.#byPeer.size;
+    return { table: 'mesh_replies', entries: this.openCount, limit };
   }
 
   opened(peer: Peer): void {

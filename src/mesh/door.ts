@@ -8,6 +8,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { listen, listeningPort } from '../base/listen.ts';
 import type { Log } from '../base/log.ts';
 import { remoteOf } from '../base/remote.ts';
+import type { Table } from '../base/table.ts';
 import { SUBPROTOCOL } from './handshake.ts';
 import type { Connection } from './link.ts';
 import type { QuietLog } from './quiet-log.ts';
@@ -70,6 +71,10 @@ export class MeshDoor {
   /** Connections that have not proven who they are. */
   get unproven(): number {
     return this.#unproven.size;
+  }
+
+  get table(): Table {
+    return { table: 'mesh_unproven', entries: this.#unproven.size, limit: MAX_UNPROVEN };
   }
 
   /** The port that it listens on; 0 before `start`. */

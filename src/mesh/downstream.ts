@@ -2,6 +2,7 @@
 // what is under way; who is served next is downstreams.ts's.
 import type { Reason } from '../base/errors.ts';
 import type { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
+import type { ByteCount } from '../media/counters.ts';
 import type { Player, Pressure, Sink } from '../media/player.ts';
 import type { Stream } from '../media/stream.ts';
 import type { Place } from './gate.ts';
@@ -45,6 +46,7 @@ export class Downstream implements Sink {
   readonly encoder: MeshEncoder;
   readonly priority: number;
   readonly startedMs: number;
+  readonly #sent: ByteCount;
   readonly #over: (downstream: Downstream, why: Reason) => void;
   player: Player | undefined;
   /** The head that was told last. */
@@ -57,10 +59,13 @@ export class Downstream implements Sink {
   constructor(
     of: Pick<Downstream, 'stream' | 'peer' | 'id' | 'encoder' | 'priority' | 'startedMs'> & {
       readonly row: Row;
+      /** What the peer is sent of it is added to it. */
+      readonly sent: ByteCount;
     },
     over: (downstream: Downstream, why: Reason) => void,
   ) {
     this.#row = of.row;
+    this.#sent = of.sent;
     this.stream = of.stream;
     this.peer = of.peer;
     this.id = of.id;
@@ -107,6 +112,7 @@ export class Downstream implements Sink {
 
   write(bytes: Buffer): boolean {
     this.peer.write(bytes);
+    this.#sent.bytes += bytes.length;
     this.#underWayBytes += bytes.length;
     this.#sentBytes += bytes.length;
     const { sentBytes: end } = this.peer;

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import {
   type Control,
   type ControlMessage,
@@ -12,6 +13,7 @@ import {
   MAX_WAIT_MS,
 } from '../format/mesh/control.ts';
 import { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
+import type { ByteCount } from '../media/counters.ts';
 import type { Stream } from '../media/stream.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { readStreamKey } from '../registry/records.ts';
@@ -43,6 +45,8 @@ export interface DownstreamsNeeds {
   readonly priorityOf: (key: StreamKey) => number;
   /** Is this node too short of memory for a reader that it has not had? */
   readonly refusesJoins: () => boolean;
+  /** What a node is sent of a stream is added to this count; undefined: nobody asks. */
+  readonly sent?: ((key: StreamKey, node: string) => ByteCount) | undefined;
   /** A peer has a higher epoch of the stream than this node. */
   readonly fenced: (key: StreamKey, epoch: number) => void;
 }
@@ -78,6 +82,13 @@ export class Downstreams {
     let count = 0;
     for (const row of this.#byPeer.values()) count += row.byRef.size;
     return count;
+  }
+
+  /** Those that wait until their link takes more. */
+  get table(): Table {
+    let waiting = 0;
+    for (const row of this.#byPeer.values()) waiting += row.waiting.size;
+    return { table: 'downstreams_waiting', entries: waiting, limit: undefined };
   }
 
   /** The nodes that pull a stream. */
@@ -246,6 +257,7 @@ export class Downstreams {
       {
         ...{ row, stream, peer, id, encoder, priority: this.#needs.priorityOf(stream.key) },
         startedMs: this.#needs.clock.now(),
+        sent: this.#needs.sent?.(stream.key, peer.node) ?? { bytes: 0 },
       },
       (over, why) => this.#ended(over, why),
     );

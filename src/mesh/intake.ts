@@ -9,7 +9,7 @@ import { Gate, type Place } from './gate.ts';
 
 /** While two upstreams overlap, a run that is ahead waits so long for the frames before it. */
 const OVERLAP_MS = 100;
-const MAX_HELD_BACK = 4_096;
+export const MAX_HELD_BACK = 4_096;
 /** Set-up frames that may come ahead of a run: more than any encoder has tracks. */
 const MAX_SET_UP = 64;
 const MAX_SET_UP_BYTES = 16 * 1024 * 1024;
@@ -57,6 +57,11 @@ export class Intake {
   /** The newest frame that the stream has, or that was dropped on purpose. */
   get place(): Place | undefined {
     return this.#gate.place;
+  }
+
+  /** What waits for the frames before it. */
+  get heldBackCount(): number {
+    return this.#heldBack?.items.length ?? 0;
   }
 
   /** The stream is here already, up to this place. */

@@ -254,7 +254,7 @@ export class Link implements Peer {
     try {
       if (!isBinary) throw new WireError('mesh.text', 'the peer sent a text message');
       if (state.at === 'handshake') this.#shake(state.handshake, bytes);
-      else if (isMediaMessage(bytes)) this.#needs.owner.media(this, readMediaMessage(bytes));
+      else if (isMediaMessage(bytes)) this.#needs.owner.media(this, readMediaMessage(bytes), bytes.length);
       else this.#control(decodeControl(bytes));
     } catch (error) {
       this.#failed(error);

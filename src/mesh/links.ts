@@ -3,6 +3,7 @@
 import { type Clock, every, type Timer } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Table } from '../base/table.ts';
 import { MaskedCopies } from '../format/ws-frame.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import type { NodeRecord } from '../registry/registry.ts';
@@ -128,6 +129,18 @@ export class Links {
     return this.#door.port;
   }
 
+  get tables(): Table[] {
+    return [
+      { table: 'mesh_links', entries: this.#open.size, limit: MAX_LINKS },
+      { table: 'mesh_links_kept', entries: this.#kept.size, limit: MAX_KEPT },
+      { table: 'mesh_dials', entries: this.#dials.size, limit: undefined },
+      { table: 'mesh_sockets', entries: this.#all.size, limit: undefined },
+      this.#door.table,
+      this.#book.table,
+      { ...this.#quietLog.table, table: 'mesh_quiet_log' },
+    ];
+  }
+
   /** Connections that came in and have not proven who they are. */
   get unproven(): number {
     return this.#door.unproven;
@@ -146,6 +159,11 @@ export class Links {
       lossShare = Math.max(lossShare, quality?.lossShare ?? 0);
     }
     return { rttMs, lossShare };
+  }
+
+  /** Lines about peers that were left out of the log. */
+  get linesLeftOut(): number {
+    return this.#quietLog.leftOut;
   }
 
   /** Bytes read from all peers ever, those that are gone included. */

@@ -63,7 +63,8 @@ export interface LinkOwner {
   /** All but hello, proof and got; beats, too. */
   control(peer: Peer, message: ControlMessage): void;
   /** Payloads are the owner's to keep. */
-  media(peer: Peer, message: MediaMessage): void;
+  /** @param bodyBytes of the message, as it came */
+  media(peer: Peer, message: MediaMessage, bodyBytes: number): void;
   /** The socket's queue ran empty, or the peer has read more of what was sent. */
   drained(peer: Peer): void;
   /** Once for each that was opened; nothing comes of it afterwards. */

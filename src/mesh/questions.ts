@@ -2,6 +2,7 @@
 // are is node/cluster-ask.ts's; what this node answers is answers.ts's.
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
+import type { Table } from '../base/table.ts';
 import { type Control, MAX_QUERY_CHARS } from '../format/mesh/control.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import type { Peer } from './peer.ts';
@@ -80,6 +81,20 @@ export class Questions {
     let count = 0;
     for (const { onTheWay, waiting } of this.#desks.values()) count += onTheWay.size + waiting.size;
     return count;
+  }
+
+  /** Of all peers together. */
+  get tables(): Table[] {
+    let [onTheWay, waiting] = [0, 0];
+    for (const desk of this.#desks.values()) {
+      onTheWay += desk.onTheWay.size;
+      waiting += desk.waiting.size;
+    }
+    const peers = this.#desks.size;
+    return [
+      { table: 'mesh_queries', entries: onTheWay, limit: MAX_AT_ONCE * peers },
+      { table: 'mesh_queries_waiting', entries: waiting, limit: MAX_WAITING * peers },
+    ];
   }
 
   opened(peer: Peer): void {

@@ -1,6 +1,7 @@
 // Lines about peers that anybody on the network can cause: one per address and while, with the number left out.
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Table } from '../base/table.ts';
 
 const EVERY_MS = 10_000;
 const MAX_ADDRESSES = 1_024;
@@ -15,10 +16,16 @@ export class QuietLog {
   readonly #log: Log;
   /** Those that were said last are at the end. Bounded by MAX_ADDRESSES: then the oldest is forgotten. */
   readonly #said = new Map<string, Said>();
+  /** Lines left out, ever. */
+  leftOut = 0;
 
   constructor(needs: { readonly clock: Clock; readonly log: Log }) {
     this.#clock = needs.clock;
     this.#log = needs.log;
+  }
+
+  get table(): Table {
+    return { table: 'quiet_log', entries: this.#said.size, limit: MAX_ADDRESSES };
   }
 
   /** A peer was told no: by this node, or this node by it. */
@@ -51,6 +58,7 @@ export class QuietLog {
     const said = this.#said.get(key);
     if (said && nowMs - said.atMs < EVERY_MS) {
       said.suppressed += 1;
+      this.leftOut += 1;
       return undefined;
     }
     this.#said.delete(key);

@@ -59,8 +59,8 @@ export class Relay implements LinkOwner {
     return this.#needs.downstreams.heads(peer);
   }
 
-  media(peer: Peer, message: MediaMessage): void {
-    this.#needs.subscriptions.media(peer, message);
+  media(peer: Peer, message: MediaMessage, bodyBytes = 0): void {
+    this.#needs.subscriptions.media(peer, message, bodyBytes);
   }
 
   control(peer: Peer, message: ControlMessage): void {

@@ -252,6 +252,16 @@ export class Replica implements StreamSource, UpstreamListener {
     return this.#next.node;
   }
 
+  /** Nodes that it passes over, since they failed a moment ago. */
+  get shunnedCount(): number {
+    return this.#search.shunnedCount;
+  }
+
+  /** What its upstream brought and has to wait for the frames before it. */
+  get heldBackCount(): number {
+    return this.#intake.heldBackCount;
+  }
+
   silentMs(nowMs: number): number {
     return this.#stream?.silentMs(nowMs) ?? 0;
   }

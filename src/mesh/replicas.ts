@@ -1,12 +1,14 @@
 // All streams that this node relays, or looks for: when one is looked for, who is told of its way, and when it goes.
 import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { Control } from '../format/mesh/control.ts';
 import type { Stream } from '../media/stream.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import type { UpstreamDecision } from '../routing/decisions.ts';
 import type { TreePlace } from './downstreams.ts';
 import { isLinkSilent, WATCH_EVERY_MS } from './failure-detector.ts';
+import { MAX_HELD_BACK } from './intake.ts';
 import type { Peer } from './peer.ts';
 import { Replica, type ReplicaNeeds, type ReplicaOptions, type ReplicaOwner } from './replica.ts';
 import { type Sources, UNKNOWN_MS } from './sources.ts';
@@ -59,6 +61,19 @@ export class Replicas implements ReplicaOwner {
 
   get count(): number {
     return this.#replicas.size;
+  }
+
+  get tables(): Table[] {
+    let [shunned, heldBack] = [0, 0];
+    for (const replica of this.#replicas.values()) {
+      shunned += replica.shunnedCount;
+      heldBack += replica.heldBackCount;
+    }
+    return [
+      { table: 'relayed_streams', entries: this.#replicas.size, limit: undefined },
+      { table: 'shunned_nodes', entries: shunned, limit: undefined },
+      { table: 'frames_held_back', entries: heldBack, limit: this.#replicas.size * MAX_HELD_BACK },
+    ];
   }
 
   /** The replica of a stream; undefined if this node is its origin, or doesn't have it. */

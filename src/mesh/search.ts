@@ -75,6 +75,10 @@ export class Search {
     this.#needs = needs;
   }
 
+  get shunnedCount(): number {
+    return this.#shunned.size;
+  }
+
   /** Is this the subscription that was asked for last, and not answered? */
   awaits(upstream: Upstream): boolean {
     return this.#asking?.upstream === upstream;

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { Lookup, OriginState } from '../registry/registry.ts';
 import type { Candidate } from './candidates.ts';
 import { isAhead } from './failure-detector.ts';
@@ -52,8 +53,8 @@ export class Sources {
     this.#needs = needs;
   }
 
-  get unknownCount(): number {
-    return this.#unknown.size;
+  get table(): Table {
+    return { table: 'unknown_streams', entries: this.#unknown.size, limit: MAX_UNKNOWN };
   }
 
   /** There is news of the stream: what was unknown may be known. */

@@ -3,8 +3,10 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { type Reason, WireError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { Control, ControlMessage } from '../format/mesh/control.ts';
 import type { MediaMessage } from '../format/mesh/media-codec.ts';
+import type { ByteCount } from '../media/counters.ts';
 import type { Resume } from '../media/exact-cursor.ts';
 import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
@@ -51,8 +53,15 @@ class Desk {
   readonly leaving = new Map<number, number>();
 }
 
+export interface SubscriptionsNeeds {
+  readonly clock: Clock;
+  /** What a node sends of a stream is added to this count; undefined: nobody asks. */
+  readonly received?: ((key: StreamKey, node: string) => ByteCount) | undefined;
+}
+
 export class Subscriptions {
   readonly #clock: Clock;
+  readonly #received: SubscriptionsNeeds['received'];
   readonly #desks = new Map<Peer, Desk>();
   #lastId = 0;
   /** Counters that metrics read. */
@@ -60,8 +69,9 @@ export class Subscriptions {
   granted = 0;
   unanswered = 0;
 
-  constructor(deps: { clock: Clock }) {
-    this.#clock = deps.clock;
+  constructor(needs: SubscriptionsNeeds) {
+    this.#clock = needs.clock;
+    this.#received = needs.received;
   }
 
   /** Subscriptions that are fed now. */
@@ -69,6 +79,22 @@ export class Subscriptions {
     let count = 0;
     for (const { fed } of this.#desks.values()) count += fed.size;
     return count;
+  }
+
+  /** Of all peers together. */
+  get tables(): Table[] {
+    const limit = this.#desks.size * MAX_ASKED;
+    let [asked, late, leaving] = [0, 0, 0];
+    for (const desk of this.#desks.values()) {
+      asked += desk.asked.size;
+      late += desk.late.size;
+      leaving += desk.leaving.size;
+    }
+    return [
+      { table: 'mesh_questions', entries: asked, limit },
+      { table: 'mesh_late_answers', entries: late, limit },
+      { table: 'mesh_leaving', entries: leaving, limit: undefined },
+    ];
   }
 
   /** Subscriptions that are fed by a peer. */
@@ -158,10 +184,16 @@ export class Subscriptions {
     }
   }
 
-  /** @throws WireError `mesh.ref` */
-  media(peer: Peer, message: MediaMessage): void {
+  /**
+   * @param bodyBytes of the message, as it came
+   * @throws WireError `mesh.ref`
+   */
+  media(peer: Peer, message: MediaMessage, bodyBytes = 0): void {
     const desk = this.#desks.get(peer);
-    if (desk) this.#fed(desk, message.streamRef)?.media(message);
+    const upstream = desk && this.#fed(desk, message.streamRef);
+    if (!upstream) return;
+    upstream.received.bytes += bodyBytes;
+    upstream.media(message);
   }
 
   /** The head of a subscription that a beat told: whose, and where. */
@@ -232,6 +264,7 @@ export class Subscriptions {
       return;
     }
     this.granted += 1;
+    if (this.#received) upstream.received = this.#received(upstream.key, peer.node);
     desk.fed.set(message.ref, upstream);
     upstream.grant(message);
   }

@@ -5,6 +5,7 @@ import type { StreamKey } from '../base/stream-key.ts';
 import type { Run } from '../format/frame.ts';
 import type { Control, ControlMessage } from '../format/mesh/control.ts';
 import type { MediaFrame, MediaMessage } from '../format/mesh/media-codec.ts';
+import type { ByteCount } from '../media/counters.ts';
 import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
 
@@ -38,6 +39,8 @@ export class Upstream {
   readonly peer: Peer;
   /** Of the question that it began with. */
   readonly id: number;
+  /** What the peer sends of it is added to it. */
+  received: ByteCount = { bytes: 0 };
   readonly #listener: UpstreamListener;
   #state: UpstreamState = 'asked';
   #ref = 0;

@@ -4,6 +4,7 @@ import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import type { QuietLog } from './quiet-log.ts';
 
@@ -62,6 +63,10 @@ export class Wants {
   /** Wants at once; a stream that several ask for counts as often. */
   get count(): number {
     return this.#count;
+  }
+
+  get table(): Table {
+    return { table: 'wants', entries: this.#count, limit: MAX_WANTS };
   }
 
   /** Is the stream to be here, played or not? */

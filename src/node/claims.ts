@@ -3,6 +3,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
@@ -66,6 +67,13 @@ export class Claims {
       counts.failures += keeper.failures;
     }
     return counts;
+  }
+
+  get tables(): Table[] {
+    return [
+      { table: 'claims_opening', entries: this.#opening.size, limit: undefined },
+      { table: 'claims_disputed', entries: this.#disputed.size, limit: undefined },
+    ];
   }
 
   /** The claim of a stream whose origin is this node, live or held. */

@@ -3,8 +3,10 @@
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Slices } from '../base/slices.ts';
+import type { Table } from '../base/table.ts';
 import type { StaleNode } from '../http/forms/common.ts';
 import {
+  type Asker,
   MAX_ROWS,
   type NodeAnswer,
   type NodeAnswers,
@@ -15,7 +17,7 @@ import {
 } from '../http/forms/questions.ts';
 import type { Answer } from '../mesh/answers.ts';
 import type { AnswerEnd, Query, TakePart } from '../mesh/questions.ts';
-import { CodeCounter, counter, gauge, type MetricFamily } from '../observe/metrics.ts';
+import { CodeCounter, counter, type MetricFamily } from '../observe/metrics.ts';
 
 /** Questions that are asked at once; others wait for their turn. */
 const MAX_ASKS = 8;
@@ -113,7 +115,7 @@ export class ClusterAsk {
       const linked = this.#needs.linked();
       const answers = await Promise.all(
         [...new Set(nodes)].sort().map((node) => {
-          if (node === this.#needs.self) return this.#own(kind, args);
+          if (node === this.#needs.self) return this.#own(kind, args, { request });
           return this.#other(node, { kind, query, linked, spent });
         }),
       );
@@ -132,14 +134,20 @@ export class ClusterAsk {
     if (!isKind(kind)) throw badQuestion('this node knows no such question');
     const read = questions[kind].args.safeParse(parsed(args));
     if (!read.success) throw badQuestion(`the arguments are not those of '${kind}'`);
-    const { total, rows } = this.#answerOf(kind, read.data as QuestionArgs<typeof kind>);
+    const { total, rows } = this.#answerOf(kind, read.data as QuestionArgs<typeof kind>, { request });
     return { total, rows: limited(rows) };
+  }
+
+  get tables(): Table[] {
+    return [
+      { table: 'cluster_asks', entries: this.#asking, limit: MAX_ASKS },
+      { table: 'cluster_asks_waiting', entries: this.#waiting.length, limit: MAX_WAITING },
+      { table: 'sliced_jobs', entries: this.#needs.slices.count, limit: undefined },
+    ];
   }
 
   metrics(): MetricFamily[] {
     return [
-      gauge('tideway_cluster_asks', 'Questions to all nodes or some, under way.', this.#asking),
-      gauge('tideway_cluster_asks_waiting', 'Questions that wait for their turn.', this.#waiting.length),
       counter('tideway_cluster_asks_total', 'Questions to all nodes or some.', this.asked),
       counter(
         'tideway_cluster_asks_refused_total',
@@ -150,11 +158,6 @@ export class ClusterAsk {
         'tideway_cluster_stale_total',
         'Nodes that did not answer a question, by why.',
         this.stale.samples(),
-      ),
-      gauge(
-        'tideway_sliced_jobs',
-        'Rows of answers that are read or written a few at a time: parts that are not done.',
-        this.#needs.slices.count,
       ),
     ];
   }
@@ -178,8 +181,8 @@ export class ClusterAsk {
     else this.#asking -= 1;
   }
 
-  #own<K extends QuestionKind>(kind: K, args: QuestionArgs<K>): Promise<NodeRows<K>> {
-    return this.#needs.slices.run(collected(() => this.#answerOf(kind, args)));
+  #own<K extends QuestionKind>(kind: K, args: QuestionArgs<K>, asker: Asker): Promise<NodeRows<K>> {
+    return this.#needs.slices.run(collected(() => this.#answerOf(kind, args, asker)));
   }
 
   async #other<K extends QuestionKind>(
@@ -226,9 +229,10 @@ export class ClusterAsk {
     return joined;
   }
 
-  #answerOf<K extends QuestionKind>(kind: K, args: QuestionArgs<K>): NodeAnswer<K> {
-    const answers: { readonly [A in K]?: (args: QuestionArgs<A>) => NodeAnswer<A> } = this.#needs.answers;
-    return answers[kind]?.(args) ?? NO_ROWS;
+  #answerOf<K extends QuestionKind>(kind: K, args: QuestionArgs<K>, asker: Asker): NodeAnswer<K> {
+    const answers: { readonly [A in K]?: (args: QuestionArgs<A>, asker: Asker) => NodeAnswer<A> } =
+      this.#needs.answers;
+    return answers[kind]?.(args, asker) ?? NO_ROWS;
   }
 }
 

@@ -8,7 +8,7 @@ import type { ClaimCounts } from './claims.ts';
 export interface ClusterSources {
   readonly registry: Pick<
     GuardedRegistry,
-    'state' | 'calls' | 'failures' | 'timeouts' | 'spared' | 'freshHits' | 'staleHits' | 'keptCount'
+    'state' | 'calls' | 'failures' | 'timeouts' | 'spared' | 'freshHits' | 'staleHits'
   >;
   readonly membership: Pick<Membership, 'state' | 'nodes' | 'beats' | 'failures' | 'wipes'>;
   readonly replicas: Pick<ReplicaKeeper, 'count' | 'puts' | 'failures'>;
@@ -40,7 +40,6 @@ export function clusterMetrics({ registry, membership, replicas, claims }: Clust
       { labels: { age: 'fresh' }, value: registry.freshHits },
       { labels: { age: 'stale' }, value: registry.staleHits },
     ]),
-    gauge('tideway_registry_kept_lookups', 'Lookups in memory.', registry.keptCount),
     gauge('tideway_nodes', 'Nodes that beat, this one not counted.', membership.nodes().length),
     gauge(
       'tideway_joined',

@@ -9,11 +9,11 @@ export function loadMetrics(probe: LoadSource): MetricFamily[] {
   const { cpuCores, memoryBytes, capacityFrom } = probe.basis;
   const capacity = [{ labels: { from: capacityFrom }, value: load.capacityBytesPerS }];
   return [
-    gauge('tideway_node_cpu_share', 'CPU in use in the container, else on the host, 0 to 1.', load.cpu),
-    gauge('tideway_node_cpu_cores', 'Cores that this is a share of.', cpuCores),
-    gauge('tideway_node_memory_share', 'Memory in use there, 0 to 1.', load.memory),
-    gauge('tideway_node_memory_bytes', 'Bytes that this is a share of.', memoryBytes),
-    gauge('tideway_node_loop_busy_share', 'Time in which the event loop was busy, 0 to 1.', load.loopBusy),
+    gauge('tideway_node_cpu_ratio', 'CPU in use in the container, else on the host, 0 to 1.', load.cpu),
+    gauge('tideway_node_cpu_cores', 'Cores that this is a part of.', cpuCores),
+    gauge('tideway_node_memory_ratio', 'Memory in use there, 0 to 1.', load.memory),
+    gauge('tideway_node_memory_limit_bytes', 'Bytes that this is a part of.', memoryBytes),
+    gauge('tideway_node_loop_busy_ratio', 'Time in which the event loop was busy, 0 to 1.', load.loopBusy),
     gauge(
       'tideway_node_loop_lag_seconds',
       'What the worst in a hundred turns of the event loop was late.',

@@ -4,6 +4,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import { LoadProbe, type Traffic } from '../observe/load-probe.ts';
 import { Claimant } from '../registry/claimant.ts';
@@ -106,6 +107,10 @@ export class Member {
     this.replicas.close();
     await this.membership.leave();
     await this.registry.close();
+  }
+
+  get tables(): Table[] {
+    return [...this.#opened.tables(), this.membership.table, this.replicas.table];
   }
 
   /** Why publishers and players had better go to another node; undefined: they need not. */

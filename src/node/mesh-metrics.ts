@@ -10,19 +10,18 @@ import type { Wants } from '../mesh/wants.ts';
 import { counter, gauge, type MetricFamily, type MetricSample } from '../observe/metrics.ts';
 
 export interface MeshSources {
+  /** Lines about peers that were left out of the log. */
+  readonly linesLeftOut: number;
   readonly links: Pick<
     Links,
-    'size' | 'worst' | 'unproven' | 'accepted' | 'dialled' | 'bytesIn' | 'bytesOut' | 'refused' | 'wireErrors'
+    'size' | 'worst' | 'accepted' | 'dialled' | 'bytesIn' | 'bytesOut' | 'refused' | 'wireErrors'
   >;
   readonly subscriptions: Pick<Subscriptions, 'fedCount' | 'asked' | 'granted' | 'unanswered'>;
-  readonly sources: Pick<Sources, 'lookups' | 'spared' | 'asked' | 'unknownCount'>;
+  readonly sources: Pick<Sources, 'lookups' | 'spared' | 'asked'>;
   readonly downstreams: Pick<Downstreams, 'count' | 'granted' | 'declined'>;
   readonly wants: Pick<Wants, 'count' | 'taken' | 'refused' | 'soughtAgain'>;
-  readonly questions: Pick<
-    Questions,
-    'openCount' | 'asked' | 'whole' | 'failed' | 'unexpected' | 'receivedBytes'
-  >;
-  readonly answers: Pick<Answers, 'openCount' | 'answered' | 'refused' | 'sentBytes' | 'rowsLeftOut'>;
+  readonly questions: Pick<Questions, 'asked' | 'whole' | 'failed' | 'unexpected' | 'receivedBytes'>;
+  readonly answers: Pick<Answers, 'answered' | 'refused' | 'sentBytes' | 'rowsLeftOut'>;
   readonly replicas: Pick<
     Replicas,
     | 'count'
@@ -48,16 +47,11 @@ export function meshMetrics(of: MeshSources, maxStreams: number): MetricFamily[]
       links.worst.rttMs / 1_000,
     ),
     gauge(
-      'tideway_mesh_loss_max',
+      'tideway_mesh_beat_loss_max_ratio',
       'The greatest part of the heartbeats of another node that did not come in time, 0 to 1.',
       links.worst.lossShare,
     ),
-    gauge(
-      'tideway_mesh_unproven_connections',
-      'Connections that have not proven to be nodes.',
-      links.unproven,
-    ),
-    counter('tideway_mesh_links_total', 'Links that were opened, by who dialled.', [
+    counter('tideway_mesh_links_opened_total', 'Links that were opened, by who dialled.', [
       { labels: { dialled: 'peer' }, value: links.accepted },
       { labels: { dialled: 'self' }, value: links.dialled },
     ]),
@@ -72,9 +66,9 @@ export function meshMetrics(of: MeshSources, maxStreams: number): MetricFamily[]
     gauge('tideway_relayed_streams', 'Streams that this node pulls, or looks for.', replicas.count),
     gauge('tideway_upstreams', 'Subscriptions that feed this node.', subscriptions.fedCount),
     counter('tideway_questions_total', 'Questions to peers: subscriptions and heads.', subscriptions.asked),
-    counter('tideway_upstreams_total', 'Subscriptions that were granted.', subscriptions.granted),
+    counter('tideway_upstreams_granted_total', 'Subscriptions that were granted.', subscriptions.granted),
     counter(
-      'tideway_unanswered_total',
+      'tideway_questions_unanswered_total',
       'Questions that a peer did not answer in time.',
       subscriptions.unanswered,
     ),
@@ -98,21 +92,33 @@ export function meshMetrics(of: MeshSources, maxStreams: number): MetricFamily[]
       sources.spared,
     ),
     counter('tideway_who_has_total', 'Peers asked while the registry was away.', sources.asked),
-    gauge('tideway_unknown_streams', 'Streams that nobody had a moment ago.', sources.unknownCount),
     gauge('tideway_downstreams', 'Subscriptions that this node feeds.', downstreams.count),
-    counter('tideway_downstreams_total', 'Subscriptions that this node granted.', downstreams.granted),
-    counter('tideway_declines_total', 'Subscriptions declined, by why.', downstreams.declined.samples()),
+    counter(
+      'tideway_downstreams_granted_total',
+      'Subscriptions that this node granted.',
+      downstreams.granted,
+    ),
+    counter(
+      'tideway_downstreams_declined_total',
+      'Subscriptions declined, by why.',
+      downstreams.declined.samples(),
+    ),
     gauge(
       'tideway_wants',
       'Streams that this node was asked to have ready, once for each asker.',
       wants.count,
     ),
-    counter('tideway_wants_total', 'Times that it was asked and took it on.', wants.taken),
+    counter('tideway_wants_taken_total', 'Times that it was asked and took it on.', wants.taken),
     counter('tideway_wants_refused_total', 'Times that it did not, by reason.', wants.refused.samples()),
     counter(
       'tideway_wants_sought_again_total',
       'Looks for a wanted stream that was not found before.',
       wants.soughtAgain,
+    ),
+    counter(
+      'tideway_log_lines_left_out_total',
+      'Lines about peers that were left out of the log, since there was one of the kind a moment before.',
+      of.linesLeftOut,
     ),
     ...hopMetrics(replicas, maxStreams),
     ...questionMetrics(of),
@@ -155,8 +161,7 @@ function hopMetrics(replicas: MeshSources['replicas'], maxStreams: number): Metr
 /** What nodes ask each other for the state API. */
 function questionMetrics({ questions, answers }: MeshSources): MetricFamily[] {
   return [
-    gauge('tideway_mesh_queries', 'Questions to peers that wait for their answer.', questions.openCount),
-    counter('tideway_mesh_queries_total', 'Questions that peers were asked.', questions.asked),
+    counter('tideway_mesh_queries_asked_total', 'Questions that peers were asked.', questions.asked),
     counter('tideway_mesh_queries_answered_total', 'Answers that came whole.', questions.whole),
     counter(
       'tideway_mesh_queries_failed_total',
@@ -173,8 +178,11 @@ function questionMetrics({ questions, answers }: MeshSources): MetricFamily[] {
       'Bytes of rows in answers of peers.',
       questions.receivedBytes,
     ),
-    gauge('tideway_mesh_replies', 'Questions of peers that are being answered.', answers.openCount),
-    counter('tideway_mesh_replies_total', 'Questions of peers that were answered.', answers.answered),
+    counter(
+      'tideway_mesh_replies_answered_total',
+      'Questions of peers that were answered.',
+      answers.answered,
+    ),
     counter(
       'tideway_mesh_replies_refused_total',
       'Questions of peers without a whole answer, by why.',

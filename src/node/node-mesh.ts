@@ -6,6 +6,7 @@ import { messageOf, type Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Slices } from '../base/slices.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import type { NodeLink } from '../http/forms/nodes.ts';
 import type { HopQuality } from '../http/forms/quality.ts';
@@ -29,12 +30,14 @@ import type { UpstreamDecision } from '../routing/decisions.ts';
 import type { NodeView } from '../routing/node-view.ts';
 import type { Prices } from '../routing/prices.ts';
 import type { LinkedNodes } from './cluster-ask.ts';
-import type { LinkFacts, MeshFacts, ReplicaFacts } from './cluster-summaries.ts';
+import type { LinkFacts } from './cluster-state.ts';
 import type { Member } from './member.ts';
 import { meshMetrics } from './mesh-metrics.ts';
 import { Parents } from './parents.ts';
 import { regionRtts } from './region-rtts.ts';
 import type { StreamSight } from './standbys.ts';
+import type { ReplicaFacts } from './stream-summaries.ts';
+import type { Traffic } from './traffic.ts';
 
 /** What the origin of a stream is told by its peers. */
 export interface OriginNews {
@@ -63,13 +66,14 @@ export interface NodeMeshNeeds {
   readonly rttMs: (from: string, to: string) => number | undefined;
   readonly prices: Prices;
   readonly decided: (decision: UpstreamDecision) => void;
+  readonly traffic: Pick<Traffic, 'toNode' | 'fromNode'>;
   readonly slices: Slices;
   /** What this node answers to another. @throws TidewayError if it does not */
   readonly answer: (peer: string, query: Query) => Answer;
 }
 
 /** Of a node alone. */
-export const NO_MESH: MeshFacts & Pick<NodeMesh, 'upstreamHas'> = {
+export const NO_MESH: Pick<NodeMesh, 'link' | 'replica' | 'upstreamHas' | 'children'> = {
   link: () => undefined,
   replica: () => undefined,
   upstreamHas: () => 'unknown',
@@ -86,7 +90,7 @@ const NO_QUALITY = {
 const GO_AWAY_MS = 1_000;
 const LOOK_EVERY_MS = 20;
 
-export class NodeMesh implements MeshFacts {
+export class NodeMesh {
   readonly #needs: NodeMeshNeeds;
   readonly #links: Links;
   readonly #subscriptions: Subscriptions;
@@ -97,6 +101,7 @@ export class NodeMesh implements MeshFacts {
   readonly #questions: Questions;
   readonly #answers: Answers;
   readonly #parents: Parents;
+  readonly #wantsLog: QuietLog;
   /** That metrics name. */
   readonly #maxStreams: number;
   #unsubscribe = () => {};
@@ -108,7 +113,10 @@ export class NodeMesh implements MeshFacts {
     const { clock, log, member, directory, origins, version, standsBy } = needs;
     const { owner } = member;
     const streamOf = (key: StreamKey) => directory.get(key);
-    this.#subscriptions = new Subscriptions({ clock });
+    this.#subscriptions = new Subscriptions({
+      clock,
+      received: (key, node) => needs.traffic.fromNode(key, this.#parents.regionOf(node)),
+    });
     this.#parents = new Parents(
       { node: owner.node, region: config.node.region, prices: needs.prices },
       {
@@ -131,9 +139,11 @@ export class NodeMesh implements MeshFacts {
       priorityOf: (key) => priorityOf(key, config.priority ?? []),
       fenced: (key, epoch) => this.#fenced(key, epoch),
       refusesJoins: needs.refusesJoins,
+      sent: (key, node) => needs.traffic.toNode(key, this.#parents.regionOf(node)),
     });
+    this.#wantsLog = new QuietLog({ clock, log });
     this.#wants = new Wants({
-      ...{ clock, log, quietLog: new QuietLog({ clock, log }) },
+      ...{ clock, log, quietLog: this.#wantsLog },
       ...{ isDraining: needs.isDraining, refusesJoins: needs.refusesJoins },
       isHere: (key) => directory.has(key) || this.#replicas.get(key) !== undefined,
       seek: (key) => this.#replicas.seek(key),
@@ -376,8 +386,24 @@ export class NodeMesh implements MeshFacts {
     return stream ? this.#downstreams.childrenOf(stream).length : 0;
   }
 
+  get tables(): Table[] {
+    return [
+      ...this.#links.tables,
+      ...this.#subscriptions.tables,
+      this.#sources.table,
+      this.#downstreams.table,
+      ...this.#replicas.tables,
+      this.#wants.table,
+      { ...this.#wantsLog.table, table: 'wants_quiet_log' },
+      this.#parents.table,
+      ...this.#questions.tables,
+      this.#answers.table,
+    ];
+  }
+
   metrics(): MetricFamily[] {
     const sources = {
+      linesLeftOut: this.#links.linesLeftOut + this.#wantsLog.leftOut,
       links: this.#links,
       subscriptions: this.#subscriptions,
       sources: this.#sources,

@@ -1,6 +1,7 @@
 // What a node counts, as metric families: read from the plain fields of its parts when somebody asks.
+import type { Table } from '../base/table.ts';
 import type { HttpServer } from '../http/server.ts';
-import { type CodeCounter, counter, gauge, type MetricFamily, metricsText } from '../observe/metrics.ts';
+import { type CodeCounter, counter, gauge, type MetricFamily } from '../observe/metrics.ts';
 import type { RtmpServer } from '../rtmp/server.ts';
 import { type ClusterSources, clusterMetrics } from './cluster-metrics.ts';
 import { DRAIN_STATES, type DrainSummary } from './drain.ts';
@@ -10,6 +11,10 @@ import type { Publishing } from './publishing.ts';
 
 export interface MetricSources extends MediaSources {
   readonly version: string;
+  /** Id, region and zone. */
+  readonly node: { readonly node: string; readonly region: string; readonly zone: string };
+  readonly isReady: boolean;
+  readonly tables: readonly Table[];
   readonly rtmp: Pick<
     RtmpServer,
     'connections' | 'accepted' | 'turnedAway' | 'bytesIn' | 'bytesOut' | 'reconnectRequests'
@@ -27,22 +32,27 @@ export interface MetricSources extends MediaSources {
   readonly ask: readonly MetricFamily[];
   /** Of streams, and their alarms. */
   readonly quality: readonly MetricFamily[];
+  readonly sessions: readonly MetricFamily[];
   /** Peers told no, by door and code. */
   readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
   /** Connections that broke a wire format, by code. */
   readonly wireErrors: CodeCounter;
 }
 
-/** The text that `/metrics` answers. */
-export function nodeMetrics(sources: MetricSources): string {
+/** All that `/metrics` tells of the node. */
+export function nodeMetrics(sources: MetricSources): MetricFamily[] {
   const { rtmp, http, directory, publishing, budget, refusals, wireErrors } = sources;
   const { registry, membership, replicas } = sources.member;
   const byDoor = (ofRtmp: number, ofHttp = 0) => [
     { labels: { door: 'rtmp' }, value: ofRtmp },
     { labels: { door: 'http' }, value: ofHttp },
   ];
-  return metricsText([
-    gauge('tideway_info', 'The version of this node.', [{ labels: { version: sources.version }, value: 1 }]),
+  return [
+    gauge('tideway_build_info', 'The version of this node.', [
+      { labels: { version: sources.version }, value: 1 },
+    ]),
+    gauge('tideway_node_info', 'Which node this is, and where.', [{ labels: sources.node, value: 1 }]),
+    gauge('tideway_ready', '1 while the node takes publishers and players.', sources.isReady ? 1 : 0),
     gauge('tideway_connections', 'Open connections.', byDoor(rtmp.connections, http?.connections)),
     counter('tideway_rtmp_connections_total', 'RTMP connections accepted.', rtmp.accepted),
     counter(
@@ -56,7 +66,7 @@ export function nodeMetrics(sources: MetricSources): string {
     counter('tideway_http_received_bytes_total', 'Bytes received by HTTP.', http?.bytesIn ?? 0),
     counter('tideway_http_sent_bytes_total', 'Bytes sent by HTTP, media included.', http?.bytesOut ?? 0),
     ...loadMetrics(sources.member.load),
-    ...mediaMetrics({ directory, budget }),
+    ...mediaMetrics({ directory, budget, tally: sources.tally }),
     ...drainMetrics(sources.drain),
     counter(
       'tideway_reconnect_requests_total',
@@ -82,7 +92,26 @@ export function nodeMetrics(sources: MetricSources): string {
     ...sources.routing,
     ...sources.ask,
     ...sources.quality,
-  ]);
+    ...sources.sessions,
+    ...tableMetrics(sources.tables),
+  ];
+}
+
+/** How full everything is that grows with what others do. */
+function tableMetrics(tables: readonly Table[]): MetricFamily[] {
+  const labelled = tables.map(({ table, ...rest }) => ({ labels: { table }, ...rest }));
+  return [
+    gauge(
+      'tideway_table_entries',
+      'Entries of tables, caches and queues.',
+      labelled.map(({ labels, entries: value }) => ({ labels, value })),
+    ),
+    gauge(
+      'tideway_table_limit',
+      'Entries that they have at most; those without are bounded by what is in others.',
+      labelled.flatMap(({ labels, limit: value }) => (value === undefined ? [] : [{ labels, value }])),
+    ),
+  ];
 }
 
 function drainMetrics({ state, players, publishers, children }: DrainSummary): MetricFamily[] {

@@ -1,4 +1,5 @@
 // What this node knows of others as parents of a stream: their record, the link to them, and what traffic costs.
+import type { Table } from '../base/table.ts';
 import type { Candidate, ParentFacts } from '../mesh/candidates.ts';
 import type { LinkQuality } from '../mesh/peer.ts';
 import type { NodeView } from '../routing/node-view.ts';
@@ -26,6 +27,10 @@ export class Parents implements ParentFacts {
   constructor(puller: Puller, needs: ParentsNeeds) {
     this.puller = puller;
     this.#needs = needs;
+  }
+
+  get table(): Table {
+    return { table: 'parent_regions', entries: this.#regions.size, limit: MAX_REGIONS };
   }
 
   /** Of a node that nobody knows anything of, what is usual. */

@@ -1,6 +1,7 @@
 // The nodes that may be asked to have a stream ready: those that routing sees, and those that have stopped to beat and are
 // still linked. It reads lists that others keep.
 import type { Clock } from '../base/clock.ts';
+import type { Table } from '../base/table.ts';
 
 /** A node that routing sees. */
 export interface ListedNode {
@@ -34,6 +35,10 @@ export class PreloadNodes {
 
   constructor(needs: PreloadNodesNeeds) {
     this.#needs = needs;
+  }
+
+  get table(): Table {
+    return { table: 'preload_nodes', entries: this.#known.size, limit: undefined };
   }
 
   /** Reads the list of nodes as it is now. */

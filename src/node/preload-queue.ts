@@ -1,5 +1,6 @@
 // Streams that wait for a lookup, so that many of them do not flood the registry: new ones go first, each is there once,
 // and only so many are looked up at once and within a while. It knows no registry.
+import type { Table } from '../base/table.ts';
 import type { PreloadTask } from './preload-task.ts';
 
 /** Lookups that are under way at once; and between two refills at most. */
@@ -17,6 +18,13 @@ export class PreloadQueue {
   /** @param look never rejects */
   constructor(look: (task: PreloadTask) => Promise<void>) {
     this.#look = look;
+  }
+
+  get tables(): Table[] {
+    return [
+      { table: 'preload_queue', entries: this.#first.size + this.#others.size, limit: undefined },
+      { table: 'preload_lookups', entries: this.#looking, limit: LOOKUPS_AT_ONCE },
+    ];
   }
 
   /** Looks it up at once, if it may. */

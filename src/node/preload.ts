@@ -5,6 +5,7 @@ import { type Clock, every, jittered, type Timer } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { PreloadAnswer, PreloadOrder, PreloadOrders } from '../http/preload-api.ts';
 import type { Stream } from '../media/stream.ts';
 import { CodeCounter } from '../observe/metrics.ts';
@@ -102,6 +103,15 @@ export class Preload implements PreloadOrders {
     let missing = 0;
     for (const task of this.#tasks.values()) missing += task.missing;
     return { streams: this.#tasks.size, orders: this.#orderCount, missing };
+  }
+
+  get tables(): Table[] {
+    return [
+      { table: 'preload_streams', entries: this.#tasks.size, limit: undefined },
+      { table: 'preload_orders', entries: this.#orderCount, limit: MAX_ORDERS },
+      ...this.#queue.tables,
+      this.#needs.nodes.table,
+    ];
   }
 
   start(): void {

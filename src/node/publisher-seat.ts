@@ -3,6 +3,7 @@
 import type { Reason } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { FrameKind } from '../format/frame.ts';
+import type { ByteCount } from '../media/counters.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
 import type { Publication, PublisherInlet, PublishRequest } from '../media/publication.ts';
 import { Standby } from '../media/standby.ts';
@@ -30,10 +31,14 @@ export function lostTo(claim: ClaimReason): Reason {
 export interface SeatNeeds {
   readonly now: () => number;
   readonly budget: MemoryBudget;
+  /** Of what its publisher sends; asked once it is let in. */
+  readonly received: () => ByteCount;
   /** It stands by from now on. */
   readonly standsBy: (seat: PublisherSeat) => void;
   /** It stands by no more: it is on air, or its publisher went. */
   readonly stoodBy: (seat: PublisherSeat) => void;
+  /** It is over; told once. */
+  readonly left: (seat: PublisherSeat, why: Reason) => void;
 }
 
 type SeatState =
@@ -48,19 +53,35 @@ export class PublisherSeat implements PublisherInlet {
   readonly request: PublishRequest;
   /** When it last took over without a sight of who was on air, by monotonic time. */
   tookBlindlyMs = Number.NEGATIVE_INFINITY;
+  readonly startedMs: number;
+  /** Media taken from its publisher, bytes. */
+  bytes = 0;
   readonly #asked: PublishRequest;
   readonly #needs: SeatNeeds;
   #state: SeatState = { at: 'new' };
+  #received: ByteCount = { bytes: 0 };
+  /** What its publications that are over dropped. */
+  #droppedBefore = 0;
 
   constructor(request: PublishRequest, needs: SeatNeeds) {
     this.role = request.query.get('role') === 'backup' ? 'backup' : 'primary';
     this.#asked = request;
     this.request = { ...request, ended: (why) => this.#displaced(why) };
     this.#needs = needs;
+    this.startedMs = needs.now();
   }
 
   get key(): StreamKey {
     return this.#asked.key;
+  }
+
+  get at(): SeatState['at'] {
+    return this.#state.at;
+  }
+
+  /** Frames that no decoder could use, of all that it had on air. */
+  get dropped(): number {
+    return this.#droppedBefore + (this.#state.at === 'on air' ? this.#state.publication.dropped : 0);
   }
 
   /** What it keeps while it stands by; undefined otherwise. */
@@ -75,36 +96,45 @@ export class PublisherSeat implements PublisherInlet {
 
   /** From now on what it sends is the stream, what it has kept first. */
   goOnAir(publication: Publication): void {
-    const before = this.#state;
-    this.#state = { at: 'on air', publication };
+    const before = this.#become({ at: 'on air', publication });
     if (before.at !== 'standing by') return;
     before.standby.handOver(publication);
     this.#needs.stoodBy(this);
   }
 
   standBy(): void {
-    this.#state = { at: 'standing by', standby: new Standby(this.#needs.now(), this.#needs.budget) };
+    this.#become({ at: 'standing by', standby: new Standby(this.#needs.now(), this.#needs.budget) });
     this.#needs.standsBy(this);
   }
 
   append(kind: FrameKind, timestamp: number, payload: Buffer): void {
     const state = this.#state;
+    if (state.at === 'left') return;
+    this.bytes += payload.length;
+    this.#received.bytes += payload.length;
     if (state.at === 'on air') state.publication.append(kind, timestamp, payload);
     else if (state.at === 'standing by') state.standby.append(kind, timestamp, payload, this.#needs.now());
   }
 
   end(why: Reason): void {
-    const before = this.#state;
-    this.#state = { at: 'left' };
+    if (this.#state.at === 'left') return;
+    const before = this.#become({ at: 'left' });
     if (before.at === 'on air') before.publication.end(why);
-    if (before.at !== 'standing by') return;
-    before.standby.clear();
-    this.#needs.stoodBy(this);
+    if (before.at === 'standing by') {
+      before.standby.clear();
+      this.#needs.stoodBy(this);
+    }
+    this.#needs.left(this, why);
   }
 
   /** The node ends it while it stands by. */
   dismiss(why: Reason): void {
-    if (this.#state.at !== 'standing by') return;
+    if (this.#state.at === 'standing by') this.kick(why);
+  }
+
+  /** The node ends it; what it had on air is held. Calm when repeated. */
+  kick(why: Reason): void {
+    if (this.#state.at === 'left') return;
     this.end(why);
     this.#asked.ended(why);
   }
@@ -117,7 +147,17 @@ export class PublisherSeat implements PublisherInlet {
       this.standBy();
       return;
     }
-    this.#state = { at: 'left' };
+    this.#become({ at: 'left' });
+    this.#needs.left(this, why);
     this.#asked.ended(why);
+  }
+
+  /** Answers what it was before. */
+  #become(state: SeatState): SeatState {
+    const before = this.#state;
+    if (before.at === 'new' && state.at !== 'left') this.#received = this.#needs.received();
+    if (before.at === 'on air') this.#droppedBefore += before.publication.dropped;
+    this.#state = state;
+    return before;
   }
 }

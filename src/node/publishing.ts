@@ -5,6 +5,8 @@ import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
+import type { ByteCount } from '../media/counters.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
 import {
   type HoldTimes,
@@ -37,6 +39,22 @@ export interface PublishingNeeds extends Pick<ClaimsNeeds, 'claimed' | 'passedOn
   readonly registry: Pick<Registry, 'renew' | 'release' | 'putBackup' | 'deleteBackup' | 'lookup'>;
   /** What this node can tell of streams that are fed from elsewhere. */
   readonly sight: StreamSight;
+  /** What publishers send is added to this count; undefined: nobody asks. */
+  readonly received?: ((key: StreamKey, protocol: PublishRequest['protocol']) => ByteCount) | undefined;
+  /** Told of its publishers; undefined: nobody is. */
+  readonly sessions?: PublisherRegister | undefined;
+}
+
+/** Who is told which publishers there are, and by which ids. */
+export interface PublisherRegister {
+  /** The id, for a session that begins now: another one, if it has come into use meanwhile. */
+  free(session: string): string;
+  /** It asks to publish. */
+  opened(seat: PublisherSeat): void;
+  /** It was told no. */
+  refused(seat: PublisherSeat): void;
+  /** It was one, and is over. */
+  closed(seat: PublisherSeat, why: Reason): void;
 }
 
 const LEFT: Reason = { code: 'publish.lost', message: 'the publisher went before it was on air' };
@@ -65,22 +83,25 @@ export class Publishing {
 
   /** Takes a publisher in: on air, or to stand by. See OpenPublication for what it throws. */
   async open(request: PublishRequest): Promise<PublisherInlet> {
-    const { authorizer, budget, directory, clock } = this.#needs;
+    const { authorizer, budget, clock, sessions, received } = this.#needs;
     authorizer.checkPublish(request.query);
-    const { key } = request;
-    const seat = new PublisherSeat(request, {
-      ...{ budget, now: () => clock.now() },
-      standsBy: (standing) => this.#standbys.add(standing),
-      stoodBy: (standing) => this.#standbys.remove(standing),
-    });
-    this.#checkMemory(seat);
-    directory.checkRoom(key);
-    if (seat.role === 'backup') {
-      this.#checkRoomToStandBy(key);
-      await this.#standbys.admit(key);
-      seat.standBy();
-    } else {
-      await this.#openPrimary(seat);
+    const session = sessions?.free(request.session) ?? request.session;
+    const seat = new PublisherSeat(
+      { ...request, session },
+      {
+        ...{ budget, now: () => clock.now() },
+        received: () => received?.(request.key, request.protocol) ?? { bytes: 0 },
+        standsBy: (standing) => this.#standbys.add(standing),
+        stoodBy: (standing) => this.#standbys.remove(standing),
+        left: (gone, why) => sessions?.closed(gone, why),
+      },
+    );
+    sessions?.opened(seat);
+    try {
+      await this.#take(seat);
+    } catch (error) {
+      sessions?.refused(seat);
+      throw error;
     }
     return seat;
   }
@@ -100,6 +121,11 @@ export class Publishing {
     return this.#standbys;
   }
 
+  get tables(): Table[] {
+    const { maxStandbys: limit } = this.#options;
+    return [{ table: 'standbys', entries: this.#standbys.count, limit }, ...this.claims.tables];
+  }
+
   /** Publishers of this node, on air or standing by. */
   get publisherCount(): number {
     return this.claims.publisherCount + this.#standbys.count;
@@ -114,6 +140,18 @@ export class Publishing {
   endPublishers(why: Reason): void {
     this.dismiss(why);
     this.claims.endPublishers(why);
+  }
+
+  async #take(seat: PublisherSeat): Promise<void> {
+    this.#checkMemory(seat);
+    this.#needs.directory.checkRoom(seat.key);
+    if (seat.role === 'backup') {
+      this.#checkRoomToStandBy(seat.key);
+      await this.#standbys.admit(seat.key);
+      seat.standBy();
+    } else {
+      await this.#openPrimary(seat);
+    }
   }
 
   /** Where a second publisher is refused, a primary whose backup is on air is not: it stands by, and takes back. */

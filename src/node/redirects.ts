@@ -25,7 +25,7 @@ export class Redirects {
   }
 
   /** Where the player had better go, as a URL with all that it needs; undefined: it is served here. */
-  readonly of = ({ key, protocol, query, headers, remote }: Arrival): string | undefined => {
+  readonly of = ({ key, protocol, query, headers, remote, session: id }: Arrival): string | undefined => {
     if (wasSentHere(query)) return undefined;
     const session = query.get('session') ?? '';
     const url = this.#needs.redirect({
@@ -35,15 +35,21 @@ export class Redirects {
       session: session === '' || session.length > MAX_SESSION_CHARS ? undefined : session,
     });
     if (url === undefined || !reaches(remote, url)) return undefined;
-    this.sent({ key, door: protocol, remote, url });
-    return sentOnUrl(url, query);
+    this.sent({ key, door: protocol, remote, session: id, url });
+    return sentOnUrl(url, { query, session: id });
   };
 
   /** A player was sent to the node at `url`. */
-  readonly sent = ({ key, door, remote, url }: Omit<SentOn, 'door'> & { readonly door: Door }): void => {
+  readonly sent = ({
+    key,
+    door,
+    remote,
+    session,
+    url,
+  }: Omit<SentOn, 'door'> & { readonly door: Door }): void => {
     this.#counts[door] += 1;
     const { host } = new URL(url);
-    this.#needs.log.info({ stream: key, door, remote, to: host }, 'play.redirected');
+    this.#needs.log.info({ stream: key, session, door, remote, to: host }, 'play.redirected');
   };
 
   metrics(): MetricFamily[] {

@@ -4,32 +4,40 @@ import { Authorizer } from '../auth/authorizer.ts';
 import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { type Log, tapped } from '../base/log.ts';
+import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
+import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
 import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
-import { loadAssets } from '../http/assets.ts';
-import { clusterRoutes } from '../http/cluster-api.ts';
-import { decisionsRoute } from '../http/decisions-api.ts';
+import type { Handlers } from '../http/api-operations.ts';
+import { apiRoutes } from '../http/api-routes.ts';
+import { loadDashboard, loadWatchPage } from '../http/assets.ts';
 import type { NodeAnswers } from '../http/forms/questions.ts';
-import { drainRoute } from '../http/node-control-api.ts';
-import { preloadRoute } from '../http/preload-api.ts';
+import { drainHandlers } from '../http/node-control-api.ts';
+import { openApiRoute } from '../http/openapi.ts';
+import { preloadHandlers } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
-import { type RouteApiNeeds, routeRoutes, routeUpgrade } from '../http/route-api.ts';
+import { playerRoute, type RouteApiNeeds, routeHandlers, routeUpgrade } from '../http/route-api.ts';
 import { HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
-import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
+import { EventBook } from '../observe/event-book.ts';
+import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
+import { MetricsText } from '../observe/metrics-text.ts';
+import { OthersSum } from '../observe/others-sum.ts';
+import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
+import { TRAFFIC_WINDOW_MS } from '../observe/traffic-ledger.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterAsk } from './cluster-ask.ts';
-import { ClusterSummaries } from './cluster-summaries.ts';
+import { decisionAnswer } from './decision-rows.ts';
 import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
 import { Member } from './member.ts';
@@ -43,12 +51,16 @@ import { Publishing } from './publishing.ts';
 import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
+import { SessionBook } from './session-book.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
+import { StateApi } from './state-api.ts';
 import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
 import { streamMetrics } from './stream-metrics.ts';
-import { localStreams, streamSummaries } from './stream-summaries.ts';
+import { streamSummaries } from './stream-summaries.ts';
+import { tallyStreams } from './stream-tally.ts';
 import { QualityWatch } from './stream-watch.ts';
+import { Traffic } from './traffic.ts';
 
 export interface NodeNeeds {
   readonly config: Config;
@@ -65,6 +77,7 @@ const GO_AWAY_SHARE = 0.3;
 /** The part of what is left that RTMP peers may take to close; HTTP has the rest. */
 const RTMP_STOP_SHARE = 0.7;
 const WATCH_FOLDER = new URL('../../dist/web/watch/', import.meta.url);
+const DASHBOARD_FOLDER = new URL('../../dist/web/dashboard/', import.meta.url);
 
 /** The version in package.json. */
 export function version(): string {
@@ -75,13 +88,18 @@ export function version(): string {
 export class RelayNode {
   readonly #config: Config;
   readonly #log: Log;
+  readonly #events: EventBook;
   readonly #clock: Clock;
   readonly #authorizer: Authorizer;
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
+  readonly #sessions: SessionBook;
+  readonly #traffic: Traffic;
   readonly #publishing: Publishing;
   readonly #watch: QualityWatch;
-  readonly #summaries: ClusterSummaries;
+  /** What it tells of itself when it is asked. */
+  readonly answers: NodeAnswers;
+  readonly #state: StateApi;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
   readonly #slices: Slices;
@@ -93,6 +111,10 @@ export class RelayNode {
   readonly #preload: Preload | undefined;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
+  readonly #runtime = new RuntimeMetrics();
+  readonly #droppedOfOthers = new OthersSum();
+  #metricsMade: Promise<string> | undefined;
+  readonly #metrics: MetricsText;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
   #http: HttpServer | undefined;
@@ -101,17 +123,25 @@ export class RelayNode {
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
   /** @throws TidewayError `registry.url` */
-  constructor({ config, log, clock, failed = () => {} }: NodeNeeds) {
+  constructor({ config, log: written, clock, failed = () => {} }: NodeNeeds) {
     this.#config = config;
+    this.#events = new EventBook({ node: config.node.id, clock });
+    const log = tapped(written, this.#events.take);
     this.#log = log;
     this.#clock = clock;
+    this.#metrics = new MetricsText(clock);
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
+    this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
+    this.#traffic = new Traffic(
+      { node: config.node.id, region: config.node.region, maxNamed: config.metrics.streams },
+      { clock, prices: () => this.#routing.prices, isHere: (key) => this.#directory.has(key) },
+    );
     this.#directory = new StreamDirectory(
       { maxStreams: config.limits.streams, maxPlayers: config.routing.limits.players, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
-        ...{ clock, log, budget: this.#budget },
+        ...{ clock, log, budget: this.#budget, sessions: this.#sessions, given: this.#traffic.toPlayers },
         seek: (key) => this.#mesh?.seek(key),
         changed: (stream) => this.#streamChanged(stream),
       },
@@ -120,7 +150,7 @@ export class RelayNode {
       ...{ clock, log, version: version() },
       ports: () => this.addresses,
       counts: () => this.#counts(),
-      traffic: () => this.#traffic(),
+      traffic: () => this.#networkTraffic(),
       isDraining: () => this.#isDraining,
       renewClaimsWithin: (ms) => this.#publishing.claims.renewAllWithin(ms),
       taken: failed,
@@ -133,7 +163,7 @@ export class RelayNode {
       { policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
-        ...{ claimant, registry },
+        ...{ claimant, registry, sessions: this.#sessions, received: this.#traffic.fromPublishers },
         sight: {
           of: (key) => this.#sight.of(key),
           peersAreAhead: (key) => this.#sight.peersAreAhead(key),
@@ -171,21 +201,15 @@ export class RelayNode {
         hopDelayMs: (key) => this.#mesh?.hopDelayMs(key),
       },
     });
+    this.answers = this.#answers();
     this.#ask = new ClusterAsk({
-      ...{ log, slices: this.#slices, self: config.node.id, answers: this.#answers() },
+      ...{ log, slices: this.#slices, self: config.node.id, answers: this.answers },
       members: () => this.#member.membership.nodes().map(({ record }) => record.node),
       linked: () => this.#mesh?.linked,
     });
     this.#mesh = this.#buildMesh();
     this.#preload = this.#mesh && this.#buildPreload(this.#mesh);
-    this.#summaries = new ClusterSummaries({
-      ...{ clock, registry, node: config.node.id },
-      self: () => this.#member.record(),
-      others: () => this.#member.membership.nodes(),
-      local: () =>
-        localStreams(this.#directory.streams, { clock, standsBy: (key) => this.#publishing.standsBy(key) }),
-      mesh: this.#meshFacts,
-    });
+    this.#state = this.#buildState();
     this.#rtmp = this.#buildRtmp();
     this.#drain = this.#buildDrain();
   }
@@ -205,6 +229,10 @@ export class RelayNode {
    */
   async start(): Promise<void> {
     await using opened = new Closer();
+    this.#runtime.start();
+    opened.add(() => this.#runtime.stop());
+    this.#traffic.start();
+    opened.add(() => this.#traffic.stop());
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();
@@ -220,6 +248,8 @@ export class RelayNode {
     // Closed last, so that health answers until the end.
     opened.add(() => http.stop(this.#leftMs()));
     this.#http = http;
+    // Who listens would hold the door open.
+    opened.add(() => this.#state.live.stop());
     this.#routing.start();
     opened.add(() => this.#routing.stop());
     await this.#rtmp.start();
@@ -287,7 +317,7 @@ export class RelayNode {
     return { players, publishers, streams: this.#directory.streamCount, alarms };
   }
 
-  #traffic(): Traffic {
+  #networkTraffic(): NetworkTraffic {
     const parts = [this.#rtmp, this.#http, this.#mesh];
     return {
       sentBytes: parts.reduce((sum, part) => sum + (part?.bytesOut ?? 0), 0),
@@ -303,7 +333,7 @@ export class RelayNode {
         clock: this.#clock,
         log: this.#log,
         ...{ openPublication: this.#openPublication, openStream: this.#openStream },
-        sendOn: this.#redirects.of,
+        ...{ sendOn: this.#redirects.of, sessionOf: this.#sessions.idOf },
         elsewhere: (key) => this.#routing.reconnectTo(key),
         counters: this.#countersOf('rtmp'),
         budget: this.#budget,
@@ -312,36 +342,67 @@ export class RelayNode {
   }
 
   async #buildHttp(): Promise<HttpServer> {
-    const { node, host, http, publish, watch } = this.#config;
-    const access = { token: this.#config.api.token };
+    const { node, host, http, publish, watch, dashboard } = this.#config;
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
+    const sessionOf = this.#sessions.idOf;
     const routing: RouteApiNeeds = {
-      ...{ places: this.#places, sent: this.#redirects.sent },
+      ...{ places: this.#places, sent: this.#redirects.sent, sessionOf },
       route: (request) => this.#routing.route(request),
     };
     const routes: Route[] = [
       ...healthRoutes({
-        notReady: () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady,
+        notReady: this.#whyNotReady,
         trouble: () => this.#member.trouble,
         metricsText: () => this.#metricsText(),
       }),
-      ...clusterRoutes(access, this.#summaries),
-      ...routeRoutes(access, routing),
-      preloadRoute(access, { clock, orders: this.#preload ?? NO_PRELOAD }),
-      drainRoute(access, { clock, drain: drainControl(node.id, this.#drain) }),
-      decisionsRoute(access, { node: node.id, clock, decisions: this.#routing.decisions }),
-      new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => this.#directory.has(key) }),
+      ...apiRoutes({ token: this.#config.api.token, clock }, {
+        ...this.#state.handlers,
+        ...routeHandlers(routing),
+        ...preloadHandlers(this.#preload ?? NO_PRELOAD),
+        ...drainHandlers(drainControl(node.id, this.#drain)),
+      } satisfies Handlers),
+      openApiRoute(version()),
+      playerRoute(routing),
+      new FlvPlayRoute({ clock, openStream, sendOn, sessionOf, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
         { idleMs: publish.idleMs },
-        { clock, budget: this.#budget, openPublication: this.#openPublication },
+        { clock, budget: this.#budget, sessionOf, openPublication: this.#openPublication },
       ),
     ];
-    if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
-    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn }), routeUpgrade(routing)];
+    // Before the watch page, which would have `/` too.
+    if (dashboard.enabled) routes.push(await this.#dashboard());
+    if (watch.enabled) routes.push(...this.#watchRoutes(), await loadWatchPage(WATCH_FOLDER));
+    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
+  }
+
+  readonly #whyNotReady = () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
+
+  #buildState(): StateApi {
+    const { node } = this.#config;
+    const { registry, membership } = this.#member;
+    const clock = this.#clock;
+    return new StateApi({
+      ...{ clock, log: this.#log, slices: this.#slices, node: node.id, version: version(), registry },
+      ask: this.#ask,
+      self: () => this.#member.record(),
+      others: () => membership.nodes(),
+      link: (other) => this.#meshFacts.link(other),
+      notReady: this.#whyNotReady,
+      trouble: () => this.#member.trouble,
+      rtmpPort: () => this.#rtmp.port,
+      guardsPublish: this.#authorizer.guardsPublish,
+      trafficWindowMs: TRAFFIC_WINDOW_MS,
+    });
+  }
+
+  #dashboard(): Promise<Route> {
+    return loadDashboard(DASHBOARD_FOLDER, {
+      httpDoors: () => this.#member.membership.nodes().map(({ record }) => record.http),
+    });
   }
 
   #watchRoutes(): Route[] {
@@ -406,6 +467,7 @@ export class RelayNode {
       nodeView: (node) => this.#routing.router.view.get(node)?.view,
       rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
       prices: this.#routing.prices,
+      traffic: this.#traffic,
       decided: (decision) => this.#routing.decisions.add(decision),
       slices: this.#slices,
       answer: (peer, query) => this.#ask.answer(peer, query),
@@ -413,22 +475,29 @@ export class RelayNode {
   }
 
   /** What it tells of itself, to this node's own API and to other nodes. */
-  #answers(): Partial<NodeAnswers> {
+  #answers(): NodeAnswers {
+    const { node } = this.#config;
     return {
+      decisions: (args) => decisionAnswer(this.#routing.decisions, node.id, args),
       links: () => listed(this.#mesh?.links() ?? []),
       ...streamAnswers({
-        ...{ clock: this.#clock, node: this.#config.node.id, watch: this.#watch },
+        ...{ clock: this.#clock, node: node.id, watch: this.#watch },
         mesh: {
           replica: (key) => this.#meshFacts.replica(key),
           children: (key) => this.#meshFacts.children(key),
         },
         standsBy: (key) => this.#publishing.standsBy(key),
+        claimReason: (key) => this.#publishing.claims.originOf(key)?.reason,
         streams: () => this.#directory.streams,
         streamOf: (key) => this.#directory.get(key),
         hop: (key) => this.#mesh?.hop(key) ?? null,
         childRows: (key) => this.#mesh?.childRows(key) ?? [],
-        publisher: () => null,
+        publisher: (key) => this.#sessions.publisher(key),
       }),
+      sessions: this.#sessions.list,
+      kick: this.#sessions.kick,
+      traffic: this.#traffic.list,
+      events: (query) => this.#events.list(query),
     };
   }
 
@@ -478,9 +547,44 @@ export class RelayNode {
     };
   }
 
-  #metricsText(): string {
-    return nodeMetrics({
+  #tables(): Table[] {
+    return [
+      ...this.#rtmp.tables,
+      ...(this.#http?.tables ?? []),
+      ...this.#directory.tables,
+      ...this.#publishing.tables,
+      ...this.#member.tables,
+      ...this.#routing.tables,
+      this.#holders.table,
+      ...(this.#mesh?.tables ?? []),
+      ...(this.#preload?.tables ?? []),
+      ...this.#watch.tables,
+      ...this.#ask.tables,
+      ...this.#state.tables,
+    ];
+  }
+
+  /** One at a time: who asks meanwhile is told the same. */
+  #metricsText(): Promise<string> {
+    this.#metricsMade ??= this.#makeMetrics().finally(() => {
+      this.#metricsMade = undefined;
+    });
+    return this.#metricsMade;
+  }
+
+  async #makeMetrics(): Promise<string> {
+    const { id: node, region, zone } = this.#config.node;
+    const tally = await this.#slices.run(
+      tallyStreams(
+        { directory: this.#directory, watch: this.#watch, droppedOfOthers: this.#droppedOfOthers },
+        this.#config.metrics.streams,
+      ),
+    );
+    const families = nodeMetrics({
       version: version(),
+      node: { node, region, zone },
+      isReady: this.#whyNotReady() === undefined,
+      tables: this.#tables(),
       rtmp: this.#rtmp,
       http: this.#http,
       directory: this.#directory,
@@ -495,16 +599,16 @@ export class RelayNode {
         }),
         ...this.#redirects.metrics(),
       ],
-      quality: streamMetrics(
-        { streams: this.#directory.streams, watch: this.#watch },
-        this.#config.metrics.streams,
-      ),
+      tally,
+      quality: streamMetrics({ tally, watch: this.#watch }),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
-      ask: this.#ask.metrics(),
+      ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
+      sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics(), ...this.#events.metrics()],
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
+    return this.#metrics.write([...families, ...this.#runtime.families()], this.#runtime.registry);
   }
 }
 

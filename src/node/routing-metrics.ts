@@ -5,9 +5,9 @@ import type { Router } from '../routing/router.ts';
 import type { StreamHolders } from './stream-holders.ts';
 
 export interface RoutingSources {
-  readonly router: Pick<Router, 'unmet' | 'reservationCount' | 'sessionCount' | 'view'>;
+  readonly router: Pick<Router, 'unmet' | 'reservationCount' | 'view'>;
   readonly decisions: Pick<Decisions, 'count'>;
-  readonly holders: Pick<StreamHolders, 'underWayCount' | 'spared'>;
+  readonly holders: Pick<StreamHolders, 'spared'>;
 }
 
 export function routingMetrics({ router, decisions, holders }: RoutingSources): MetricFamily[] {
@@ -24,8 +24,6 @@ export function routingMetrics({ router, decisions, holders }: RoutingSources): 
       'Nodes that somebody was sent to of late.',
       router.reservationCount,
     ),
-    gauge('tideway_routing_sessions', 'Sessions whose node is remembered.', router.sessionCount),
-    gauge('tideway_routing_lookups', 'Lookups for decisions that are under way.', holders.underWayCount),
     counter(
       'tideway_routing_lookups_spared_total',
       'Lookups not made, since too many were under way.',

@@ -3,6 +3,7 @@
 import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import type { RouteAnswer, RouteNeeds, RouteRequest } from '../http/route-request.ts';
 import type { NodeRecord, NodeSeen } from '../registry/registry.ts';
@@ -64,6 +65,11 @@ export class NodeRouting implements RouteNeeds {
       },
       { clock, random: Math.random, decisions: this.decisions },
     );
+  }
+
+  get tables(): Table[] {
+    const complaints = { table: 'zone_complaints', entries: this.#complained.size, limit: MAX_COMPLAINTS };
+    return [...this.router.tables, this.prices.table, complaints];
   }
 
   /** Begins to follow the nodes. */

@@ -117,7 +117,7 @@ export class Standbys {
     this.#seats.set(seat.key, seats);
     this.#timer ??= every(this.#needs.clock, LOOK_EVERY_MS, () => this.#look());
     this.#needs.log.info(
-      { stream: seat.key, role: seat.role, remote: seat.request.remote },
+      { stream: seat.key, session: seat.request.session, role: seat.role, remote: seat.request.remote },
       'publish.stands-by',
     );
   }
@@ -182,7 +182,8 @@ export class Standbys {
         if (!seat.standby && isBlind) seat.tookBlindlyMs = this.#needs.clock.now();
       }
     } catch (error) {
-      const fields = { stream: seat.key, role: seat.role, detail: messageOf(error) };
+      const { session } = seat.request;
+      const fields = { stream: seat.key, session, role: seat.role, detail: messageOf(error) };
       this.#needs.log.warn(fields, 'publish.takeover-failed');
     }
     watched.isTrying = false;

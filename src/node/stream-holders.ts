@@ -1,6 +1,7 @@
 // Who has a stream, for decisions that must not wait: what the registry's guard remembers, looked up again behind the
 // decision when it is old. Only who asks for a stream that was never looked up waits for one lookup, shared by all.
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { Lookup } from '../registry/registry.ts';
 import type { Holders } from '../routing/ways.ts';
 
@@ -30,8 +31,8 @@ export class StreamHolders {
     this.#needs = needs;
   }
 
-  get underWayCount(): number {
-    return this.#underWay.size;
+  get table(): Table {
+    return { table: 'routing_lookups', entries: this.#underWay.size, limit: MAX_LOOKUPS };
   }
 
   /** As far as it is known now. */

@@ -3,19 +3,32 @@ import type { Clock } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { StreamSummary } from '../http/api.ts';
 import type { Stream } from '../media/stream.ts';
-import type { LocalStream } from './cluster-summaries.ts';
+
+/** A stream that this node has. */
+export interface LocalStream {
+  readonly key: StreamKey;
+  readonly state: 'live' | 'held';
+  readonly epoch: number;
+  readonly players: number;
+  /** A publisher of this node stands by for it. */
+  readonly standsBy: boolean;
+  /** When it went live or into hold, ms since 1970. */
+  readonly sinceWallMs: number;
+}
+
+/** A stream that this node pulls. */
+export interface ReplicaFacts {
+  /** Node ids from the origin to this node; undefined between two upstreams. */
+  readonly path: readonly string[] | undefined;
+  /** The node that it pulls from; undefined between two. */
+  readonly upstream: string | undefined;
+  /** The node that it would switch to. */
+  readonly standby: string | undefined;
+}
 
 export interface LocalNeeds {
   readonly clock: Clock;
   readonly standsBy: (key: StreamKey) => boolean;
-}
-
-/** The streams of this node, as what is told of the cluster begins with them. */
-export function* localStreams(streams: Iterable<Stream>, needs: LocalNeeds): Generator<LocalStream> {
-  for (const stream of streams) {
-    const local = localStream(stream, needs);
-    if (local) yield local;
-  }
 }
 
 /** Undefined while there is nothing of it, and once it ended. */

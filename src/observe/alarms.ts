@@ -2,6 +2,7 @@
 // and writes down when an alarm begins and ends.
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Table } from '../base/table.ts';
 import {
   ALARM_KINDS,
   type AlarmKind,
@@ -65,6 +66,13 @@ export class AlarmBook {
   /** Those that last. */
   get count(): number {
     return this.#lasting.size;
+  }
+
+  get tables(): Table[] {
+    return [
+      { table: 'alarms', entries: this.#lasting.size, limit: undefined },
+      { table: 'alarms_ended', entries: this.#ended.length, limit: MAX_ENDED },
+    ];
   }
 
   countOf(kind: AlarmKind): number {

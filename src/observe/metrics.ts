@@ -1,6 +1,7 @@
-// The text format of Prometheus, and the counters that have a label. Plain fields elsewhere are read when asked.
+// What is told as metrics, family by family, and the counters that have a label. Plain fields elsewhere are read when
+// asked; metrics-text.ts makes text of them.
 
-/** One family of samples (Prometheus exposition format 0.0.4). */
+/** One family of samples. Its name ends in the unit, a counter's in `_total` behind it. */
 export interface MetricFamily {
   readonly name: string;
   readonly type: 'counter' | 'gauge';
@@ -47,23 +48,4 @@ export function counter(name: string, help: string, of: number | MetricFamily['s
 
 function samplesOf(of: number | MetricFamily['samples']): MetricFamily['samples'] {
   return typeof of === 'number' ? [{ value: of }] : of;
-}
-
-/** Writes families as text, for `/metrics`. */
-export function metricsText(families: readonly MetricFamily[]): string {
-  return families.map(familyText).join('');
-}
-
-function familyText({ name, type, help, samples }: MetricFamily): string {
-  const lines = samples.map(({ value, labels }) => `${name}${labelText(labels)} ${value}\n`);
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
-}
-
-function labelText(labels: Readonly<Record<string, string>> = {}): string {
-  const pairs = Object.entries(labels).map(([label, value]) => `${label}="${escapeLabel(value)}"`);
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
-}
-
-function escapeLabel(value: string): string {
-  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

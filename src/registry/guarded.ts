@@ -3,6 +3,7 @@
 import type { Clock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import {
   type BackupAnswer,
   type BackupRecord,
@@ -65,9 +66,11 @@ export class GuardedRegistry implements Registry {
     this.#clock = deps.clock;
   }
 
-  /** Lookups that are remembered. */
-  get keptCount(): number {
-    return this.#kept.size;
+  get tables(): Table[] {
+    return [
+      { table: 'registry_lookups', entries: this.#kept.size, limit: MAX_KEPT },
+      { table: 'registry_lookups_under_way', entries: this.#flying.size, limit: undefined },
+    ];
   }
 
   beat(record: NodeRecord, since?: BeatCursor): Promise<BeatAnswer> {

@@ -3,6 +3,7 @@
 import { type Clock, jittered, type Timer } from '../base/clock.ts';
 import { messageOf, type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Table } from '../base/table.ts';
 import { NodeSnapshot } from './node-snapshot.ts';
 import type { BeatAnswer, BeatCursor, NodeRecord, NodeSeen, Owner, Registry } from './registry.ts';
 
@@ -66,6 +67,10 @@ export class Membership {
 
   get state(): MembershipState {
     return this.#state;
+  }
+
+  get table(): Table {
+    return this.#snapshot.table;
   }
 
   /** The other nodes that beat, with what is left of their leases. */

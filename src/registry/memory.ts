@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import { type OriginRules, type OriginSlot, originRules, standing, type Verdict } from './origin-rules.ts';
 import { MAX_NODES, MAX_REPLICAS } from './records.ts';
 import {
@@ -77,6 +78,14 @@ export class MemoryRegistry implements Registry {
     this.#state = deps.state ?? new MemoryState();
     this.#rules = deps.rules ?? originRules;
     this.#zeroWallMs = deps.clock.wallMs() - deps.clock.now();
+  }
+
+  get tables(): Table[] {
+    const { streams, nodes } = this.#state;
+    return [
+      { table: 'registry_streams', entries: streams.size, limit: MAX_STREAMS },
+      { table: 'registry_nodes', entries: nodes.size, limit: undefined },
+    ];
   }
 
   async beat(record: NodeRecord, since?: BeatCursor): Promise<BeatAnswer> {

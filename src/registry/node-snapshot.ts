@@ -1,5 +1,6 @@
 // The nodes of the cluster as this process knows them from its beats: at most about a second old, and read without
 // asking anybody. Leases are aged on the monotonic clock of this process.
+import type { Table } from '../base/table.ts';
 import type { NodeRecord, NodeSeen } from './registry.ts';
 
 /** Nodes kept; beyond it new ones are not taken in. */
@@ -7,6 +8,10 @@ const MAX_KEPT = 4_096;
 
 export class NodeSnapshot {
   readonly #nodes = new Map<string, { readonly record: NodeRecord; readonly untilMs: number }>();
+
+  get table(): Table {
+    return { table: 'known_nodes', entries: this.#nodes.size, limit: MAX_KEPT };
+  }
 
   /** Takes in what a beat answered. */
   apply(seen: readonly NodeSeen[], nowMs: number): void {

@@ -1,5 +1,6 @@
 // From the configured URL to a registry in use: the driver, with the guard around it.
 import type { Clock } from '../base/clock.ts';
+import type { Table } from '../base/table.ts';
 import { GuardedRegistry } from './guarded.ts';
 import { MemoryRegistry } from './memory.ts';
 import { RedisRegistry } from './redis.ts';
@@ -18,6 +19,8 @@ export interface OpenedRegistry {
   readonly registry: GuardedRegistry;
   /** May there be other nodes? */
   readonly isShared: boolean;
+  /** Of the driver, and of the guard around it. */
+  tables(): Table[];
   /** The address that this machine has towards the registry; undefined without a connection. */
   localAddress(): string | undefined;
   /** Resolves at the first connection, or after `ms`: whether there is one. Nothing is asked before. */
@@ -31,9 +34,12 @@ export interface OpenedRegistry {
 export function openRegistry({ url, prefix }: RegistryPlace, deps: { clock: Clock }): OpenedRegistry {
   const { clock } = deps;
   if (url === 'memory:') {
+    const memory = new MemoryRegistry({ clock });
+    const registry = new GuardedRegistry(memory, { clock });
     return {
-      registry: new GuardedRegistry(new MemoryRegistry({ clock }), { clock }),
+      registry,
       isShared: false,
+      tables: () => [...registry.tables, ...memory.tables],
       localAddress: () => undefined,
       connected: async () => true,
     };
@@ -41,9 +47,11 @@ export function openRegistry({ url, prefix }: RegistryPlace, deps: { clock: Cloc
   const target = parseRedisUrl(url);
   const connect = () => connectRedis(target);
   const redis = new RedisRegistry({ prefix }, { clock, scripts: loadScripts(), connect });
+  const registry = new GuardedRegistry(redis, { clock });
   return {
-    registry: new GuardedRegistry(redis, { clock }),
+    registry,
     isShared: true,
+    tables: () => [...registry.tables, ...redis.tables],
     localAddress: () => redis.localAddress,
     connected: (ms) =>
       new Promise((resolve) => {

@@ -6,6 +6,7 @@ import { Cluster } from 'ioredis';
 import type { Clock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import { NodeSnapshot } from './node-snapshot.ts';
 import {
   MAX_NODE_RECORD_BYTES,
@@ -102,6 +103,10 @@ export class RedisRegistry implements Registry {
       connect: needs.connect,
       registryWallMs: () => this.registryWallMs() ?? needs.clock.wallMs(),
     });
+  }
+
+  get tables(): Table[] {
+    return [this.#index.table, { ...this.#snapshot.table, table: 'registry_nodes' }];
   }
 
   /** Is there a connection that takes calls? */

@@ -2,6 +2,7 @@
 // stream; nothing waits for any of them.
 import { type Clock, jittered, type Timer } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { Owner, Registry, ReplicaRecord } from './registry.ts';
 
 export const REPLICA_RENEW_MS = 10_000;
@@ -48,6 +49,10 @@ export class ReplicaKeeper {
     let count = 0;
     for (const { place } of this.#kept.values()) if (place) count += 1;
     return count;
+  }
+
+  get table(): Table {
+    return { table: 'registered_replicas', entries: this.#kept.size, limit: undefined };
   }
 
   /** Registers a replica at once, or tells within REPLICA_UPDATE_MS that it moved. */

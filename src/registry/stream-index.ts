@@ -1,6 +1,7 @@
 // The list of streams in Redis, over 64 sorted sets of key and last touch: best effort, for lists that people read.
 // Whether a stream in it is live, its own record tells.
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import { readStreamKey } from './records.ts';
 
 const SHARDS = 64;
@@ -35,6 +36,10 @@ export class StreamIndex {
   constructor(commands: IndexCommands, prefix: string) {
     this.#commands = commands;
     this.#prefix = prefix;
+  }
+
+  get table(): Table {
+    return { table: 'registry_touched_streams', entries: this.#touchedMs.size, limit: MAX_REMEMBERED };
   }
 
   /** Says that the stream is claimed. Writes now and then; a write that fails is made good by a later one. */

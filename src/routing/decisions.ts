@@ -1,5 +1,6 @@
 // The last decisions of this node, for who asks why. Bounded: the oldest goes first.
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { Considered, Filtered } from './choose.ts';
 import type { Place } from './node-view.ts';
 import type { ParentCost } from './upstream-cost.ts';
@@ -53,6 +54,10 @@ export class Decisions {
     const recorded = { id: this.count, atWallMs: this.#wallMs(), decision };
     this.#ring[this.count % MAX_DECISIONS] = recorded;
     this.count += 1;
+  }
+
+  get table(): Table {
+    return { table: 'decisions', entries: this.#ring.length, limit: MAX_DECISIONS };
   }
 
   /** Newest first. @param stream only those about it */

@@ -1,4 +1,5 @@
 // What traffic costs from one region to another, by the operator's rules (`routing.prices`). Pure.
+import type { Table } from '../base/table.ts';
 
 /** What a gigabyte costs from one region to another. */
 export interface PriceRule {
@@ -21,6 +22,10 @@ export class Prices {
   constructor(rules: readonly PriceRule[] = []) {
     this.#rules = rules;
     this.highest = rules.reduce((highest, { price }) => Math.max(highest, price), 0);
+  }
+
+  get table(): Table {
+    return { table: 'price_pairs', entries: this.#pairCount, limit: MAX_PAIRS };
   }
 
   /** Per gigabyte; the first rule that matches counts. Within a region, and without a rule, it is 0. */

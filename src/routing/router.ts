@@ -2,6 +2,7 @@
 // reasons. It reads its own snapshot of the cluster and asks nobody.
 import type { Clock } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import { type Ask, type Choice, choose, type Filtered } from './choose.ts';
 import { ClusterView, type ViewOptions } from './cluster-view.ts';
 import type { ChoiceDecision, Decisions } from './decisions.ts';
@@ -80,8 +81,9 @@ export class Router {
     return this.#reservations.count;
   }
 
-  get sessionCount(): number {
-    return this.#sessions.count;
+  get tables(): Table[] {
+    const nodes = { table: 'routing_nodes', entries: this.#view.nodes.length, limit: undefined };
+    return [this.#sessions.table, this.#needs.decisions.table, nodes];
   }
 
   /** Takes the nodes as they are now, this one included. */

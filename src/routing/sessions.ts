@@ -1,5 +1,6 @@
 // Where players and publishers with a session of their own were sent last, so that one that comes back goes there again.
 // Bounded in time and number.
+import type { Table } from '../base/table.ts';
 
 /** How long a session is remembered after it was seen last. */
 export const SESSION_MS = 3_600_000;
@@ -10,8 +11,8 @@ export class Sessions {
   /** Who was seen last stands at the end. */
   readonly #nodes = new Map<string, { readonly node: string; readonly untilMs: number }>();
 
-  get count(): number {
-    return this.#nodes.size;
+  get table(): Table {
+    return { table: 'routing_sessions', entries: this.#nodes.size, limit: MAX_SESSIONS };
   }
 
   /** The node that it was sent to; undefined if nobody remembers. */

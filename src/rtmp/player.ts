@@ -26,9 +26,12 @@ export class RtmpPlayer implements Sink {
     this.#over = over;
   }
 
-  /** Joins the stream; frames may be written, and the end be said, before it returns. */
-  start(stream: Pick<Stream, 'play'>): void {
-    this.#player = stream.play(rtmpEncoder, this, { remote: this.#outlet.remote });
+  /**
+   * Joins the stream; frames may be written, and the end be said, before it returns.
+   * @param session its id
+   */
+  start(stream: Pick<Stream, 'play'>, session: string): void {
+    this.#player = stream.play(rtmpEncoder, this, { remote: this.#outlet.remote, session });
   }
 
   get backlogBytes(): number {

@@ -1,6 +1,7 @@
 // Asking a client to connect again, there or elsewhere: Enhanced RTMP v2, "Reconnect Request". Pure; who is asked when is
 // the session's matter.
 import type { Reason } from '../base/errors.ts';
+import { withSession } from '../base/redirect.ts';
 import type { Amf0Object } from '../format/amf0.ts';
 import { command, type RtmpMessage } from '../format/rtmp/message.ts';
 import type { ConnectTarget } from './stream-name.ts';
@@ -37,9 +38,10 @@ export function reconnectRequest(why: Reason, tcUrl: string | undefined): RtmpMe
 }
 
 /**
- * What a client had connected to, at another node. It has the client's own query, which may hold its secret.
+ * What a client had connected to, at another node. It has the client's own query, which may hold its secret, and the id of
+ * its session.
  * @param address "host:port"
  */
-export function tcUrlAt(address: string, { app, query }: ConnectTarget): string {
-  return `rtmp://${address}/${app}${query.size > 0 ? `?${query}` : ''}`;
+export function tcUrlAt(address: string, { app, query }: ConnectTarget, session: string): string {
+  return `rtmp://${address}/${app}?${withSession(query, session)}`;
 }

@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { every, type Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import { listen, listeningPort } from '../base/listen.ts';
+import type { Table } from '../base/table.ts';
 import { RtmpSession, type SessionNeeds, type SessionOptions } from './session.ts';
 
 export interface RtmpServerOptions extends SessionOptions {
@@ -45,6 +46,14 @@ export class RtmpServer {
 
   get connections(): number {
     return this.#sessions.size;
+  }
+
+  get tables(): Table[] {
+    const { maxConnections: limit } = this.#options;
+    return [
+      { table: 'rtmp_connections', entries: this.#sessions.size, limit },
+      { table: 'rtmp_addresses', entries: this.#perAddress.size, limit },
+    ];
   }
 
   get publishers(): number {

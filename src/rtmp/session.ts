@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError, WireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { SendOn } from '../base/redirect.ts';
+import type { SessionOf } from '../base/session-id.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Amf0Object, Amf0Value } from '../format/amf0.ts';
 import { MEDIA_STREAM_ID } from '../format/rtmp/chunk-writer.ts';
@@ -41,6 +42,7 @@ export interface SessionNeeds {
   readonly openPublication: OpenPublication;
   readonly openStream: OpenStream;
   readonly sendOn: SendOn;
+  readonly sessionOf: SessionOf;
   /** "host:port" of another node for who publishes the stream; undefined: it is to come back to the address that it has. */
   readonly elsewhere?: (key: StreamKey) => string | undefined;
   readonly counters: RtmpCounters;
@@ -61,7 +63,7 @@ type SessionState =
   | { at: 'handshaken' }
   | { at: 'connected'; target: ConnectTarget }
   | { at: 'opening'; target: ConnectTarget; gone: AbortController }
-  | { at: 'publishing'; target: ConnectTarget; key: StreamKey; publisher: RtmpPublisher }
+  | { at: 'publishing'; target: ConnectTarget; key: StreamKey; session: string; publisher: RtmpPublisher }
   | { at: 'playing'; target: ConnectTarget; player: RtmpPlayer }
   /** Told that it is over; its last words are on their way. */
   | { at: 'ending' }
@@ -92,6 +94,8 @@ export class RtmpSession implements ConnectionOwner {
   #state: SessionState = { at: 'handshake' };
   /** When `check` closes a session that neither publishes nor plays, and why. */
   #deadline: { atMs: number; why: Reason };
+  /** The id of what it publishes or plays, or asked to last. */
+  #session: string | undefined;
   /** Can it be asked to connect again? */
   #reconnects: Reconnects = 'unasked';
   /** A publisher's bytes at the last check that found new ones, and when that was. */
@@ -156,7 +160,7 @@ export class RtmpSession implements ConnectionOwner {
     const state = this.#state;
     if (state.at !== 'publishing' || this.#reconnects === 'unasked') return false;
     const address = this.#reconnects === 'anywhere' ? this.#needs.elsewhere?.(state.key) : undefined;
-    const tcUrl = address === undefined ? undefined : tcUrlAt(address, state.target);
+    const tcUrl = address === undefined ? undefined : tcUrlAt(address, state.target, state.session);
     this.#connection.send(reconnectRequest(why, tcUrl));
     return true;
   }
@@ -199,9 +203,10 @@ export class RtmpSession implements ConnectionOwner {
     const { remote } = this.#connection;
     if (why instanceof WireError) {
       counters.wireError(why.code);
-      log.info({ ...why.fields, remote, code: why.code, detail: why.message }, 'rtmp.wire-error');
+      const said = { session: this.#session, remote, code: why.code, detail: why.message };
+      log.info({ ...why.fields, ...said }, 'rtmp.wire-error');
     } else if (why instanceof TidewayError && why.code === 'rtmp.internal') {
-      log.error({ remote, err: why.cause }, 'rtmp.internal-error');
+      log.error({ session: this.#session, remote, err: why.cause }, 'rtmp.internal-error');
     }
   }
 
@@ -235,7 +240,8 @@ export class RtmpSession implements ConnectionOwner {
   #command(message: RtmpMessage): void {
     const command = parseCommand(message);
     const { remote } = this.#connection;
-    this.#needs.log.debug({ remote, command: loggable(command.name) }, 'rtmp.command');
+    const said = { session: this.#session, remote, command: loggable(command.name) };
+    this.#needs.log.debug(said, 'rtmp.command');
     if (command.name === 'connect') {
       this.#connect(command);
       return;
@@ -292,6 +298,7 @@ export class RtmpSession implements ConnectionOwner {
     }
     const gone = new AbortController();
     this.#state = { at: 'opening', target, gone };
+    this.#session = undefined;
     this.#connection.hold();
     void this.#open(verb, name, streamId, target, gone.signal);
   }
@@ -327,13 +334,15 @@ export class RtmpSession implements ConnectionOwner {
   async #publish({ key, query }: StreamTarget, target: ConnectTarget): Promise<void> {
     const { remote } = this.#connection;
     const ended = (why: Reason) => this.#publicationEnded(why);
-    const request = { key, query, protocol: 'rtmp', remote, ended } as const;
+    const session = this.#needs.sessionOf(query);
+    this.#session = session;
+    const request = { key, query, protocol: 'rtmp', remote, session, ended } as const;
     const publication = await this.#needs.openPublication(request);
     if (this.#state.at !== 'opening') {
       publication.end(this.#state.at === 'closed' ? this.#state.why : ENDED);
       return;
     }
-    this.#state = { at: 'publishing', target, key, publisher: new RtmpPublisher(publication) };
+    this.#state = { at: 'publishing', target, key, session, publisher: new RtmpPublisher(publication) };
     this.#heard = { bytes: this.#connection.bytesIn, ms: this.#needs.clock.now() };
     this.#connection.allowMedia(true);
     this.#connection.send(...publishStarted());
@@ -342,8 +351,10 @@ export class RtmpSession implements ConnectionOwner {
 
   async #play({ key, query }: StreamTarget, target: ConnectTarget, signal: AbortSignal): Promise<void> {
     const { remote } = this.#connection;
+    const session = this.#needs.sessionOf(query);
+    this.#session = session;
     const asked = { key, query, protocol: 'rtmp', remote } as const;
-    const elsewhere = this.#needs.sendOn({ ...asked, headers: {} });
+    const elsewhere = this.#needs.sendOn({ ...asked, session, headers: {} });
     if (elsewhere !== undefined) {
       this.#dismiss(playRedirected(elsewhere));
       return;
@@ -353,7 +364,7 @@ export class RtmpSession implements ConnectionOwner {
     const player = new RtmpPlayer(this.#connection, () => this.#end(ENDING_MS));
     this.#state = { at: 'playing', target, player };
     this.#connection.send(...playStarted());
-    if (!this.#isClosed()) player.start(stream);
+    if (!this.#isClosed()) player.start(stream, session);
     this.#connection.release();
   }
 
@@ -401,7 +412,8 @@ export class RtmpSession implements ConnectionOwner {
 
   #reportRefusal({ code, message }: Reason): void {
     this.#needs.counters.refused(code);
-    this.#needs.log.info({ remote: this.#connection.remote, code, detail: message }, 'rtmp.refused');
+    const { remote } = this.#connection;
+    this.#needs.log.info({ session: this.#session, remote, code, detail: message }, 'rtmp.refused');
   }
 
   #in(ms: number, why: Reason): { atMs: number; why: Reason } {

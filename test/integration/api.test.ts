@@ -5,44 +5,22 @@ import { networkInterfaces } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import type { Log } from '../../src/base/log.ts';
-import { main } from '../../src/cli/main.ts';
 import { FrameKind } from '../../src/format/frame.ts';
-import { clusterRoutes, type NodesAnswer, type StreamsAnswer } from '../../src/http/cluster-api.ts';
+import { apiRoutes } from '../../src/http/api-routes.ts';
+import type { NodesAnswer } from '../../src/http/forms/nodes.ts';
+import type { StreamsAnswer } from '../../src/http/forms/streams.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { payloadOf } from '../support/media.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
+import { type Outcome, runCommand } from '../support/run-command.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
 import { until } from '../support/until.ts';
 
 const TOKEN = 'correct-horse-battery';
 
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** Runs a command in this process. */
-async function tideway(line: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
-  let stdout = '';
-  let stderr = '';
-  const process = {
-    env,
-    stdout: {
-      once: () => {},
-      write: (text: string, done?: () => void) => {
-        stdout += text;
-        done?.();
-      },
-    },
-    stderr: {
-      write: (text: string) => {
-        stderr += text;
-      },
-    },
-  };
-  const code = await main(line.split(' '), process as unknown as NodeJS.Process);
-  return { code, stdout, stderr };
+function tideway(line: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  return runCommand(line.split(' '), env);
 }
 
 /** A request that may lie about its host, which `fetch` does not. */
@@ -106,13 +84,19 @@ describe('on one node', () => {
         ...{ role: 'origin', state: 'live', epoch: listed.origin?.epoch, hops: 0, upstream: null },
         ...{ path: ['solo'], players: 0, children: 0, standby: null },
       },
+      players: 0,
+      bitsPerS: expect.any(Number),
+      frameRate: expect.any(Number),
+      video: 'avc',
+      audio: null,
+      history: null,
     });
 
     const url = `--url http://127.0.0.1:${node.httpPort}`;
     const table = await tideway(`streams ${url}`);
     expect(table).toMatchObject({ code: 0, stderr: '' });
     expect(table.stdout).toMatch(
-      /^STREAM +NODE +ROLE .*\nlive\/show +solo +origin +live +\d+ +0 +\d s +0\n$/,
+      /^STREAM +NODE +ROLE .*\nlive\/show +solo +origin +live +\d s +0 +0 +\S+ Mbit\/s +\S+ +\S+\n$/,
     );
     const json = await tideway(`streams --json ${url}`);
     expect(JSON.parse(json.stdout)).toMatchObject({ registry: 'up', streams: [{ key: 'live/show' }] });
@@ -127,7 +111,7 @@ describe('on one node', () => {
     });
     const { code, stdout } = await tideway('nodes', { TIDEWAY_HTTP_PORT: String(node.httpPort) });
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^NODE .*\nsolo +up +this node /);
+    expect(stdout).toMatch(/^NODE .*\nsolo +- +up +this node /);
     expect((await tideway(`streams --url http://127.0.0.1:${node.httpPort}`)).stdout).toBe('no streams\n');
   });
 
@@ -161,7 +145,7 @@ describe('on one node', () => {
   });
 
   test('a limit that is not allowed is one line of the command', async () => {
-    const refused = await tideway(`streams --limit 0 --url http://127.0.0.1:${node.httpPort}`);
+    const refused = await tideway(`streams --limit 10001 --url http://127.0.0.1:${node.httpPort}`);
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toMatch(/^tideway: http:\S+ refused with 400 api\.limit: [^\n]+\n$/);
   });
@@ -268,12 +252,9 @@ async function serve(
 ): Promise<AsyncDisposable & { readonly port: number }> {
   const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
   const envelope = { node: 'a', registry: 'up', asOf: '2026-01-01T00:00:00.000Z' } as const;
-  const routes = clusterRoutes(
-    { token },
-    {
-      nodes: async () => ({ ...envelope, nodes: [] }),
-      streams: async (limit) => ({ ...envelope, limit, truncated: false, streams: [] }),
-    },
+  const routes = apiRoutes(
+    { token, clock: systemClock },
+    { nodes: () => ({ status: 200, document: { ...envelope, nodes: [] } }) },
   );
   const counters = { refused() {}, wireError() {} };
   const server = new HttpServer(

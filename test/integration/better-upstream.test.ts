@@ -1,7 +1,7 @@
 // A parent to which the way becomes slow is left for a better one, in real processes: soon, without a frame lost, and not
 // gone back to.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { NodesAnswer } from '../../src/http/cluster-api.ts';
+import type { NodesAnswer } from '../../src/http/forms/nodes.ts';
 import { Cluster } from '../support/cluster.ts';
 import { hereAt, meshed } from '../support/cluster-view.ts';
 import { PLANS } from '../support/numbered-media.ts';

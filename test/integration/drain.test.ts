@@ -1,7 +1,7 @@
 // A cluster is restarted node by node, under players: those of other nodes miss nothing, those of the node that goes stay
 // until its deadline. And an encoder that can be asked to goes to another node, and its players do not notice.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { DrainAnswer } from '../../src/http/node-control-api.ts';
+import type { DrainAnswer } from '../../src/http/forms/drain.ts';
 import { Cluster } from '../support/cluster.ts';
 import { hereAt, meshed } from '../support/cluster-view.ts';
 import type { NodeProcess } from '../support/node-process.ts';

@@ -77,6 +77,7 @@ beforeEach(async () => {
   const openStream = directory.open.bind(directory);
   arrivals = [];
   elsewhere = undefined;
+  const sessionOf = () => 'session12345';
   const sendOn = (arrival: Arrival) => {
     arrivals.push(arrival);
     return elsewhere;
@@ -101,10 +102,10 @@ beforeEach(async () => {
       log,
       counters: { refused: () => {}, wireError: () => {} },
       routes: [
-        new FlvPlayRoute({ clock, openStream, sendOn, isLive: (key) => directory.has(key) }),
-        new FlvPublishRoute({ idleMs: IDLE_MS }, { clock, budget, openPublication }),
+        new FlvPlayRoute({ clock, openStream, sendOn, sessionOf, isLive: (key) => directory.has(key) }),
+        new FlvPublishRoute({ idleMs: IDLE_MS }, { clock, budget, sessionOf, openPublication }),
       ],
-      upgrades: [new WsFlvPlayRoute({ clock, openStream, sendOn })],
+      upgrades: [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf })],
     },
   );
   await server.start();

@@ -410,7 +410,7 @@ describe('is harmless:', () => {
     expect([...codes].filter((code) => code !== 'mesh.answers-busy' && code !== 'mesh.answer-late')).toEqual(
       [],
     );
-    expect((await metric(node, 'tideway_mesh_replies')).get('')).toBe(0);
+    expect((await metric(node, 'tideway_table_entries')).get('table="mesh_replies"')).toBe(0);
   });
 
   test('questions that make no sense', async () => {
@@ -440,7 +440,7 @@ describe('is harmless:', () => {
     say(5_000, (id) => ({ is: 'head', id, key: `live/none-${id}` }));
     await read(x);
     expect((await metric(node, 'tideway_relayed_streams')).get('')).toBe(1);
-    expect((await metric(node, 'tideway_unknown_streams')).get('')).toBeLessThan(100);
+    expect((await metric(node, 'tideway_table_entries')).get('table="unknown_streams"')).toBeLessThan(100);
   });
 
   test('that it leaves, said again and again', async () => {

@@ -20,13 +20,13 @@ test('CPU that another process of its container burns shows within 3 s, and goes
   closes.push(() => node.kill());
   await node.start();
   group.add(node.pid);
-  const share = async () => (await node.metric('tideway_node_cpu_share')) ?? Number.NaN;
+  const share = async () => (await node.metric('tideway_node_cpu_ratio')) ?? Number.NaN;
   await until('the limit is seen, and the start is over', async () => {
     return (await node.metric('tideway_node_cpu_cores')) === CORES && (await share()) < 0.25;
   });
   const stop = group.burn();
   await until('burnt CPU shows', async () => (await share()) > 0.5, 3_000);
-  expect(await node.metric('tideway_node_loop_busy_share'), 'its own loop has little to do').toBeLessThan(
+  expect(await node.metric('tideway_node_loop_busy_ratio'), 'its own loop has little to do').toBeLessThan(
     0.5,
   );
   await stop();

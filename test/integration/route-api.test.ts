@@ -4,16 +4,28 @@ import { type IncomingMessage, request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { systemClock } from '../../src/base/clock.ts';
+import { Slices } from '../../src/base/slices.ts';
 import { parseStreamKey } from '../../src/base/stream-key.ts';
-import { type DecisionsAnswer, decisionsRoute } from '../../src/http/decisions-api.ts';
-import { type RouteApiNeeds, routeRoutes, routeUpgrade, type SentOn } from '../../src/http/route-api.ts';
+import { apiRoutes } from '../../src/http/api-routes.ts';
+import type { DecisionsAnswer } from '../../src/http/forms/decisions.ts';
+import {
+  playerRoute,
+  type RouteApiNeeds,
+  routeHandlers,
+  routeUpgrade,
+  type SentOn,
+} from '../../src/http/route-api.ts';
 import type { RouteAnswer, RouteRequest } from '../../src/http/route-request.ts';
 import { HttpServer } from '../../src/http/server.ts';
+import { ClusterAsk } from '../../src/node/cluster-ask.ts';
+import { ClusterLists } from '../../src/node/cluster-lists.ts';
+import { decisionAnswer } from '../../src/node/decision-rows.ts';
 import type { Considered } from '../../src/routing/choose.ts';
 import { Decisions } from '../../src/routing/decisions.ts';
 import { PlaceFinder } from '../../src/routing/place.ts';
 import { FakeLog } from '../support/media.ts';
 
+const SESSION = 'session12345';
 const KEY = parseStreamKey('live', 'show');
 const PARTS = { cpu: 0.1, memory: 0.2, bandwidth: 0, place: 0, link: 0, price: 0, stream: 1 };
 const CONSIDERED: readonly Considered[] = [
@@ -57,6 +69,18 @@ afterEach(() => server.stop(100));
 
 async function serve(): Promise<void> {
   await server?.stop(100);
+  const lists = new ClusterLists({
+    ...{ clock: systemClock, node: 'a', trafficWindowMs: 0 },
+    ask: new ClusterAsk({
+      ...{ log, slices: new Slices({ clock: systemClock }), self: 'a' },
+      answers: { decisions: (args) => decisionAnswer(decisions, 'a', args) },
+      members: () => [],
+      linked: () => undefined,
+    }),
+    envelope: () => ({ node: 'a', registry: 'up', asOf: '1970-01-01T00:01:00.000Z' }),
+  });
+  const told = async (answer: ReturnType<ClusterLists['decisions']>) =>
+    ({ status: 200, document: await answer }) as const;
   const needs: RouteApiNeeds = {
     places: new PlaceFinder({
       node: { region: '', zone: '' },
@@ -68,6 +92,7 @@ async function serve(): Promise<void> {
       return answer(request);
     },
     sent: (to) => sent.push(to),
+    sessionOf: () => SESSION,
   };
   server = new HttpServer(
     { host: '127.0.0.1', port: 0, maxConnections: 50 },
@@ -75,8 +100,11 @@ async function serve(): Promise<void> {
       ...{ clock: systemClock, log, upgrades: [routeUpgrade(needs)] },
       counters: { refused: (code) => refused.push(code), wireError: (code) => refused.push(code) },
       routes: [
-        ...routeRoutes({ token }, needs),
-        decisionsRoute({ token }, { node: 'a', clock: { wallMs: () => 60_000 }, decisions }),
+        ...apiRoutes(
+          { token, clock: systemClock },
+          { ...routeHandlers(needs), decisions: ({ query, id }) => told(lists.decisions(query, id)) },
+        ),
+        playerRoute(needs),
       ],
     },
   );
@@ -90,9 +118,7 @@ function get(path: string, init: RequestInit = {}): Promise<Response> {
 
 describe('the API of routes', () => {
   test('tells a player its node, ready URLs and why', async () => {
-    const response = await get(
-      '/api/v1/route/play?stream=live/show&region=eu&zone=eu-1&session=a%20b&key=s3cret',
-    );
+    const response = await get('/api/v1/route/play?stream=live/show&region=eu&zone=eu-1&session=a%20b');
     expect(response.status).toBe(200);
     expect(response.headers.get('cache-control')).toBe('no-store');
     expect(response.headers.get('access-control-allow-origin')).toBeNull();
@@ -149,13 +175,18 @@ describe('the API of routes', () => {
     ['play', 'stream=live/show&network=private', 'route.network'],
     ['play', 'stream=live/show&session=', 'route.session'],
     ['play', `stream=live/show&session=${'x'.repeat(129)}`, 'route.session'],
+    ['play', 'stream=live/show&regoin=eu', 'api.query'],
+    ['play', 'stream=live/show&__proto__=eu', 'api.query'],
   ])('refuses %s?%s with 400 and says why', async (kind, query, code) => {
     const response = await get(`/api/v1/route/${kind}?${query}`);
     expect([response.status, response.headers.get('content-type')]).toEqual([
       400,
       'application/problem+json',
     ]);
-    expect(await response.json()).toEqual({ status: 400, code, detail: expect.stringMatching(/\w+ .*\w/) });
+    expect(await response.json()).toEqual({
+      ...{ type: `/errors#${code}`, title: 'Bad Request', status: 400, code },
+      detail: expect.stringMatching(/\w+ .*\w/),
+    });
     expect([refused, asked]).toEqual([[code], []]);
     expect(log.of('http.refused')).toMatchObject([{ code }]);
   });
@@ -171,7 +202,8 @@ describe('the API of routes', () => {
     const response = await get('/api/v1/route/play?stream=live/show');
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2']);
     expect(await response.json()).toEqual({
-      ...{ status: 503, code: 'route.no-node', detail: 'no node is left; not a (cpu)' },
+      ...{ type: '/errors#route.no-node', title: 'Service Unavailable', status: 503 },
+      ...{ code: 'route.no-node', detail: 'no node is left; not a (cpu)' },
       filtered: [{ reason: 'cpu', count: 1, nodes: ['a'] }],
     });
     expect(log.of('http.refused')).toMatchObject([{ code: 'route.no-node', detail: NOBODY.why }]);
@@ -200,7 +232,7 @@ describe('/route/', () => {
       const response = await get(`/route/live/show.flv?${query}`, { method });
       expect([response.status, await response.text()]).toEqual([302, '']);
       expect(response.headers.get('location')).toBe(
-        'http://b:1/live/show.flv?key=a%2Fb&session=me&x=1&tw_hop=1',
+        'http://b:1/live/show.flv?key=a%2Fb&session=me&x=1&tw_hop=1&tw_session=session12345',
       );
       expect(response.headers.get('cache-control')).toBe('no-store');
       expect(response.headers.get('access-control-allow-origin')).toBe('*');
@@ -210,7 +242,10 @@ describe('/route/', () => {
       place: { region: 'eu', zone: 'z', from: 'query' },
     });
     const remote = expect.stringMatching(/^127\.0\.0\.1:\d+$/);
-    expect(sent[0]).toEqual({ key: KEY, door: 'route', remote, url: 'http://b:1/live/show.flv' });
+    expect(sent[0]).toEqual({
+      ...{ key: KEY, door: 'route', remote, session: SESSION },
+      url: 'http://b:1/live/show.flv',
+    });
     expect(sent.length).toBe(2);
   });
 
@@ -222,7 +257,7 @@ describe('/route/', () => {
     });
     expect(response.statusCode).toBe(302);
     expect(response.headers).toMatchObject({
-      ...{ location: 'ws://b:1/live/show.flv?key=a&tw_hop=1', connection: 'close' },
+      ...{ location: 'ws://b:1/live/show.flv?key=a&tw_hop=1&tw_session=session12345', connection: 'close' },
       ...{ 'access-control-allow-origin': '*', 'cache-control': 'no-store' },
     });
     socket.terminate();
@@ -234,7 +269,7 @@ describe('/route/', () => {
     const response = await get('/route/live/show.flv');
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2']);
     const problem = (await response.json()) as object;
-    expect(Object.keys(problem)).toEqual(['status', 'code', 'detail']);
+    expect(Object.keys(problem)).toEqual(['type', 'title', 'status', 'code', 'detail']);
     expect(JSON.stringify(problem)).not.toContain('cpu');
 
     const upgraded = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -292,7 +327,15 @@ describe('the decisions', () => {
     });
     expect(told.decisions[1]?.parents).toMatchObject([{ node: 'c', total: 1, parts: { rtt: 1 } }]);
     expect(told.decisions[2]).toEqual({
-      ...{ id: 0, time: '1970-01-01T00:00:01.000Z', kind: 'play', stream: 'live/show', place, node: 'b' },
+      ...{
+        id: 0,
+        by: 'a',
+        time: '1970-01-01T00:00:01.000Z',
+        kind: 'play',
+        stream: 'live/show',
+        place,
+        node: 'b',
+      },
       ...{ why: 'the best', considered: CONSIDERED, filtered: FILTERED, parents: [] },
     });
     const fields = told.decisions.map((row) => Object.keys(row).join());

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import type { RouteDocument } from '../../src/http/route-api.ts';
+import type { RouteDocument } from '../../src/http/forms/routes.ts';
 import { Cluster } from '../support/cluster.ts';
 import { hereAt } from '../support/cluster-view.ts';
 import { captureHttpFlv, framesOf } from '../support/frames.ts';
@@ -78,6 +78,21 @@ async function routeOf(id: string, query: string, kind: 'play' | 'publish' = 'pl
   return (await cluster.node(id).api(`/api/v1/route/${kind}?stream=${KEY}&${query}`)) as RouteDocument;
 }
 
+function withoutSession(url: string | null): string | undefined {
+  return url?.replace(/&tw_session=[a-z0-9]{12}/, '');
+}
+
+function sessionIn(url: string): string {
+  return new URL(url).searchParams.get('tw_session') ?? '';
+}
+
+/** The lines of all nodes about a session. */
+function joined(session: string): string[] {
+  return cluster.nodes.flatMap(({ id, lines }) =>
+    lines.filter((line) => line.session === session).map(({ event }) => `${id} ${event}`),
+  );
+}
+
 interface Plays {
   readonly a: number;
   readonly b: number;
@@ -113,10 +128,24 @@ test('curl and ffmpeg follow to the node that is best for them', async () => {
     ]).done,
     run('ffmpeg', ['-v', 'error', '-i', routeUrl('a'), '-t', '0.5', '-c', 'copy', ffmpeg]),
   ]);
-  expect(String(fetched.stdout)).toBe(`200 1 ${cluster.node('b').flvUrl(KEY)}?key=x&tw_hop=1\n`);
+  expect(withoutSession(String(fetched.stdout))).toBe(
+    `200 1 ${cluster.node('b').flvUrl(KEY)}?key=x&tw_hop=1\n`,
+  );
   for (const path of [curl, ffmpeg]) expect(framesOf(readFileSync(path)).length).toBeGreaterThan(10);
   await played(before, { a: 0, b: 2 });
   expect(await cluster.node('a').metric('tideway_redirects_total', 'door="route"')).toBeGreaterThanOrEqual(2);
+});
+
+test('what a node sends another is what that one has of it, by the region of each', async () => {
+  const of = (id: string, labels: string) =>
+    cluster.node(id).metric('tideway_mesh_media_bytes_total', labels);
+  const came = await of('b', 'direction="in",region="eu"');
+  const went = await of('a', 'direction="out",region="us"');
+  const later = await of('b', 'direction="in",region="eu"');
+  expect(came).toBeGreaterThan(10_000);
+  // Less what says where runs begin, and what is under way.
+  expect(went).toBeGreaterThan(came ?? 0);
+  expect(went).toBeLessThan((later ?? 0) * 1.2 + 50_000);
 });
 
 test('mpegts.js on a page of another site follows', async () => {
@@ -152,13 +181,13 @@ async function serveSite(): Promise<Server> {
   return site;
 }
 
-test('two nodes that would send a player to each other for ever do so once', async () => {
+test('two nodes that would send a player to each other for ever do so once, and tell of one session', async () => {
   for (const [from, to] of [
     ['a', 'b'],
     ['b', 'a'],
   ] as const) {
     const sent = await fetch(cluster.node(from).flvUrl(KEY), { redirect: 'manual' });
-    expect([sent.status, sent.headers.get('location')]).toEqual([
+    expect([sent.status, withoutSession(sent.headers.get('location'))]).toEqual([
       302,
       `${cluster.node(to).flvUrl(KEY)}?tw_hop=1`,
     ]);
@@ -166,13 +195,17 @@ test('two nodes that would send a player to each other for ever do so once', asy
   const before = plays();
   const followed = await fetch(cluster.node('a').flvUrl(KEY));
   expect([followed.status, followed.redirected]).toEqual([200, true]);
+  const session = sessionIn(followed.url);
   await followed.body?.cancel();
 
   const socket = new WebSocket(cluster.node('b').wsUrl(KEY), { followRedirects: true });
   await new Promise((resolve, reject) => socket.once('message', resolve).once('error', reject));
-  expect(socket.url).toBe(`${cluster.node('a').wsUrl(KEY)}?tw_hop=1`);
+  expect(withoutSession(socket.url)).toBe(`${cluster.node('a').wsUrl(KEY)}?tw_hop=1`);
   socket.terminate();
   await played(before, { a: 1, b: 1 });
+  await until('both are over', () => joined(session).length + joined(sessionIn(socket.url)).length === 6);
+  expect(joined(session)).toEqual(['a play.redirected', 'b play.start', 'b play.end']);
+  expect(joined(sessionIn(socket.url))).toEqual(['a play.start', 'a play.end', 'b play.redirected']);
   expect(await cluster.node('b').metric('tideway_redirects_total', 'door="ws-flv"')).toBe(1);
 });
 
@@ -187,7 +220,7 @@ test('an RTMP player that finds a node full is told where to go, and plays there
   sent.call('play', 1, null, 'show?token=x');
   const { args } = await sent.command('onStatus');
   const { host, pathname, search } = new URL(String(field(field(args[1], 'ex'), 'redirect2')));
-  expect([pathname, search]).toEqual(['/live/show', '?token=x&tw_hop=1']);
+  expect([pathname, withoutSession(search)]).toEqual(['/live/show', '?token=x&tw_hop=1']);
   expect(['a', 'b'].map((id) => `127.0.0.1:${cluster.node(id).rtmpPort}`)).toContain(host);
   const tcUrl = new URL(String(field(field(args[1], 'ex'), 'redirect')));
   expect(await sent.closed()).toBeLessThan(1_000);
@@ -203,7 +236,9 @@ test('an RTMP player that finds a node full is told where to go, and plays there
       .events('play.redirected')
       .find(({ door }) => door === 'rtmp'),
   );
-  expect(line).toMatchObject({ stream: KEY, to: host, remote: `127.0.0.1:${localPort}` });
+  const session = tcUrl.searchParams.get('tw_session');
+  expect(line).toMatchObject({ stream: KEY, to: host, remote: `127.0.0.1:${localPort}`, session });
+  await until('it is known there', () => joined(String(session)).some((said) => said.endsWith('play.start')));
 });
 
 test('a session goes back to the node where it was, and `tideway why` tells', async () => {
@@ -273,6 +308,6 @@ test('where no node is left, operators are told why of each, and players that th
     const response = await fetch(cluster.node('c').flvUrl(KEY), { redirect: 'manual' });
     return response.status === 302 ? response : undefined;
   });
-  expect(again.headers.get('location')).toBe(`${cluster.node('b').flvUrl(KEY)}?tw_hop=1`);
+  expect(withoutSession(again.headers.get('location'))).toBe(`${cluster.node('b').flvUrl(KEY)}?tw_hop=1`);
   for (const player of players) player.close();
 });

@@ -1,5 +1,6 @@
 // What the nodes of a cluster say about streams and each other, as `/api/v1/streams` and `/api/v1/nodes` tell it.
-import type { HereRow, NodesAnswer, StreamRow, StreamsAnswer } from '../../src/http/cluster-api.ts';
+import type { NodesAnswer } from '../../src/http/forms/nodes.ts';
+import type { HereRow, StreamRow, StreamsAnswer } from '../../src/http/forms/streams.ts';
 import type { NodeProcess } from './node-process.ts';
 import { until } from './until.ts';
 

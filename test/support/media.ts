@@ -375,6 +375,7 @@ export class FakePublisher {
       query: new URLSearchParams(),
       protocol: 'rtmp' as const,
       remote: '203.0.113.2:40000',
+      session: 'publisher123',
       ended: (why: Reason) => void this.endedBy.push(why.code),
     };
     this.publication = new Publication(

@@ -124,9 +124,9 @@ export class MeshNode {
         else this.told.push({ is: 'control', peer, message });
         this.hooks.control?.(peer, message);
       },
-      media: (peer, media) => {
+      media: (peer, media, bodyBytes) => {
         this.told.push({ is: 'media', peer, media });
-        this.hooks.media?.(peer, media);
+        this.hooks.media?.(peer, media, bodyBytes);
       },
       drained: (peer) => {
         this.told.push({ is: 'drained', peer });

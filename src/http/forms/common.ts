@@ -59,3 +59,10 @@ export const page = z.object({
   total: count.meta({ description: 'Rows that match, those left out among them.' }),
   truncated: z.boolean().meta({ description: 'There are more than were listed.' }),
 });
+
+/** What may be told, but not changed: answers are made of what others own. */
+export type Told<T> = T extends string | number | boolean | null | undefined
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly Told<Item>[]
+    : { readonly [K in keyof T]: Told<T[K]> };

@@ -2,7 +2,7 @@
 // comes from another node is held against these forms. Pure.
 import { z } from 'zod';
 import { alarmRow, eventRow } from './alarms.ts';
-import { count, nodeId, sessionId, streamKey } from './common.ts';
+import { count, ms, nodeId, sessionId, streamKey } from './common.ts';
 import { decisionRow } from './decisions.ts';
 import { nodeLink } from './nodes.ts';
 import { history } from './quality.ts';
@@ -37,10 +37,19 @@ export const questions = {
   /** Ends a session; the row of it as it was, or none if it is not there. */
   kick: { args: z.strictObject({ id: sessionId }), row: sessionRow },
   links: { args: z.strictObject({}), row: nodeLink },
-  alarms: { args: z.strictObject({ stream: streamKey.optional(), limit }), row: alarmRow },
-  /** Newest first; `after`: only those with a higher id. */
+  /** `withinMs`: only those that last, and those that ended within so long. */
+  alarms: {
+    args: z.strictObject({ stream: streamKey.optional(), withinMs: ms.optional(), limit }),
+    row: alarmRow,
+  },
+  /** Newest first; `after`: only those with a higher id; `withinMs`: only those of the last so many ms. */
   events: {
-    args: z.strictObject({ stream: streamKey.optional(), after: count.optional(), limit }),
+    args: z.strictObject({
+      stream: streamKey.optional(),
+      after: count.optional(),
+      withinMs: ms.optional(),
+      limit,
+    }),
     row: eventRow,
   },
   decisions: { args: z.strictObject({ stream: streamKey.optional(), limit }), row: decisionRow },
@@ -58,7 +67,13 @@ export interface NodeAnswer<K extends QuestionKind> {
   readonly rows: Iterable<QuestionRow<K>>;
 }
 
+/** For whom a question is, for the log. */
+export interface Asker {
+  /** Id of the request to the API. */
+  readonly request: string;
+}
+
 /** How a node answers each kind; at once, and from its own memory. */
 export type NodeAnswers = {
-  readonly [K in QuestionKind]: (args: QuestionArgs<K>) => NodeAnswer<K>;
+  readonly [K in QuestionKind]: (args: QuestionArgs<K>, asker: Asker) => NodeAnswer<K>;
 };

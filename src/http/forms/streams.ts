@@ -66,6 +66,8 @@ export const nodeStream = hereRow.extend({
   /** Codec names. */
   video: z.string().nullable(),
   audio: z.string().nullable(),
+  /** Why it was claimed, of its origin. */
+  reason: z.enum(['publish', 'failover']).optional(),
 });
 export type NodeStream = z.output<typeof nodeStream>;
 
@@ -123,6 +125,13 @@ export const streamHere = nodeStream.extend({
 });
 export type StreamHere = z.output<typeof streamHere>;
 
+/** A node in a stream's tree. */
+export const treeNode = streamHere.extend({
+  /** From a frame's arrival at the origin to its arrival here: the sum of the hops; null while one is not known. */
+  ageMs: ms.nullable(),
+});
+export type TreeNode = z.output<typeof treeNode>;
+
 /** A stream with the tree that it goes down by. */
 export const treeAnswer = clusterEnvelope.extend({
   key: streamKey,
@@ -131,12 +140,7 @@ export const treeAnswer = clusterEnvelope.extend({
   replicas: z.array(replicaRow),
   backup: z.object({ node: nodeId }).nullable(),
   /** The origin first, each node behind the one that it pulls from. */
-  nodes: z.array(
-    streamHere.extend({
-      /** From a frame's arrival at the origin to its arrival here: the sum of the hops; null while one is not known. */
-      ageMs: ms.nullable(),
-    }),
-  ),
+  nodes: z.array(treeNode),
   alarms: z.array(alarmRow),
 });
 export type TreeAnswer = z.output<typeof treeAnswer>;

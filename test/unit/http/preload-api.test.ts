@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { type PreloadOrder, type PreloadOrders, preloadRoute } from '../../../src/http/preload-api.ts';
+import { apiRoutes } from '../../../src/http/api-routes.ts';
+import { type PreloadOrder, type PreloadOrders, preloadHandlers } from '../../../src/http/preload-api.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const URL_OF_ORDER = new URL('http://node/api/v1/streams/live/show/preload');
@@ -17,15 +18,16 @@ async function orderOf(body: unknown): Promise<PreloadOrder> {
     show: () => Promise.reject(new Error('nobody asked')),
     cancel: () => {},
   };
-  const route = preloadRoute({ token: undefined }, { clock: new FakeClock(), orders });
+  const routes = apiRoutes({ token: undefined, clock: new FakeClock() }, preloadHandlers(orders));
+  const route = routes.find(({ methods }) => methods.includes('POST'));
   const request = Object.assign(new PassThrough(), {
     method: 'POST',
     headers: { host: 'localhost', 'content-type': 'application/json' },
     socket: { remoteAddress: '127.0.0.1' },
   });
   request.end(JSON.stringify(body));
-  const response = { writeHead: () => {}, end: () => {} };
-  await route.handle(
+  const response = { setHeader: () => {}, writeHead: () => {}, end: () => {} };
+  await route?.handle(
     request as unknown as IncomingMessage,
     response as unknown as ServerResponse,
     URL_OF_ORDER,

@@ -84,7 +84,10 @@ describe('a publication', () => {
     publication.end({ code: 'test.again', message: '' });
     publisher.send('avc key', 80, 3, 100);
     expect([publication.frames, publication.bytes, publication.dropped]).toEqual([2, 200, 1]);
-    const who = { stream: 'live/test', epoch: 1, protocol: 'rtmp', remote: '203.0.113.2:40000' };
+    const who = {
+      ...{ stream: 'live/test', session: 'publisher123', epoch: 1 },
+      ...{ protocol: 'rtmp', remote: '203.0.113.2:40000' },
+    };
     expect(bench.log.of('publish.start')).toEqual([who]);
     expect(bench.log.of('publish.end')).toEqual([
       { ...who, reason: 'test.gone', durationMs: 1234, bytes: 200, frames: 2, dropped: 1 },

@@ -71,7 +71,13 @@ async function publish(): Promise<Published> {
   const endedBy: string[] = [];
   const published: Publication[] = [];
   const request: PublishRequest = {
-    ...{ key: KEY, query: new URLSearchParams(), protocol: 'rtmp', remote: '203.0.113.2:40000' },
+    ...{
+      key: KEY,
+      query: new URLSearchParams(),
+      protocol: 'rtmp',
+      remote: '203.0.113.2:40000',
+      session: 'session12345',
+    },
     ended: ({ code }) => void endedBy.push(code),
   };
   await claims.claim(KEY, HOW, ({ epoch }, keep) => {

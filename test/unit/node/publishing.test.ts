@@ -97,6 +97,7 @@ async function open(publishing: Publishing, { name = 'test', query = '' } = {}):
     query: new URLSearchParams(query),
     protocol: 'rtmp',
     remote: '203.0.113.2:40000',
+    session: 'session12345',
     ended: (why) => void endedBy.push(why.code),
   });
   const state = directory.get(key)?.state;
@@ -334,7 +335,13 @@ test('a node that is emptied ends who publishes and who stands by, and holds the
   const { publication, endedBy } = await open(publishing);
   const ends: string[] = [];
   await publishing.open({
-    ...{ key: KEY, query: new URLSearchParams('role=backup'), protocol: 'rtmp', remote: '203.0.113.3:40000' },
+    ...{
+      key: KEY,
+      query: new URLSearchParams('role=backup'),
+      protocol: 'rtmp',
+      remote: '203.0.113.3:40000',
+      session: 'session12345',
+    },
     ended: ({ code }) => ends.push(code),
   });
   const sink = new FakeSink();
@@ -388,6 +395,7 @@ test('whatever publishers come, send, stand by, take over and go, no memory stay
               key: parseStreamKey('live', `k${it.key}`),
               protocol: 'rtmp',
               remote: 'test',
+              session: 'session12345',
               ended: () => {},
             },
             query: new URLSearchParams(it.backup ? 'role=backup' : ''),

@@ -33,7 +33,7 @@ beforeEach(() => {
 
 function arrival(query = '', changes: Partial<Arrival> = {}): Arrival {
   return {
-    ...{ key: KEY, protocol: 'http-flv', headers: {}, remote: '10.0.0.7:5000' },
+    ...{ key: KEY, protocol: 'http-flv', headers: {}, remote: '10.0.0.7:5000', session: 'session12345' },
     ...{ query: new URLSearchParams(query), ...changes },
   };
 }
@@ -44,7 +44,9 @@ function counted(): Record<string, number> {
 }
 
 test('a player is sent on with its query and the mark, counted and logged without the query', () => {
-  expect(redirects.of(arrival('key=s3cret'))).toBe('http://b:8080/live/show.flv?key=s3cret&tw_hop=1');
+  expect(redirects.of(arrival('key=s3cret'))).toBe(
+    'http://b:8080/live/show.flv?key=s3cret&tw_hop=1&tw_session=session12345',
+  );
   expect(asked).toEqual([
     {
       ...{ kind: 'play', key: KEY, protocol: 'http-flv', network: 'public', session: undefined },
@@ -54,7 +56,13 @@ test('a player is sent on with its query and the mark, counted and logged withou
   expect(log.lines).toEqual([
     {
       ...{ level: 'info', event: 'play.redirected' },
-      fields: { stream: KEY, door: 'http-flv', remote: '10.0.0.7:5000', to: 'b:8080' },
+      fields: {
+        stream: KEY,
+        session: 'session12345',
+        door: 'http-flv',
+        remote: '10.0.0.7:5000',
+        to: 'b:8080',
+      },
     },
   ]);
   to = 'rtmp://c:1935/live/show';
@@ -84,7 +92,7 @@ test('to a loopback address only who is on this machine is sent', () => {
     to = `http://${host}:8080/live/show.flv`;
     expect(redirects.of(arrival())).toBeUndefined();
     for (const remote of ['127.0.0.1:5000', '::1:5000', '::ffff:127.0.0.1:5000']) {
-      expect(redirects.of(arrival('', { remote }))).toBe(`${to}?tw_hop=1`);
+      expect(redirects.of(arrival('', { remote }))).toBe(`${to}?tw_hop=1&tw_session=session12345`);
     }
   }
 });
@@ -93,7 +101,7 @@ test('to an address of a private network only who comes from one is sent', () =>
   to = 'http://10.0.0.2:8080/live/show.flv';
   expect(redirects.of(arrival('', { remote: '203.0.113.9:5000' }))).toBeUndefined();
   for (const remote of ['10.9.9.9:5000', '::ffff:192.168.0.4:5000', '127.0.0.1:5000']) {
-    expect(redirects.of(arrival('', { remote }))).toBe(`${to}?tw_hop=1`);
+    expect(redirects.of(arrival('', { remote }))).toBe(`${to}?tw_hop=1&tw_session=session12345`);
   }
 });
 

@@ -60,7 +60,13 @@ class Encoder {
   static async publish(query: string, firstId: number): Promise<Encoder> {
     const endedBy: string[] = [];
     const inlet = await publishing.open({
-      ...{ key: KEY, protocol: 'rtmp', remote: '203.0.113.2:40000', query: new URLSearchParams(query) },
+      ...{
+        key: KEY,
+        protocol: 'rtmp',
+        remote: '203.0.113.2:40000',
+        session: 'session12345',
+        query: new URLSearchParams(query),
+      },
       ended: ({ code }) => void endedBy.push(code),
     });
     const encoder = new Encoder(inlet, firstId);
@@ -328,7 +334,12 @@ test('what stands by is of the memory for media, and goes with its publisher', a
 test('no more stand by than streams are allowed', async () => {
   await Encoder.publish('role=backup', 2e6);
   const opening = publishing.open({
-    ...{ key: parseStreamKey('live', 'other'), protocol: 'rtmp', remote: '203.0.113.2:40000' },
+    ...{
+      key: parseStreamKey('live', 'other'),
+      protocol: 'rtmp',
+      remote: '203.0.113.2:40000',
+      session: 'session12345',
+    },
     ...{ query: new URLSearchParams('role=backup'), ended: () => {} },
   });
   await expect(opening).rejects.toMatchObject({ code: 'publish.too-many-streams' });

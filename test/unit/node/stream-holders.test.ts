@@ -56,9 +56,9 @@ test('what is remembered is taken without asking, while it is young', async () =
 test('what is old is taken all the same, and looked up again behind the decision', async () => {
   remembered = lookupOf('o', [], 2_001);
   expect(holders.now(KEY)).toEqual({ origin: 'o', nodes: new Set(['o']) });
-  expect([asked.length, holders.underWayCount]).toEqual([1, 1]);
+  expect([asked.length, holders.table.entries]).toEqual([1, 1]);
   await settle();
-  expect(holders.underWayCount).toBe(0);
+  expect(holders.table.entries).toBe(0);
 });
 
 test('a stream of this node is here, whatever the registry says', async () => {
@@ -75,6 +75,6 @@ test('with the registry away nobody knows', async () => {
 test('no more than 64 lookups are under way', async () => {
   answer = () => new Promise(() => {});
   for (let at = 0; at < 70; at += 1) holders.now(parseStreamKey('live', `s${at}`));
-  expect([asked.length, holders.underWayCount, holders.spared]).toEqual([64, 64, 6]);
+  expect([asked.length, holders.table.entries, holders.spared]).toEqual([64, 64, 6]);
   expect(await holders.of(KEY)).toBeUndefined();
 });

@@ -9,8 +9,10 @@ import type { StreamSource } from '../../../src/media/stream.ts';
 import { StreamDirectory } from '../../../src/media/stream-directory.ts';
 import { type StreamAnswers, streamAnswers } from '../../../src/node/stream-answers.ts';
 import { streamMetrics } from '../../../src/node/stream-metrics.ts';
+import { tallyStreams } from '../../../src/node/stream-tally.ts';
 import { QualityWatch } from '../../../src/node/stream-watch.ts';
 import type { ParentHas } from '../../../src/observe/alarm-rules.ts';
+import { OthersSum } from '../../../src/observe/others-sum.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import {
   FakeLog,
@@ -31,6 +33,8 @@ const LOST = { code: 'relay.lost', message: 'the node is gone' };
 const LIMITS = { stalledMs: 2_000, noKeyFrameMs: 15_000, bitrateShare: 0.4, hopMs: 500 };
 
 /** A node's streams, without doors and mesh. */
+const ASKER = { request: 'test' };
+
 class WatchBench {
   readonly clock = new FakeClock();
   readonly log = new FakeLog();
@@ -64,6 +68,7 @@ class WatchBench {
     this.watch = new QualityWatch(LIMITS, { clock, log, node: 'self', streams, mesh });
     this.answers = streamAnswers({
       ...{ clock, node: 'self', watch: this.watch, streams, mesh },
+      claimReason: () => undefined,
       standsBy: () => false,
       streamOf: (key) => this.directory.get(key),
       hop: () => null,
@@ -77,7 +82,14 @@ class WatchBench {
     this.#epoch += 1;
     const stream = this.directory.feed(key);
     const publication = new Publication(
-      { key, query: new URLSearchParams(), protocol: 'rtmp', remote: '203.0.113.2:4', ended: () => {} },
+      {
+        key,
+        query: new URLSearchParams(),
+        protocol: 'rtmp',
+        session: 'publisher1',
+        remote: '203.0.113.2:4',
+        ended: () => {},
+      },
       { epoch: this.#epoch, stream, holds: { holdMs: 30_000, holdAfterStopMs: 30_000 } },
       this,
     );
@@ -120,14 +132,14 @@ class WatchBench {
   }
 
   get alarms(): string[] {
-    return [...this.answers.alarms({ limit: 100 }).rows].map(({ kind, hop, until }) => {
+    return [...this.answers.alarms({ limit: 100 }, ASKER).rows].map(({ kind, hop, until }) => {
       const about = hop ? ` ${hop.from}>${hop.to}` : '';
       return `${kind}${about}${until === null ? '' : ' over'}`;
     });
   }
 
   here(key: StreamKey = KEY) {
-    const [row] = this.answers.stream({ key }).rows;
+    const [row] = this.answers.stream({ key }, ASKER).rows;
     if (row) questions.stream.row.parse(row);
     return row;
   }
@@ -165,7 +177,7 @@ describe('what is told of a stream', () => {
     expect(Math.abs((quality?.video?.bitsPerS ?? 0) / 200_000 - 1)).toBeLessThan(0.02);
     expect(Math.abs((quality?.audio?.bitsPerS ?? 0) / 20_000 - 1)).toBeLessThan(0.02);
     expect(here?.history.bitsPerS).toHaveLength(5);
-    expect([...bench.answers.streams({}).rows]).toMatchObject([
+    expect([...bench.answers.streams({}, ASKER).rows]).toMatchObject([
       { key: KEY, bitsPerS: here?.bitsPerS, frameRate: here?.frameRate, since: here?.since },
     ]);
   });
@@ -178,8 +190,9 @@ describe('what is told of a stream', () => {
     expect(bench.here()).toMatchObject({ state: 'held', bitsPerS: 0, frameRate: 0 });
     bench.pass(20_100);
     expect(bench.here()).toBeUndefined();
-    expect(bench.answers.streams({})).toEqual({ total: 0, rows: [] });
-    expect(bench.answers.history({ keys: [KEY, 'live/none'] })).toEqual({ total: 0, rows: [] });
+    const { total, rows } = bench.answers.streams({}, ASKER);
+    expect([total, [...rows]]).toEqual([0, []]);
+    expect(bench.answers.history({ keys: [KEY, 'live/none'] }, ASKER)).toEqual({ total: 0, rows: [] });
   });
 
   test('of many streams is the curve of those that were asked for', () => {
@@ -187,7 +200,7 @@ describe('what is told of a stream', () => {
     bench.play(bench.publish(), 0, 5);
     bench.publish(other);
     bench.pass(2_500);
-    const { total, rows } = bench.answers.history({ keys: [KEY, 'live/none', other] });
+    const { total, rows } = bench.answers.history({ keys: [KEY, 'live/none', other] }, ASKER);
     expect(total).toBe(2);
     const [first, second] = [...rows].map((row) => questions.history.row.parse(row));
     expect([first?.key, first?.bitsPerS.length, first?.bitsPerS.at(-1)]).toEqual([
@@ -224,6 +237,18 @@ describe('alarms at the origin', () => {
     bench.pass(1_900);
     bench.play(next, 0, 2);
     expect(bench.alarms).toEqual(['stalled over']);
+  });
+
+  test('a publisher is not to blame for the time in which the node itself stood still', () => {
+    const publication = bench.publish();
+    bench.play(publication, 0, 4);
+    bench.clock.spend(6_000);
+    bench.clock.pass(0);
+    expect(bench.alarms).toEqual([]);
+    bench.play(publication, 10_000, 2);
+    expect(bench.alarms).toEqual([]);
+    bench.pass(2_600);
+    expect(bench.alarms).toEqual(['stalled']);
   });
 
   test('video without a key frame is told of, also where nothing of it can be used', () => {
@@ -286,6 +311,19 @@ describe('alarms at a replica', () => {
     expect(bench.alarms).toEqual(['stalled p>self over']);
   });
 
+  test('wait for the first frame of a parent that was found in a hold as for any other', () => {
+    const source = bench.pull('p');
+    const stream = bench.directory.get(KEY);
+    stream?.detach(source, GONE, 30_000);
+    bench.pass(10_000);
+    bench.has = 'unknown';
+    stream?.attach(source, NEWER);
+    bench.pass(1_900);
+    expect(bench.alarms).toEqual([]);
+    bench.pass(700);
+    expect(bench.alarms).toEqual(['stalled p>self']);
+  });
+
   test('are none in a hold that the parent told of, also when the parent goes afterwards', () => {
     const source = bench.pull('p');
     bench.pass(500);
@@ -320,9 +358,9 @@ test('the alarms of one stream are as many as were asked for, and those that the
   bench.publish();
   bench.publish(other);
   bench.pass(3_000);
-  const { total, rows } = bench.answers.alarms({ limit: 1 });
+  const { total, rows } = bench.answers.alarms({ limit: 1 }, ASKER);
   expect([total, [...rows].length]).toEqual([2, 1]);
-  const ofOther = bench.answers.alarms({ stream: other, limit: 5 });
+  const ofOther = bench.answers.alarms({ stream: other, limit: 5 }, ASKER);
   expect([...ofOther.rows].map((row) => questions.alarms.row.parse(row).stream)).toEqual([other]);
 });
 
@@ -348,7 +386,14 @@ test('metrics name the streams with the most players, and sum up the others', ()
     .get(parseStreamKey('live', 'b'))
     ?.play(new TestEncoder(), sink, { remote: 'x:1' });
   bench.pass(1_000);
-  const families = streamMetrics({ streams: bench.directory.streams, watch: bench.watch }, 1);
+  const sources = { ...bench, droppedOfOthers: new OthersSum() };
+  const told = (named: number) => {
+    const work = tallyStreams(sources, named);
+    let step = work.next();
+    while (!step.done) step = work.next();
+    return streamMetrics({ tally: step.value, watch: bench.watch });
+  };
+  const families = told(1);
   const samplesOf = (name: string) => families.find((family) => family.name === name)?.samples;
   expect(samplesOf('tideway_stream_players')).toEqual([
     { labels: { stream: 'live/b' }, value: 1 },
@@ -358,12 +403,12 @@ test('metrics name the streams with the most players, and sum up the others', ()
     { labels: { stream: 'live/b' }, value: 1 },
     { labels: { stream: 'other' }, value: 2 },
   ]);
-  expect(samplesOf('tideway_stream_bits_per_second')?.map(({ value }) => value)).toEqual([16_000, 32_000]);
+  expect(samplesOf('tideway_stream_bytes_per_second')?.map(({ value }) => value)).toEqual([2_000, 4_000]);
   // Not known, and so not told; no sum of others.
   expect(samplesOf('tideway_stream_key_frame_interval_seconds')).toEqual([]);
   expect(samplesOf('tideway_stream_jitter_seconds')).toEqual([{ labels: { stream: 'live/b' }, value: 0 }]);
   bench.pass(2_000);
-  const later = streamMetrics({ streams: bench.directory.streams, watch: bench.watch }, 0);
+  const later = told(0);
   expect(later.find(({ name }) => name === 'tideway_alarms')?.samples[0]).toEqual({
     labels: { kind: 'stalled' },
     value: 3,

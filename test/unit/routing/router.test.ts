@@ -101,7 +101,7 @@ describe('a session', () => {
     router.tookIn('s');
     router.setNodes([nodeView('a', { load: { cpu: 0.8 } }), nodeView('b')]);
     expect(router.route({ ...ASK, session: 's' }).node).toBe('a');
-    expect(router.sessionCount).toBe(1);
+    expect(router.tables).toContainEqual({ table: 'routing_sessions', entries: 1, limit: 100_000 });
   });
 });
 

@@ -34,11 +34,13 @@ test.each([
   expect(reconnectsOf(new Map(Object.entries(object)))).toBe(reconnects);
 });
 
-test('the address keeps what the client had asked for, its query too', () => {
+test('the address keeps what the client had asked for, its query too, and has its session', () => {
   const query = new URLSearchParams({ key: 's p' });
-  expect(tcUrlAt('b.example:1935', { app: 'live', query })).toBe('rtmp://b.example:1935/live?key=s+p');
-  expect(tcUrlAt('b.example:1935', { app: 'live', query: new URLSearchParams() })).toBe(
-    'rtmp://b.example:1935/live',
+  expect(tcUrlAt('b.example:1935', { app: 'live', query }, 'abc123def456')).toBe(
+    'rtmp://b.example:1935/live?key=s+p&tw_session=abc123def456',
+  );
+  expect(tcUrlAt('b.example:1935', { app: 'live', query: new URLSearchParams() }, 'abc123def456')).toBe(
+    'rtmp://b.example:1935/live?tw_session=abc123def456',
   );
 });
 

@@ -1,0 +1,140 @@
+// An operation of the JSON API as it is declared, once, and how a request to it is answered: matched, let in or not, read by
+// its forms, answered as JSON. What is answered comes from a function; which operations there are is api-operations.ts's.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { z } from 'zod';
+import type { Clock } from '../base/clock.ts';
+import { answerJson } from './answer.ts';
+import type { ApiAccess } from './api-access.ts';
+import { readQuery } from './api-query.ts';
+import type { Told } from './forms/common.ts';
+import { readJson } from './json-body.ts';
+import { requestIdOf } from './request-id.ts';
+import type { Route } from './route.ts';
+
+export interface Declared {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** With a name in braces for each part that varies: "/api/v1/sessions/{id}". */
+  readonly path: `/api/v1/${string}`;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodObject;
+  /** By status; null: an answer without a document. */
+  readonly answers: Readonly<Record<number, z.ZodType | null>>;
+  /** With `Accept: text/event-stream` it is told for as long as it is listened to. */
+  readonly isLive?: true;
+  /** Codes of its own refusals; those of all operations are COMMON_ERRORS. */
+  readonly errors: readonly string[];
+}
+
+/** Refusals that each operation may have. */
+export const COMMON_ERRORS = [
+  'api.loopback-only',
+  'api.query',
+  'api.token',
+  'http.internal',
+  'node.stopping',
+  'route.repeated',
+] as const;
+/** Of those that take a body. */
+export const BODY_ERRORS = [
+  'api.body',
+  'http.bad-request',
+  'http.body-timeout',
+  'http.body-too-large',
+  'http.media-type',
+] as const;
+
+type ParameterOf<P extends string> = P extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | ParameterOf<Rest>
+  : never;
+
+/** A request that was let in, and read. */
+export interface Asked<D extends Declared> {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Names the request in logs, of other nodes too. */
+  readonly id: string;
+  /** What varies in the path, decoded. */
+  readonly path: Readonly<Record<ParameterOf<D['path']>, string>>;
+  /** As it came. */
+  readonly parameters: URLSearchParams;
+  readonly query: D extends { query: infer F extends z.ZodObject } ? Told<z.output<F>> : unknown;
+  readonly body: D extends { body: infer F extends z.ZodObject } ? Told<z.output<F>> : unknown;
+}
+
+/** A document of the form that is declared for its status. */
+export type Reply<D extends Declared> =
+  | {
+      [S in keyof D['answers'] & number]: {
+        readonly status: S;
+        readonly document: D['answers'][S] extends z.ZodType ? Told<z.output<D['answers'][S]>> : null;
+      };
+    }[keyof D['answers'] & number]
+  /** The handler has taken the response, and goes on writing to it. */
+  | (D extends { isLive: true } ? 'taken' : never);
+
+export type Handler<D extends Declared> = (asked: Asked<D>) => Reply<D> | Promise<Reply<D>>;
+
+export interface ApiRouteNeeds {
+  readonly access: ApiAccess;
+  readonly clock: Clock;
+}
+
+const NO_QUERY = z.strictObject({});
+
+/** The route of an operation. */
+export function apiRoute<D extends Declared>(
+  declared: D,
+  handle: Handler<D>,
+  { access, clock }: ApiRouteNeeds,
+): Route {
+  const { method, path, query: queryForm = NO_QUERY, body: bodyForm } = declared;
+  const read = pathReader(path);
+  return access.guard({
+    methods: method === 'GET' ? ['GET', 'HEAD'] : [method],
+    matches: (asked) => read(asked) !== undefined,
+    handle: async (request, response, url) => {
+      const id = requestIdOf(request);
+      const query = readQuery(url.searchParams, queryForm);
+      const body = bodyForm ? await readJson({ request, response }, bodyForm, clock) : {};
+      const asked = {
+        request,
+        response,
+        id,
+        path: read(url.pathname),
+        parameters: url.searchParams,
+        query,
+        body,
+      };
+      const reply = await handle(asked as Asked<D>);
+      if (reply === 'taken') return;
+      answer(response, reply);
+    },
+  });
+}
+
+function answer(
+  response: ServerResponse,
+  reply: { readonly status: number; readonly document: unknown },
+): void {
+  if (reply.document !== null) {
+    answerJson(response, reply.status, reply.document);
+    return;
+  }
+  response.writeHead(reply.status, { 'Cache-Control': 'no-store' });
+  response.end();
+}
+
+/** Reads what varies of a path; undefined: it is another path. */
+function pathReader(template: string): (path: string) => Readonly<Record<string, string>> | undefined {
+  const names = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? '');
+  if (names.length === 0) return (path) => (path === template ? {} : undefined);
+  const pattern = new RegExp(`^${template.replace(/\{\w+\}/g, '([^/]*)')}$`);
+  return (path) => {
+    const [, ...values] = pattern.exec(path) ?? [];
+    if (values.length === 0) return undefined;
+    return Object.fromEntries(names.map((name, at) => [name, decodeURIComponent(values[at] ?? '')]));
+  };
+}

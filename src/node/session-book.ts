@@ -1,0 +1,177 @@
+// The sessions of this node: its publishers and players by their ids, those that are here and those that ended of late. It
+// lists and ends them.
+import type { Clock } from '../base/clock.ts';
+import type { Reason } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { sessionBrought } from '../base/redirect.ts';
+import type { SessionOf } from '../base/session-id.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import type { NodeAnswers } from '../http/forms/questions.ts';
+import type { SessionRow } from '../http/forms/sessions.ts';
+import type { Player } from '../media/player.ts';
+import type { SessionRegister } from '../media/session-register.ts';
+import { counter, gauge, type MetricFamily } from '../observe/metrics.ts';
+import { OpenSession } from './open-session.ts';
+import type { PublisherSeat } from './publisher-seat.ts';
+import type { PublisherRegister } from './publishing.ts';
+
+/** Sessions that are over and still listed. */
+const MAX_ENDED = 500;
+
+const KICKED: Reason = {
+  code: 'session.kicked',
+  message: 'the session was ended by an operator of the node',
+};
+
+export interface SessionBookNeeds {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** This node. */
+  readonly node: string;
+  readonly newId: () => string;
+}
+
+export class SessionBook implements SessionRegister, PublisherRegister {
+  readonly #needs: SessionBookNeeds;
+  /** By id; the oldest first. Bounded by the doors' connection limits. */
+  readonly #publishers = new Map<string, OpenSession>();
+  readonly #players = new Map<string, OpenSession>();
+  /** The oldest first; at most MAX_ENDED. */
+  readonly #ended: SessionRow[] = [];
+  #kicks = 0;
+
+  constructor(needs: SessionBookNeeds) {
+    this.#needs = needs;
+  }
+
+  /** The id that another node gave to who comes with this query, unless it is in use here; else a new one. */
+  readonly idOf: SessionOf = (query) => this.free(sessionBrought(query) ?? this.#needs.newId());
+
+  free(session: string): string {
+    let id = session;
+    while (this.#find(id)) id = this.#needs.newId();
+    return id;
+  }
+
+  // Of players
+
+  joined(key: StreamKey, player: Player): void {
+    const { session: id } = player;
+    if (id !== undefined) this.#players.set(id, new OpenSession(id, { is: 'player', key, player }));
+  }
+
+  left({ session }: Player, why: Reason): void {
+    if (session !== undefined) this.#over(this.#players, session, why);
+  }
+
+  // Of publishers
+
+  opened(seat: PublisherSeat): void {
+    const { session: id } = seat.request;
+    this.#publishers.set(id, new OpenSession(id, { is: 'publisher', seat }));
+  }
+
+  refused({ request }: PublisherSeat): void {
+    this.#publishers.delete(request.session);
+  }
+
+  closed({ request }: PublisherSeat, why: Reason): void {
+    this.#over(this.#publishers, request.session, why);
+  }
+
+  /** Who publishes a stream on this node, on air; null: nobody does. */
+  publisher(key: StreamKey): SessionRow | null {
+    for (const session of this.#publishers.values()) {
+      if (session.key === key && session.state === 'live') return this.#rowOf(session);
+    }
+    return null;
+  }
+
+  /** Publishers first, the oldest first; then those that are over, the newest first. */
+  readonly list: NodeAnswers['sessions'] = ({ stream, id, kind, state, limit }) => {
+    const isAsked = (session: { readonly id: string; readonly kind: string }, key: string) =>
+      (id === undefined || session.id === id) &&
+      (kind === undefined || session.kind === kind) &&
+      (stream === undefined || key === stream);
+    const open: OpenSession[] = [];
+    let total = 0;
+    for (const sessions of state === 'ended' ? [] : [this.#publishers, this.#players]) {
+      for (const session of sessions.values()) {
+        if (!isAsked(session, session.key) || session.state === undefined) continue;
+        total += 1;
+        if (open.length < limit) open.push(session);
+      }
+    }
+    const ended = state === 'open' ? [] : this.#ended.filter((row) => isAsked(row, row.stream)).reverse();
+    const rows = this.#rows(open, ended.slice(0, limit - open.length));
+    return { total: total + ended.length, rows };
+  };
+
+  /** Ends one that is here. */
+  readonly kick: NodeAnswers['kick'] = ({ id }, { request }) => {
+    const session = this.#find(id);
+    if (session?.state === undefined) return { total: 0, rows: [] };
+    const row = this.#rowOf(session);
+    const { kind, stream, protocol, remote } = row;
+    this.#kicks += 1;
+    this.#needs.log.info({ stream, session: id, kind, protocol, remote, request }, 'session.kicked');
+    session.end(KICKED);
+    return { total: 1, rows: [row] };
+  };
+
+  metrics(): MetricFamily[] {
+    return [
+      gauge('tideway_sessions', 'Publishers, those that stand by among them, and players.', [
+        { labels: { kind: 'publisher' }, value: this.#publishers.size },
+        { labels: { kind: 'player' }, value: this.#players.size },
+      ]),
+      gauge('tideway_sessions_ended', 'Sessions that are over and still listed.', this.#ended.length),
+      counter('tideway_sessions_kicked_total', 'Sessions that an operator ended.', this.#kicks),
+    ];
+  }
+
+  #find(id: string): OpenSession | undefined {
+    return this.#publishers.get(id) ?? this.#players.get(id);
+  }
+
+  /** Made as they are read: those that end meanwhile are told as ended. */
+  *#rows(open: readonly OpenSession[], ended: readonly SessionRow[]): Generator<SessionRow> {
+    for (const session of open) yield this.#rowOf(session);
+    yield* ended;
+  }
+
+  #rowOf(session: OpenSession): SessionRow {
+    const { clock, node } = this.#needs;
+    const nowMs = clock.now();
+    const { id, kind, key: stream, protocol, remote, counted } = session;
+    const { bytes, backlogBytes, dropped, skips } = counted;
+    return {
+      id,
+      node,
+      kind,
+      stream,
+      protocol,
+      remote,
+      since: session.since(clock),
+      durationMs: Math.round(nowMs - session.startedMs),
+      state: session.state ?? 'ended',
+      bytes,
+      bytesPerS: session.bytesPerS(bytes, nowMs),
+      backlogBytes,
+      dropped,
+      skips,
+      ended: null,
+    };
+  }
+
+  #over(sessions: Map<string, OpenSession>, id: string, { code, message }: Reason): void {
+    const session = sessions.get(id);
+    if (!session) return;
+    sessions.delete(id);
+    this.#ended.push({
+      ...this.#rowOf(session),
+      ...{ state: 'ended', bytesPerS: 0, backlogBytes: 0, ended: { code, message } },
+    });
+    if (this.#ended.length > MAX_ENDED) this.#ended.shift();
+  }
+}
