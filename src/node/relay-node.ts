@@ -33,6 +33,7 @@ import { CodeCounter } from '../observe/metrics.ts';
 import { MetricsText } from '../observe/metrics-text.ts';
 import { OthersSum } from '../observe/others-sum.ts';
 import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
+import { TRAFFIC_WINDOW_MS } from '../observe/traffic-ledger.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterAsk } from './cluster-ask.ts';
@@ -392,7 +393,7 @@ export class RelayNode {
       trouble: () => this.#member.trouble,
       rtmpPort: () => this.#rtmp.port,
       guardsPublish: this.#authorizer.guardsPublish,
-      trafficWindowMs: 0,
+      trafficWindowMs: TRAFFIC_WINDOW_MS,
     });
   }
 
@@ -557,6 +558,9 @@ export class RelayNode {
       ...(this.#preload?.tables ?? []),
       ...this.#watch.tables,
       ...this.#ask.tables,
+      ...this.#sessions.tables,
+      ...this.#traffic.tables,
+      ...this.#events.tables,
     ];
   }
 
