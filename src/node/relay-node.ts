@@ -561,6 +561,9 @@ export class RelayNode {
       ...this.#watch.tables,
       ...this.#ask.tables,
       ...this.#state.tables,
+      ...this.#sessions.tables,
+      ...this.#traffic.tables,
+      ...this.#events.tables,
     ];
   }
 
