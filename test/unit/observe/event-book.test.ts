@@ -62,6 +62,16 @@ describe('the book', () => {
     expect(book.list({ limit: 2 })).toMatchObject({ total: 6, rows: [{ id: 6 }, { id: 5 }] });
   });
 
+  test('is asked for what is no older than so many ms', () => {
+    log.info({}, 'relay.n1');
+    clock.advance(1_000);
+    log.info({}, 'relay.n2');
+    clock.advance(1_000);
+    expect(events({ withinMs: 2_000 })).toEqual(['relay.n2', 'relay.n1']);
+    expect(events({ withinMs: 1_999 })).toEqual(['relay.n2']);
+    expect(events({ withinMs: 0 })).toEqual([]);
+  });
+
   test('has no players and no refusals, and what strangers can cause pushes out only its like', () => {
     log.info({}, 'node.start');
     log.info({ stream: 'live/a' }, 'publish.start');
