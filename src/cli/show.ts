@@ -11,11 +11,6 @@ import { follow } from './follow.ts';
 import type { AskOptions, Invocation } from './invocation.ts';
 import { linksText } from './link-table.ts';
 import { listen } from './live-api.ts';
-import type { NodeApiOptions } from './node-api.ts';
-import { type Paint, paintFor } from './paint.ts';
-import { print } from './print.ts';
-import { safeJson, safeText } from './safe-text.ts';
-import { kickedText, sessionsText } from './session-table.ts';
 import {
   askAlarms,
   askDecisions,
@@ -28,7 +23,12 @@ import {
   askStreams,
   askTraffic,
   kickSession,
-} from './state-api.ts';
+  type NodeApiOptions,
+} from './node-api.ts';
+import { type Paint, paintFor } from './paint.ts';
+import { print } from './print.ts';
+import { safeJson, safeText } from './safe-text.ts';
+import { kickedText, sessionsText } from './session-table.ts';
 import { isWell, statusText } from './status-text.ts';
 import { STREAM_SORTS } from './stream-sort.ts';
 import { streamText } from './stream-text.ts';
