@@ -58,6 +58,7 @@ import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
 import { streamMetrics } from './stream-metrics.ts';
 import { streamSummaries } from './stream-summaries.ts';
+import { tallyStreams } from './stream-tally.ts';
 import { QualityWatch } from './stream-watch.ts';
 import { Traffic } from './traffic.ts';
 
@@ -112,6 +113,7 @@ export class RelayNode {
   readonly #wireErrors = new CodeCounter();
   readonly #runtime = new RuntimeMetrics();
   readonly #droppedOfOthers = new OthersSum();
+  #metricsMade: Promise<string> | undefined;
   readonly #metrics: MetricsText;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
@@ -558,11 +560,26 @@ export class RelayNode {
       ...(this.#preload?.tables ?? []),
       ...this.#watch.tables,
       ...this.#ask.tables,
+      ...this.#state.tables,
     ];
   }
 
+  /** One at a time: who asks meanwhile is told the same. */
   #metricsText(): Promise<string> {
+    this.#metricsMade ??= this.#makeMetrics().finally(() => {
+      this.#metricsMade = undefined;
+    });
+    return this.#metricsMade;
+  }
+
+  async #makeMetrics(): Promise<string> {
     const { id: node, region, zone } = this.#config.node;
+    const tally = await this.#slices.run(
+      tallyStreams(
+        { directory: this.#directory, watch: this.#watch, droppedOfOthers: this.#droppedOfOthers },
+        this.#config.metrics.streams,
+      ),
+    );
     const families = nodeMetrics({
       version: version(),
       node: { node, region, zone },
@@ -582,14 +599,8 @@ export class RelayNode {
         }),
         ...this.#redirects.metrics(),
       ],
-      quality: streamMetrics(
-        {
-          streams: this.#directory.streams,
-          watch: this.#watch,
-          droppedOfOthers: this.#droppedOfOthers,
-        },
-        this.#config.metrics.streams,
-      ),
+      tally,
+      quality: streamMetrics({ tally, watch: this.#watch }),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,

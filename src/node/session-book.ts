@@ -143,13 +143,24 @@ export class SessionBook implements SessionRegister, PublisherRegister {
   #rowOf(session: OpenSession): SessionRow {
     const { clock, node } = this.#needs;
     const nowMs = clock.now();
-    const durationMs = Math.round(nowMs - session.startedMs);
-    const { kind, key: stream, protocol, remote, counted } = session;
-    const state = session.state ?? 'ended';
+    const { id, kind, key: stream, protocol, remote, counted } = session;
+    const { bytes, backlogBytes, dropped, skips } = counted;
     return {
-      ...{ id: session.id, node, kind, stream, protocol, remote },
-      ...{ since: new Date(clock.wallMs() - durationMs).toISOString(), durationMs, state },
-      ...{ ...counted, bytesPerS: session.bytesPerS(counted.bytes, nowMs), ended: null },
+      id,
+      node,
+      kind,
+      stream,
+      protocol,
+      remote,
+      since: session.since(clock),
+      durationMs: Math.round(nowMs - session.startedMs),
+      state: session.state ?? 'ended',
+      bytes,
+      bytesPerS: session.bytesPerS(bytes, nowMs),
+      backlogBytes,
+      dropped,
+      skips,
+      ended: null,
     };
   }
 

@@ -82,10 +82,8 @@ class Row implements TrafficSum {
     if (bytes > 0) this.#minutes ??= new Float64Array(MINUTES);
     if (!this.#minutes) return bytes;
     // The one that begins now is of the window, too: the one that it takes the place of is not any more.
-    const next = (minute + 1) % MINUTES;
     this.#minutes[minute % MINUTES] = bytes;
-    this.#minutesBytes += bytes - (this.#minutes[next] ?? 0);
-    this.#minutes[next] = 0;
+    this.#minutesBytes += bytes - (this.#minutes[(minute + 1) % MINUTES] ?? 0);
     return bytes;
   }
 
