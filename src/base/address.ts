@@ -40,3 +40,19 @@ export function isAnyAddress(host: string): boolean {
 export function hostOf(address: string): string {
   return address.slice(0, address.lastIndexOf(':'));
 }
+
+/**
+ * What of an IP address one party has: all of IPv4, also mapped into IPv6 (RFC 4291 §2.5.5.2), and of IPv6 the first 64 bits,
+ * since a host gets so many for itself. What is no address is its own group.
+ */
+export function addressGroup(address: string): string {
+  const mapped = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i.exec(address)?.[1];
+  if (mapped !== undefined) return mapped;
+  if (!address.includes(':')) return address;
+  const [head = '', tail] = address.toLowerCase().replace(/%.*$/, '').split('::');
+  const before = head === '' ? [] : head.split(':');
+  const after = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - before.length - after.length);
+  const groups = [...before, ...new Array<string>(zeros).fill('0'), ...after].slice(0, 4);
+  return `${groups.map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/64`;
+}

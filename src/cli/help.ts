@@ -16,6 +16,8 @@ const OVERVIEW = `Tideway relays live media: encoders push RTMP, players pull HT
 Run
   tideway start [--config <file>] [--<key> <value> ...]   runs a node
   tideway drain                                           empties a node, before it is stopped
+  tideway token                                           makes a token for the API, and its hash
+  tideway hash-token                                      hashes one that is piped in
 
 Look
   tideway status              the cluster on one screen: what is wrong, and what to do
@@ -48,14 +50,14 @@ Exit codes
   1  could not run, or failed        3  something is wrong (status)
 `;
 
-const ASKING = `Asks a node over HTTP; any node answers for the whole cluster. A node answers its own machine, and with its api.token
-others, too.
+const ASKING = `Asks a node over HTTP; any node answers for the whole cluster. A node answers its own machine, and others that have
+a token of its api.token or api.tokens.
 
   --url <url>
       HTTP address of any node of the cluster.
       Default: this machine, port 8080 or TIDEWAY_HTTP_PORT.
   --token <token>
-      The node's api.token. Others on this machine see what is typed here: TIDEWAY_API_TOKEN is better.
+      A token of the node. Others on this machine see what is typed here: TIDEWAY_API_TOKEN is better.
   --json
       The node's answer as JSON instead of a text.
 `;
@@ -188,6 +190,21 @@ ${ASKING}  --deadline <seconds>
       The node serves again, also after the deadline.
   --wait
       Returns once nobody is left, or the deadline has passed; says on standard error who is left.
+`;
+    case 'token':
+      return `tideway token prints a new random token for the API, and its SHA-256. Give the token to who is to have it, and the hash
+to the nodes, in api.tokens:
+
+  api:
+    tokens:
+      - name: eva
+        role: operator
+        sha256: <the hash>
+`;
+    case 'hash-token':
+      return `tideway hash-token reads a token from standard input and prints its SHA-256, for api.tokens:
+
+  printf %s "$TOKEN" | tideway hash-token
 `;
   }
 }

@@ -21,7 +21,9 @@ export type CommandName =
   | 'traffic'
   | 'top'
   | 'why'
-  | 'drain';
+  | 'drain'
+  | 'token'
+  | 'hash-token';
 
 /** How a running node is asked. */
 export interface AskOptions {
@@ -43,6 +45,7 @@ export type DrainOrder =
 export type Invocation =
   | { readonly run: 'help'; readonly about: 'tideway' | CommandName }
   | { readonly run: 'version' }
+  | { readonly run: 'token' | 'hash-token' }
   | {
       readonly run: 'start';
       readonly configPath: string | undefined;
@@ -184,6 +187,14 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   drain: {
     flags: [...ASKING, 'deadline', 'undo', 'wait'],
     read: (flags) => ({ run: 'drain', ask: askOptions(flags), order: drainOrder(flags) }),
+  },
+  token: {
+    flags: [],
+    read: () => ({ run: 'token' }),
+  },
+  'hash-token': {
+    flags: [],
+    read: () => ({ run: 'hash-token' }),
   },
 };
 /** Whose help tells of a flag that nobody knows. */

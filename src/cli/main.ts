@@ -9,6 +9,7 @@ import { helpText } from './help.ts';
 import { parseInvocation } from './invocation.ts';
 import { safeText } from './safe-text.ts';
 import { show } from './show.ts';
+import { hashText, newTokenText } from './token.ts';
 
 /** @param argv what follows `tideway` */
 export async function main(argv: readonly string[], process: NodeJS.Process): Promise<ExitCode> {
@@ -28,6 +29,12 @@ async function run(argv: readonly string[], process: NodeJS.Process): Promise<Ex
       return 0;
     case 'version':
       process.stdout.write(`${version()}\n`);
+      return 0;
+    case 'token':
+      process.stdout.write(newTokenText());
+      return 0;
+    case 'hash-token':
+      process.stdout.write(await hashText(process.stdin));
       return 0;
     case 'start': {
       const { configPath: path, flags } = invocation;

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isLabel } from '../base/label.ts';
 import type { LogLevel } from '../base/log.ts';
+import { ROLES } from '../base/role.ts';
 
 export interface Kind<T> {
   readonly type: z.ZodType<T>;
@@ -30,6 +31,7 @@ const MAX_TAGS = 16;
 const MAX_PRICES = 1_000;
 const MAX_NETWORKS = 1_000;
 const MAX_PRELOADS = 100;
+const MAX_TOKENS = 100;
 const MAX_PRICE = 1_000_000;
 const MAX_WEIGHT = 100;
 
@@ -235,6 +237,28 @@ export const preloads = kindOf(
   `up to ${MAX_PRELOADS} rules like live/vip*=eu/us:2, or a list of match, regions and copies (1 to 16)`,
 );
 
+/** Tokens of the API, of which only the hashes are known (http/api-access.ts); text is like `eva=operator:<sha256>`. */
+export const apiTokens = {
+  ...kindOf(
+    z.preprocess(
+      apiTokensOfText,
+      z
+        .array(
+          z.strictObject({
+            name: namedLabel.refine((name) => name !== 'loopback' && name !== 'api.token'),
+            role: z.enum(ROLES),
+            sha256: z.string().regex(/^[0-9a-f]{64}$/),
+          }),
+        )
+        .max(MAX_TOKENS)
+        .refine((tokens) => areDistinct(tokens.map(({ name }) => name)))
+        .refine((tokens) => areDistinct(tokens.map(({ sha256 }) => sha256))),
+    ),
+    `up to ${MAX_TOKENS} of name=role:hash, or a list of name, role (${ROLES.join(', ')}) and sha256 (64 hex digits, of "tideway token"); no name and no hash twice`,
+  ),
+  secret: true,
+};
+
 /** A header of HTTP requests. */
 export const headerName: Kind<string> = {
   type: z.string().regex(/^[A-Za-z0-9-]{1,64}$/),
@@ -273,6 +297,13 @@ function pricesOfText(value: unknown): unknown {
   return mapParts(value, (part) => {
     const [, from, to, price] = /^([^>=]+)>([^>=]+)=([^>=]+)$/.exec(part) ?? [];
     return { from: from?.trim(), to: to?.trim(), price: price?.trim() };
+  });
+}
+
+function apiTokensOfText(value: unknown): unknown {
+  return mapParts(value, (part) => {
+    const [, name, role, sha256] = /^([^=:]+)=([^=:]+):([^=:]+)$/.exec(part) ?? [];
+    return { name: name?.trim(), role: role?.trim(), sha256: sha256?.trim() };
   });
 }
 

@@ -98,8 +98,11 @@ function problemWith({ path, value, from }: Setting): string | undefined {
 }
 
 /** What is wrong with values that are allowed, but not together. */
-function conflictsIn({ registry, mesh, node, routing }: Config): string[] {
+function conflictsIn({ registry, mesh, node, routing, api }: Config): string[] {
   const conflicts: string[] = [];
+  if (api.requireToken && api.token === undefined && (api.tokens ?? []).length === 0) {
+    conflicts.push('api.requireToken: nobody has a token: give api.token or api.tokens, too');
+  }
   if (registry.url !== 'memory:' && mesh.secret === undefined) {
     const why = 'a node of a cluster needs the secret that its nodes know each other by';
     conflicts.push(`mesh.secret: ${why}: make one with "openssl rand -hex 32", and give all nodes the same`);

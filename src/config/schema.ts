@@ -4,6 +4,7 @@ import { z } from 'zod';
 import {
   address,
   addresses,
+  apiTokens,
   boolean,
   bytes,
   choice,
@@ -209,7 +210,18 @@ export const configSchema = z.strictObject({
     'Which streams are kept warm in which regions before anybody plays them there; the first rule that matches counts.',
   ),
   api: z.strictObject({
-    token: optional(secret, 'none', 'Token that the cluster API asks for.'),
+    token: optional(secret, 'none', 'Token of an admin of the API: who has it may do everything.'),
+    tokens: optional(
+      apiTokens,
+      'none',
+      'Further tokens of the API, each with a name and a role. A viewer may look, an operator also end sessions, order copies and drain, an admin everything. Only hashes are kept: "tideway token" makes both.',
+    ),
+    requireToken: key(boolean, false, 'The API wants a token of its own machine, too.'),
+    requestsPerSecond: key(
+      count,
+      50,
+      'Requests to the API that are answered of one token, or of one address without; at once four times as many. This machine, without a token, has no limit.',
+    ),
   }),
   priority: optional(
     priorities,

@@ -32,7 +32,10 @@ const STATUS: Readonly<Record<string, number>> = {
   'api.no-session': 404,
   'api.no-stream': 404,
   'api.query': 400,
+  'api.role': 403,
   'api.token': 401,
+  'api.too-many-requests': 429,
+  'api.too-many-tries': 429,
   'play.not-found': 404,
   'preload.alone': 409,
   'preload.none': 404,
@@ -48,6 +51,9 @@ const UNAVAILABLE = 503;
 /** When who is refused may ask again, s. */
 const RETRY_AFTER_S: Readonly<Record<string, number>> = {
   'api.too-many-listeners': 5,
+  'api.too-many-requests': 1,
+  // A try comes back so often (api-access.ts).
+  'api.too-many-tries': 10,
   'route.no-node': 2,
   'play.too-many-players': 5,
   // Who comes through a balancer finds another node by then.

@@ -1,16 +1,57 @@
-// Who may ask the JSON API: this machine, or who has the token; a route of the API is one that it guards. It compares; it
-// never logs what it compares.
+// Who may ask the JSON API, and what for: this machine, or who has a token, each with a role. It compares, and slows down who
+// guesses or asks too often; it never logs what it compares.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
+import { addressGroup } from '../base/address.ts';
+import type { Clock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
-import type { Route } from './route.ts';
+import { mayAct, type Role } from '../base/role.ts';
+import type { Table } from '../base/table.ts';
+import { RateLimiter } from './rate-limiter.ts';
 
 /** What is looked at of a request. */
 export interface ApiRequest {
   /** The other end of the socket. */
   readonly remoteAddress: string | undefined;
   readonly headers: IncomingHttpHeaders;
+}
+
+/** Who asks. */
+export interface Caller {
+  /** Of the token; `api.token` or `loopback`, where it has none. */
+  readonly name: string;
+  readonly role: Role;
+}
+
+/** A token that only its hash is known of. */
+export interface NamedToken {
+  readonly name: string;
+  readonly role: Role;
+  /** SHA-256 of the token, in hex. */
+  readonly sha256: string;
+}
+
+export interface AccessRules {
+  /** Of an admin. */
+  readonly token?: string | undefined;
+  readonly tokens?: readonly NamedToken[] | undefined;
+  /** Of this machine, too. */
+  readonly requireToken: boolean;
+  /** Of one token, and of one address without a right one. */
+  readonly requestsPerSecond: number;
+}
+
+export interface ApiAccessNeeds {
+  readonly clock: Clock;
+  /** As they are now. */
+  readonly rules: () => AccessRules;
+}
+
+/** A token, ready to be compared. */
+interface Known {
+  readonly caller: Caller;
+  readonly digest: Buffer;
 }
 
 const LOOPBACK = /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/i;
@@ -24,66 +65,125 @@ const FORWARDING: readonly string[] = [
   'x-real-ip',
 ];
 const BEARER = /^Bearer +(\S+) *$/i;
+const LOCAL: Caller = { name: 'loopback', role: 'admin' };
+/** Callers, and addresses that showed a wrong token, which are known at once. */
+const MAX_CALLERS = 4_096;
+/** What may be asked at once, after a pause, in seconds of `requestsPerSecond`. */
+const BURST_S = 4;
+/** Wrong tokens that one address may show. */
+const TRIES = { perSecond: 0.1, burst: 10 };
 
 export class ApiAccess {
-  readonly #token: Buffer | undefined;
+  readonly #clock: Clock;
+  readonly #rules: () => AccessRules;
+  readonly #asked: RateLimiter;
+  readonly #tries = new RateLimiter({ table: 'api_tries', maxKeys: MAX_CALLERS, rate: () => TRIES });
+  #known: { readonly of: AccessRules; readonly tokens: readonly Known[] } | undefined;
 
-  /** @param options.token what others than this machine must show; undefined: nobody else is answered */
-  constructor(options: { token: string | undefined }) {
-    this.#token = options.token === undefined ? undefined : digest(options.token);
+  constructor({ clock, rules }: ApiAccessNeeds) {
+    this.#clock = clock;
+    this.#rules = rules;
+    this.#asked = new RateLimiter({
+      ...{ table: 'api_callers', maxKeys: MAX_CALLERS },
+      rate: () => {
+        const { requestsPerSecond: perSecond } = rules();
+        return { perSecond, burst: perSecond * BURST_S };
+      },
+    });
   }
 
-  /** The route, for nobody but who may ask (others are told why not, as `check` does), and for no page of another site. */
-  guard(route: Omit<Route, 'isPrivate'>): Route {
-    return {
-      methods: route.methods,
-      isPrivate: true,
-      matches: (path) => route.matches(path),
-      handle: (request, response, url) => {
-        this.#admit(request, response);
-        return route.handle(request, response, url);
-      },
-    };
+  get tables(): Table[] {
+    return [this.#asked.table, this.#tries.table];
   }
 
   /**
-   * A token that is shown has to be right, wherever it comes from; without one, only this machine is answered.
-   * @throws TidewayError `api.token`, `api.loopback-only`
+   * Who asks. A token that is shown has to be right, wherever it comes from; without one, only this machine is answered.
+   * @throws TidewayError `api.token`, `api.loopback-only`, `api.too-many-requests`, `api.too-many-tries`
    */
-  check(request: ApiRequest): void {
-    const { authorization } = request.headers;
-    if (this.#token && authorization !== undefined) {
-      const [, given = ''] = BEARER.exec(authorization) ?? [];
-      if (timingSafeEqual(digest(given), this.#token)) return;
-      throw new TidewayError('api.token', 'the token is wrong: it is api.token of the node');
+  identify(request: ApiRequest): Caller {
+    const caller = this.#callerOf(request);
+    if (caller === LOCAL) return caller;
+    const key = caller instanceof TidewayError ? groupOf(request) : `token ${caller.name}`;
+    if (!this.#asked.take(key, this.#clock.now())) {
+      const { requestsPerSecond } = this.#rules();
+      throw new TidewayError(
+        'api.too-many-requests',
+        `more than ${requestsPerSecond} requests a second come from here: ask less often`,
+      );
     }
-    const why = whyNotLocal(request);
-    if (why === undefined) return;
-    if (this.#token) {
-      throw new TidewayError('api.token', `${why}, so it wants "Authorization: Bearer <api.token>"`);
-    }
+    if (caller instanceof TidewayError) throw caller;
+    return caller;
+  }
+
+  /** @throws TidewayError `api.role` */
+  check({ name, role }: Caller, needed: Role): void {
+    if (mayAct(role, needed)) return;
     throw new TidewayError(
-      'api.loopback-only',
-      `${why}, and this node has no api.token: ask on its own machine`,
+      'api.role',
+      `this takes the role ${needed}, and the token "${name}" is of a ${role}`,
     );
   }
 
-  #admit({ socket, headers }: IncomingMessage, response: ServerResponse): void {
-    try {
-      this.check({ remoteAddress: socket.remoteAddress, headers });
-    } catch (error) {
-      // RFC 9110 §15.5.2: a 401 says how to come in.
-      if (error instanceof TidewayError && error.code === 'api.token') {
-        response.setHeader('WWW-Authenticate', 'Bearer realm="tideway"');
-      }
-      throw error;
+  #callerOf(request: ApiRequest): Caller | TidewayError {
+    const { authorization } = request.headers;
+    const tokens = this.#tokens();
+    if (tokens.length > 0 && authorization !== undefined) return this.#holder(request, authorization, tokens);
+    const { requireToken } = this.#rules();
+    const why = whyNotLocal(request) ?? (requireToken ? 'api.requireToken is set' : undefined);
+    if (why === undefined) return LOCAL;
+    if (tokens.length > 0) {
+      return new TidewayError('api.token', `${why}, so it wants "Authorization: Bearer <token>"`);
     }
+    return new TidewayError(
+      'api.loopback-only',
+      `${why}, and this node has no api.token and no api.tokens: ask on its own machine`,
+    );
+  }
+
+  /** Who guesses is not told whether a guess was right, once it had its tries. */
+  #holder(request: ApiRequest, authorization: string, tokens: readonly Known[]): Caller | TidewayError {
+    const from = groupOf(request);
+    if (!this.#tries.allows(from, this.#clock.now())) {
+      throw new TidewayError(
+        'api.too-many-tries',
+        'too many wrong tokens came from here: none is looked at for a while',
+      );
+    }
+    const [, given = ''] = BEARER.exec(authorization) ?? [];
+    const digest = digestOf(given);
+    // All are compared, so that the time tells nothing about which it was.
+    const [holder] = tokens.filter((token) => timingSafeEqual(digest, token.digest));
+    if (holder) return holder.caller;
+    this.#tries.take(from, this.#clock.now());
+    return new TidewayError(
+      'api.token',
+      'the token is wrong: it is none of api.token and api.tokens of the node',
+    );
+  }
+
+  #tokens(): readonly Known[] {
+    const rules = this.#rules();
+    if (this.#known?.of !== rules) this.#known = { of: rules, tokens: knownTokens(rules) };
+    return this.#known.tokens;
   }
 }
 
 /** Is it an address that only this machine itself can have? Stricter than base/address.ts: names are not enough. */
 export function isLoopbackAddress(address: string | undefined): boolean {
   return address === '::1' || (address !== undefined && LOOPBACK.test(address));
+}
+
+function knownTokens({ token, tokens = [] }: AccessRules): Known[] {
+  const named = tokens.map(({ name, role, sha256 }) => ({
+    caller: { name, role },
+    digest: Buffer.from(sha256, 'hex'),
+  }));
+  if (token === undefined) return named;
+  return [{ caller: { name: 'api.token', role: 'admin' }, digest: digestOf(token) }, ...named];
+}
+
+function groupOf({ remoteAddress = 'unknown' }: ApiRequest): string {
+  return addressGroup(remoteAddress);
 }
 
 function whyNotLocal({ remoteAddress, headers }: ApiRequest): string | undefined {
@@ -103,6 +203,6 @@ function isAddressOrLocalhost(host: string | undefined): boolean {
 }
 
 /** Digests have one length, so that comparing them takes one time. */
-function digest(secret: string): Buffer {
+function digestOf(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();
 }

@@ -1,10 +1,14 @@
 // An operation of the JSON API as it is declared, once, and how a request to it is answered: matched, let in or not, read by
-// its forms, answered as JSON. What is answered comes from a function; which operations there are is api-operations.ts's.
+// its forms, answered as JSON; what changes something leaves a line of who did it. What is answered comes from a function; which operations there are is api-operations.ts's.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
+import { TidewayError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { remoteOf } from '../base/remote.ts';
+import type { Role } from '../base/role.ts';
 import { answerJson } from './answer.ts';
-import type { ApiAccess } from './api-access.ts';
+import type { ApiAccess, Caller } from './api-access.ts';
 import { readQuery } from './api-query.ts';
 import type { Told } from './forms/common.ts';
 import { readJson } from './json-body.ts';
@@ -16,6 +20,8 @@ export interface Declared {
   /** With a name in braces for each part that varies: "/api/v1/sessions/{id}". */
   readonly path: `/api/v1/${string}`;
   readonly tag: string;
+  /** What it takes to ask for it. */
+  readonly role: Role;
   readonly summary: string;
   readonly description?: string;
   readonly query?: z.ZodObject;
@@ -32,7 +38,10 @@ export interface Declared {
 export const COMMON_ERRORS = [
   'api.loopback-only',
   'api.query',
+  'api.role',
   'api.token',
+  'api.too-many-requests',
+  'api.too-many-tries',
   'http.internal',
   'node.stopping',
   'route.repeated',
@@ -78,8 +87,9 @@ export type Reply<D extends Declared> =
 export type Handler<D extends Declared> = (asked: Asked<D>) => Reply<D> | Promise<Reply<D>>;
 
 export interface ApiRouteNeeds {
-  readonly access: ApiAccess;
+  readonly access: Pick<ApiAccess, 'identify' | 'check'>;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 const NO_QUERY = z.strictObject({});
@@ -88,14 +98,18 @@ const NO_QUERY = z.strictObject({});
 export function apiRoute<D extends Declared>(
   declared: D,
   handle: Handler<D>,
-  { access, clock }: ApiRouteNeeds,
+  { access, clock, log }: ApiRouteNeeds,
 ): Route {
-  const { method, path, query: queryForm = NO_QUERY, body: bodyForm } = declared;
+  const { method, path, role, query: queryForm = NO_QUERY, body: bodyForm } = declared;
   const read = pathReader(path);
-  return access.guard({
+  return {
     methods: method === 'GET' ? ['GET', 'HEAD'] : [method],
+    isPrivate: true,
     matches: (asked) => read(asked) !== undefined,
     handle: async (request, response, url) => {
+      const caller = identify(access, request, response);
+      if (method !== 'GET') audit(log, caller, { request, response, path: url.pathname });
+      access.check(caller, role);
       const id = requestIdOf(request);
       const query = readQuery(url.searchParams, queryForm);
       const body = bodyForm ? await readJson({ request, response }, bodyForm, clock) : {};
@@ -112,6 +126,37 @@ export function apiRoute<D extends Declared>(
       if (reply === 'taken') return;
       answer(response, reply);
     },
+  };
+}
+
+function identify(
+  access: ApiRouteNeeds['access'],
+  { socket, headers }: IncomingMessage,
+  response: ServerResponse,
+): Caller {
+  try {
+    return access.identify({ remoteAddress: socket.remoteAddress, headers });
+  } catch (error) {
+    // RFC 9110 §15.5.2: a 401 says how to come in.
+    if (error instanceof TidewayError && error.code === 'api.token') {
+      response.setHeader('WWW-Authenticate', 'Bearer realm="tideway"');
+    }
+    throw error;
+  }
+}
+
+/** Once it is answered, or its socket is gone: who asked for what, and what became of it. */
+function audit(
+  log: Log,
+  { name: who, role }: Caller,
+  of: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly path: string },
+): void {
+  const { request, response, path } = of;
+  const said = { who, role, method: request.method, path, request: requestIdOf(request) };
+  const remote = remoteOf(request.socket);
+  response.once('close', () => {
+    const status = response.headersSent ? response.statusCode : 0;
+    log.info({ ...said, status, remote }, 'api.audit');
   });
 }
 

@@ -121,7 +121,8 @@ export function openApiDocument(version: string): Json {
       title: 'Tideway',
       description:
         'The state of a Tideway cluster, and orders to it. Any node answers for the whole cluster. This machine needs no ' +
-        'token; others send that of `api.token`.',
+        'token, unless `api.requireToken` is set; others send one of `api.token` or `api.tokens`. `x-role` is the role that ' +
+        'an operation takes: an operator may do what a viewer may, an admin everything.',
       version,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
@@ -131,7 +132,11 @@ export function openApiDocument(version: string): Json {
     paths: pathsOf(),
     components: {
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: '`api.token` of the node.' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'One of `api.token` and `api.tokens` of the node.',
+        },
       },
       schemas: schemasOf(),
     },
@@ -170,11 +175,12 @@ function pathsOf(): Json {
 }
 
 function operationOf(id: OperationId, declared: Declared): Json {
-  const { tag, summary, description, body } = declared;
+  const { tag, role, summary, description, body } = declared;
   const parameters = [...pathParametersOf(declared), ...queryParametersOf(declared)];
   return {
     ...{ operationId: id, tags: [tag], summary },
     ...(description !== undefined && { description }),
+    'x-role': role,
     ...(parameters.length > 0 && { parameters }),
     ...(body && {
       requestBody: { required: true, content: { 'application/json': { schema: refTo(body) } } },

@@ -13,6 +13,7 @@ import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
 import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
+import { ApiAccess } from '../http/api-access.ts';
 import type { Handlers } from '../http/api-operations.ts';
 import { apiRoutes } from '../http/api-routes.ts';
 import { loadDashboard, loadWatchPage } from '../http/assets.ts';
@@ -91,6 +92,7 @@ export class RelayNode {
   readonly #events: EventBook;
   readonly #clock: Clock;
   readonly #authorizer: Authorizer;
+  readonly #access: ApiAccess;
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #sessions: SessionBook;
@@ -131,6 +133,7 @@ export class RelayNode {
     this.#clock = clock;
     this.#metrics = new MetricsText(clock);
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
+    this.#access = new ApiAccess({ clock, rules: () => config.api });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
     this.#traffic = new Traffic(
@@ -357,7 +360,7 @@ export class RelayNode {
         trouble: () => this.#member.trouble,
         metricsText: () => this.#metricsText(),
       }),
-      ...apiRoutes({ token: this.#config.api.token, clock }, {
+      ...apiRoutes({ access: this.#access, clock, log: this.#log }, {
         ...this.#state.handlers,
         ...routeHandlers(routing),
         ...preloadHandlers(this.#preload ?? NO_PRELOAD),
@@ -550,6 +553,7 @@ export class RelayNode {
   #tables(): Table[] {
     return [
       ...this.#rtmp.tables,
+      ...this.#access.tables,
       ...(this.#http?.tables ?? []),
       ...this.#directory.tables,
       ...this.#publishing.tables,

@@ -28,8 +28,8 @@ export interface EventQuery {
   readonly limit: number;
 }
 
-/** How many lines are kept: of the node and its links, of its streams, and those that strangers can cause. */
-const KEPT = { node: 300, streams: 500, strangers: 200 } as const;
+/** How many lines are kept: of the node and its links, of its streams, those that strangers can cause, and who did what. */
+const KEPT = { node: 300, streams: 500, strangers: 200, audit: 200 } as const;
 type Shelf = keyof typeof KEPT;
 const MAX_FIELDS = 24;
 const MAX_CHARS = 300;
@@ -47,7 +47,9 @@ export class EventBook {
   readonly #node: string;
   readonly #clock: Clock;
   /** The oldest first; bounded by KEPT. */
-  readonly #shelves: Readonly<Record<Shelf, EventLine[]>> = { node: [], streams: [], strangers: [] };
+  readonly #shelves: Readonly<Record<Shelf, EventLine[]>> = {
+    ...{ node: [], streams: [], strangers: [], audit: [] },
+  };
   readonly #counts: Record<TappedLevel, number> = { info: 0, warn: 0, error: 0 };
   #lastId = 0;
 
@@ -78,9 +80,8 @@ export class EventBook {
     readonly total: number;
     readonly rows: EventLine[];
   } {
-    const { node, streams, strangers } = this.#shelves;
     const from = withinMs === undefined ? '' : new Date(this.#clock.wallMs() - withinMs).toISOString();
-    const rows = [...node, ...streams, ...strangers].filter(
+    const rows = this.#all.filter(
       (line) => line.id > after && line.time >= from && (stream === undefined || line.stream === stream),
     );
     rows.sort((a, b) => b.id - a.id);
@@ -88,9 +89,12 @@ export class EventBook {
   }
 
   get tables(): Table[] {
-    const { node, streams, strangers } = this.#shelves;
     // It forgets the oldest, and so is full most of the time: that is no trouble.
-    return [{ table: 'events', entries: node.length + streams.length + strangers.length, limit: undefined }];
+    return [{ table: 'events', entries: this.#all.length, limit: undefined }];
+  }
+
+  get #all(): EventLine[] {
+    return Object.values(this.#shelves).flat();
   }
 
   metrics(): MetricFamily[] {
@@ -105,6 +109,7 @@ export class EventBook {
 }
 
 function shelfOf(event: string): Shelf {
+  if (event === 'api.audit') return 'audit';
   if (OF_STRANGERS.test(event)) return 'strangers';
   return OF_STREAMS.test(event) ? 'streams' : 'node';
 }

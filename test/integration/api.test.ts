@@ -10,6 +10,7 @@ import { apiRoutes } from '../../src/http/api-routes.ts';
 import type { NodesAnswer } from '../../src/http/forms/nodes.ts';
 import type { StreamsAnswer } from '../../src/http/forms/streams.ts';
 import { HttpServer } from '../../src/http/server.ts';
+import { accessBy } from '../support/api-access.ts';
 import { payloadOf } from '../support/media.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
 import { type Outcome, runCommand } from '../support/run-command.ts';
@@ -253,7 +254,7 @@ async function serve(
   const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
   const envelope = { node: 'a', registry: 'up', asOf: '2026-01-01T00:00:00.000Z' } as const;
   const routes = apiRoutes(
-    { token, clock: systemClock },
+    { access: accessBy({ token }), clock: systemClock, log },
     { nodes: () => ({ status: 200, document: { ...envelope, nodes: [] } }) },
   );
   const counters = { refused() {}, wireError() {} };

@@ -23,6 +23,7 @@ import { decisionAnswer } from '../../src/node/decision-rows.ts';
 import type { Considered } from '../../src/routing/choose.ts';
 import { Decisions } from '../../src/routing/decisions.ts';
 import { PlaceFinder } from '../../src/routing/place.ts';
+import { accessBy } from '../support/api-access.ts';
 import { FakeLog } from '../support/media.ts';
 
 const SESSION = 'session12345';
@@ -101,7 +102,7 @@ async function serve(): Promise<void> {
       counters: { refused: (code) => refused.push(code), wireError: (code) => refused.push(code) },
       routes: [
         ...apiRoutes(
-          { token, clock: systemClock },
+          { access: accessBy({ token }), clock: systemClock, log },
           { ...routeHandlers(needs), decisions: ({ query, id }) => told(lists.decisions(query, id)) },
         ),
         playerRoute(needs),

@@ -11,6 +11,7 @@ import type { NodeStream, StreamsAnswer } from '../../src/http/forms/streams.ts'
 import { HttpServer } from '../../src/http/server.ts';
 import { ClusterState, type NodesTold } from '../../src/node/cluster-state.ts';
 import type { Lookup } from '../../src/registry/registry.ts';
+import { accessBy } from '../support/api-access.ts';
 import { FakeLog } from '../support/media.ts';
 import { nodeRecord } from '../support/node-record.ts';
 
@@ -66,7 +67,7 @@ beforeAll(async () => {
       ...{ clock: systemClock, log: new FakeLog(), upgrades: [] },
       counters: { refused() {}, wireError() {} },
       routes: apiRoutes(
-        { token: undefined, clock: systemClock },
+        { access: accessBy(), clock: systemClock, log: new FakeLog() },
         clusterHandlers({ state, lists, listen: () => 'taken' }),
       ),
     },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hostOf, isAnyAddress, isLoopback, isPrivate } from '../../../src/base/address.ts';
+import { addressGroup, hostOf, isAnyAddress, isLoopback, isPrivate } from '../../../src/base/address.ts';
 
 test.each([
   ...['127.0.0.1', '127.8.0.1', '127.1', '::1', '[::1]', '0:0:0:0:0:0:0:1'],
@@ -37,4 +37,20 @@ test('a door at 0.0.0.0 or :: listens on every address', () => {
 
 test('the host of an address is what stands before the port', () => {
   expect(['a:1', '10.0.0.7:7935', '[::1]:7935'].map(hostOf)).toEqual(['a', '10.0.0.7', '[::1]']);
+});
+
+test.each([
+  ['10.1.2.3', '10.1.2.3'],
+  ['::ffff:10.1.2.3', '10.1.2.3'],
+  ['::FFFF:10.1.2.3', '10.1.2.3'],
+  ['2001:db8:1:2::1', '2001:db8:1:2::/64'],
+  ['2001:DB8:1:2:ffff:ffff:ffff:ffff', '2001:db8:1:2::/64'],
+  ['2001:db8::1', '2001:db8:0:0::/64'],
+  ['2001:db8:0:0:5::', '2001:db8:0:0::/64'],
+  ['2001:0db8:0001::9', '2001:db8:1:0::/64'],
+  ['::1', '0:0:0:0::/64'],
+  ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ['unknown', 'unknown'],
+])('%s is of %s', (address, group) => {
+  expect(addressGroup(address)).toBe(group);
 });

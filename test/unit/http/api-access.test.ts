@@ -1,10 +1,17 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { expect, test } from 'vitest';
-import { ApiAccess, type ApiRequest, isLoopbackAddress } from '../../../src/http/api-access.ts';
+import { createHash } from 'node:crypto';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Role } from '../../../src/base/role.ts';
+import { type ApiAccess, type ApiRequest, isLoopbackAddress } from '../../../src/http/api-access.ts';
+import { accessBy } from '../../support/api-access.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const TOKEN = 'correct-horse-battery';
-const open = new ApiAccess({ token: undefined });
-const guarded = new ApiAccess({ token: TOKEN });
+const open = accessBy();
+/** Its clock stands far from any limit. */
+let guarded = accessBy({ token: TOKEN });
+beforeEach(() => {
+  guarded = accessBy({ token: TOKEN });
+});
 
 function request(
   headers: Record<string, string> = {},
@@ -16,7 +23,7 @@ function request(
 /** The code of a refusal; undefined: it was let in. */
 function verdict(access: ApiAccess, asked: ApiRequest): string | undefined {
   try {
-    access.check(asked);
+    access.identify(asked);
     return undefined;
   } catch (error) {
     return (error as { code: string }).code;
@@ -108,27 +115,104 @@ test('this machine needs no token', () => {
   expect(verdict(guarded, request())).toBeUndefined();
 });
 
-test('a guarded route answers nobody but who may ask, and says how to come in', () => {
-  const answered: string[] = [];
-  const headers = new Map<string, string>();
-  const route = guarded.guard({
-    methods: ['GET'],
-    matches: (path) => path === '/api/v1/nodes',
-    handle: (_request, _response, { pathname }) => void answered.push(pathname),
-  });
-  const ask = (remoteAddress: string) => {
-    const asked = { socket: { remoteAddress }, headers: request().headers };
-    const response = { setHeader: (name: string, value: string) => headers.set(name, value) };
-    const url = new URL('http://node/api/v1/nodes');
-    return route.handle(asked as IncomingMessage, response as unknown as ServerResponse, url);
-  };
+function named(name: string, role: Role, token: string) {
+  return { name, role, sha256: createHash('sha256').update(token).digest('hex') };
+}
 
-  expect(() => ask('10.0.0.1')).toThrow(expect.objectContaining({ code: 'api.token' }));
-  expect(headers).toEqual(new Map([['WWW-Authenticate', 'Bearer realm="tideway"']]));
-  void ask('127.0.0.1');
-  expect([route.isPrivate, route.matches('/api/v1/nodes'), answered]).toEqual([
-    true,
-    true,
-    ['/api/v1/nodes'],
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+describe('tokens of which only the hash is known', () => {
+  const access = accessBy({
+    token: TOKEN,
+    tokens: [named('grafana', 'viewer', 'token-of-grafana'), named('eva', 'operator', 'token-of-eva')],
+  });
+
+  test.each([
+    ['token-of-grafana', 'grafana', 'viewer'],
+    ['token-of-eva', 'eva', 'operator'],
+    [TOKEN, 'api.token', 'admin'],
+  ])('"%s" is that of %s, a %s', (token, name, role) => {
+    expect(access.identify(request(bearer(token), '10.0.0.1'))).toEqual({ name, role });
+  });
+
+  test('a hash is no token', () => {
+    const { sha256 } = named('eva', 'operator', 'token-of-eva');
+    expect(verdict(access, request(bearer(sha256), '10.0.0.1'))).toBe('api.token');
+  });
+
+  test.each<[Role, Role, string | undefined]>([
+    ['viewer', 'viewer', undefined],
+    ['viewer', 'operator', 'api.role'],
+    ['viewer', 'admin', 'api.role'],
+    ['operator', 'viewer', undefined],
+    ['operator', 'operator', undefined],
+    ['operator', 'admin', 'api.role'],
+    ['admin', 'admin', undefined],
+  ])('a %s asks for what takes a %s: %s', (role, needed, code) => {
+    const check = () => access.check({ name: 'x', role }, needed);
+    if (code === undefined) expect(check).not.toThrow();
+    else {
+      expect(check).toThrow(expect.objectContaining({ code }));
+      expect(check).toThrow(`takes the role ${needed}, and the token "x" is of a ${role}`);
+    }
+  });
+});
+
+test('this machine is an admin, unless it needs a token, too', () => {
+  expect(open.identify(request())).toEqual({ name: 'loopback', role: 'admin' });
+  const strict = accessBy({ token: TOKEN, requireToken: true });
+  expect(verdict(strict, request())).toBe('api.token');
+  expect(verdict(strict, request(bearer(TOKEN)))).toBeUndefined();
+});
+
+test('who shows wrong tokens is not looked at for a while, a right one included; others are', () => {
+  const clock = new FakeClock();
+  const access = accessBy({ token: TOKEN }, clock);
+  const guesses = (count: number, from: string) =>
+    Array.from({ length: count }, (_, at) => verdict(access, request(bearer(`guess-${at}`), from)));
+  expect(guesses(12, '10.0.0.1')).toEqual([
+    ...new Array<string>(10).fill('api.token'),
+    ...['api.too-many-tries', 'api.too-many-tries'],
   ]);
+  expect(verdict(access, request(bearer(TOKEN), '10.0.0.1'))).toBe('api.too-many-tries');
+  expect(verdict(access, request(bearer(TOKEN), '10.0.0.2'))).toBeUndefined();
+  clock.advance(10_000);
+  expect(verdict(access, request(bearer(TOKEN), '10.0.0.1'))).toBeUndefined();
+  expect(guesses(2, '10.0.0.1')).toEqual(['api.token', 'api.too-many-tries']);
+});
+
+test('right tokens cost no tries', () => {
+  const access = accessBy({ token: TOKEN }, new FakeClock());
+  for (let at = 0; at < 50; at += 1) access.identify(request(bearer(TOKEN), '10.0.0.1'));
+  expect(access.tables).toContainEqual({ table: 'api_tries', entries: 0, limit: 4_097 });
+});
+
+test('a host that guesses from many addresses of its own network is one that guesses', () => {
+  const access = accessBy({ token: TOKEN }, new FakeClock());
+  const codes = Array.from({ length: 11 }, (_, at) =>
+    verdict(access, request(bearer('guess'), `2001:db8:1:2::${at + 1}`)),
+  );
+  expect(codes.at(-1)).toBe('api.too-many-tries');
+  expect(verdict(access, request(bearer('guess'), '2001:db8:1:3::1'))).toBe('api.token');
+});
+
+test('a token that asks too often waits, and nobody else does', () => {
+  const clock = new FakeClock();
+  const rules = { token: TOKEN, tokens: [named('eva', 'viewer', 'token-of-eva')], requestsPerSecond: 5 };
+  const access = accessBy(rules, clock);
+  const ask = (headers: Record<string, string>, from: string) => verdict(access, request(headers, from));
+  const codes = Array.from({ length: 21 }, (_, at) => ask(bearer('token-of-eva'), `10.0.0.${at}`));
+  expect([codes.lastIndexOf(undefined), codes.at(-1)]).toEqual([19, 'api.too-many-requests']);
+  expect(ask(bearer(TOKEN), '10.0.0.1')).toBeUndefined();
+  clock.advance(200);
+  expect(ask(bearer('token-of-eva'), '10.0.0.1')).toBeUndefined();
+  expect(ask(bearer('token-of-eva'), '10.0.0.1')).toBe('api.too-many-requests');
+});
+
+test('an address without a token is told too often that it needs one; this machine may go on', () => {
+  const access = accessBy({ token: TOKEN, requestsPerSecond: 1 }, new FakeClock());
+  const codes = Array.from({ length: 5 }, () => verdict(access, request({}, '10.0.0.1')));
+  expect(codes).toEqual([...new Array<string>(4).fill('api.token'), 'api.too-many-requests']);
+  const local = Array.from({ length: 50 }, () => verdict(access, request()));
+  expect(new Set(local)).toEqual(new Set([undefined]));
 });

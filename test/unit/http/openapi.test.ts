@@ -6,6 +6,7 @@ import { type Handlers, operations } from '../../../src/http/api-operations.ts';
 import { apiRoutes } from '../../../src/http/api-routes.ts';
 import { openApiDocument, openApiRoute } from '../../../src/http/openapi.ts';
 import { HttpServer } from '../../../src/http/server.ts';
+import { accessBy } from '../../support/api-access.ts';
 import { FakeLog } from '../../support/media.ts';
 import { projectText } from '../../support/source-tree.ts';
 
@@ -67,6 +68,16 @@ test('each code that an operation declares is in docs/errors.md', () => {
   expect(declared.filter((code) => !listed.includes(code))).toEqual([]);
 });
 
+test('each operation tells the role that it takes: who looks changes nothing', () => {
+  const roles = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => [`${method} ${path}`, operation['x-role']]),
+  );
+  const beyondLooking = roles.filter(([, role]) => role !== 'viewer').map(([operation]) => operation);
+  const changing = roles.map(([operation]) => operation).filter((name) => !String(name).startsWith('get '));
+  expect(beyondLooking).toEqual(changing);
+  expect(Object.fromEntries(roles)['delete /api/v1/sessions/{id}']).toBe('operator');
+});
+
 test('limits and defaults of a query are told', () => {
   const parameters = document.paths['/api/v1/streams']?.get?.parameters;
   expect(parameters).toContainEqual({
@@ -90,7 +101,10 @@ describe('over HTTP', () => {
       { host: '127.0.0.1', port: 0, maxConnections: 50 },
       {
         ...{ clock: systemClock, log: new FakeLog(), counters, upgrades: [] },
-        routes: [...apiRoutes({ token: undefined, clock: systemClock }, handlers), openApiRoute('1.2.3')],
+        routes: [
+          ...apiRoutes({ access: accessBy(), clock: systemClock, log: new FakeLog() }, handlers),
+          openApiRoute('1.2.3'),
+        ],
       },
     );
     await server.start();

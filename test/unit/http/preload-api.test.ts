@@ -3,7 +3,9 @@ import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { apiRoutes } from '../../../src/http/api-routes.ts';
 import { type PreloadOrder, type PreloadOrders, preloadHandlers } from '../../../src/http/preload-api.ts';
+import { accessBy } from '../../support/api-access.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeLog } from '../../support/media.ts';
 
 const URL_OF_ORDER = new URL('http://node/api/v1/streams/live/show/preload');
 
@@ -18,7 +20,10 @@ async function orderOf(body: unknown): Promise<PreloadOrder> {
     show: () => Promise.reject(new Error('nobody asked')),
     cancel: () => {},
   };
-  const routes = apiRoutes({ token: undefined, clock: new FakeClock() }, preloadHandlers(orders));
+  const routes = apiRoutes(
+    { access: accessBy(), clock: new FakeClock(), log: new FakeLog() },
+    preloadHandlers(orders),
+  );
   const route = routes.find(({ methods }) => methods.includes('POST'));
   const request = Object.assign(new PassThrough(), {
     method: 'POST',
@@ -26,7 +31,7 @@ async function orderOf(body: unknown): Promise<PreloadOrder> {
     socket: { remoteAddress: '127.0.0.1' },
   });
   request.end(JSON.stringify(body));
-  const response = { setHeader: () => {}, writeHead: () => {}, end: () => {} };
+  const response = { once: () => {}, setHeader: () => {}, writeHead: () => {}, end: () => {} };
   await route?.handle(
     request as unknown as IncomingMessage,
     response as unknown as ServerResponse,
