@@ -109,7 +109,11 @@ export const configSchema = z.strictObject({
       'Where RTMP publishers and players within the cluster network reach this node (network=internal).',
     ),
     maxConnections: key(count, 10_000, 'RTMP connections at once; more are closed on arrival.'),
-    maxConnectionsPerAddress: key(count, 10_000, 'RTMP connections at once from one address.'),
+    maxConnectionsPerAddress: key(
+      count,
+      10_000,
+      'RTMP connections at once from one address; of IPv6, from one /64.',
+    ),
     handshakeMs: key(ms(1), 5_000, 'A connection whose handshake takes longer is closed.'),
     connectMs: key(ms(1), 10_000, 'A connection that takes longer to publish or play is closed.'),
   }),
@@ -126,6 +130,11 @@ export const configSchema = z.strictObject({
       'Where HTTP players within the cluster network reach this node (network=internal).',
     ),
     maxConnections: key(count, 20_000, 'HTTP connections at once; more are closed on arrival.'),
+    maxConnectionsPerAddress: key(
+      count,
+      10_000,
+      'HTTP connections at once from one address; of IPv6, from one /64.',
+    ),
   }),
   mesh: z.strictObject({
     port: key(port, 7935, 'Port for other nodes; 0 takes any free one.'),
@@ -247,10 +256,21 @@ export const configSchema = z.strictObject({
       'the value of publish.holdMs',
     ),
     idleMs: key(ms(1), 30_000, 'A publisher that sends nothing for so long counts as lost.'),
+    maxMbps: key(
+      count,
+      200,
+      'What a publisher may send, in Mbit/s, over some 10 s; one that sends more is ended.',
+    ),
+    maxFramesPerSecond: key(
+      count,
+      5_000,
+      'Frames that a publisher may send a second, audio included, over some 10 s; one that sends more is ended.',
+    ),
   }),
   play: z.strictObject({
     waitMs: key(ms(0), 2_000, 'How long a player waits for a stream that is not live yet.'),
     maxWaitingKeys: key(count, 1_000, 'Stream keys that players wait for at once.'),
+    maxPlayersPerStream: optional(count, 'none', 'Players of one stream on this node.'),
   }),
   player: z.strictObject({
     maxBacklogBytes: key(
@@ -277,6 +297,17 @@ export const configSchema = z.strictObject({
   }),
   limits: z.strictObject({
     streams: key(count, 10_000, 'Streams at once on this node.'),
+    connectionsPerSecond: key(
+      count,
+      2_000,
+      'New connections a second, RTMP and HTTP together; at once five times as many. More are closed on arrival.',
+    ),
+    connectionsPerSecondPerAddress: key(count, 1_000, 'The same from one address; of IPv6, from one /64.'),
+    reservedFiles: key(
+      countOrNone,
+      100,
+      'Files that the process may open (ulimit -n) and media does not get: so health, the API and links answer; a quarter of all at most.',
+    ),
   }),
   fanout: z.strictObject({
     maxDelayMs: key(

@@ -36,6 +36,9 @@ const STATUS: Readonly<Record<string, number>> = {
   'api.token': 401,
   'api.too-many-requests': 429,
   'api.too-many-tries': 429,
+  'http.too-many-from-address': 429,
+  'limits.connection-rate': 429,
+  'limits.connection-rate-of-address': 429,
   'play.not-found': 404,
   'preload.alone': 409,
   'preload.none': 404,
@@ -46,6 +49,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'publish.taken': 409,
   'publish.taken-over': 409,
   'publish.idle': 408,
+  'publish.too-fast': 429,
 };
 const UNAVAILABLE = 503;
 /** When who is refused may ask again, s. */
@@ -54,6 +58,11 @@ const RETRY_AFTER_S: Readonly<Record<string, number>> = {
   'api.too-many-requests': 1,
   // A try comes back so often (api-access.ts).
   'api.too-many-tries': 10,
+  'http.too-many-from-address': 5,
+  'limits.connection-rate': 1,
+  'limits.connection-rate-of-address': 1,
+  'limits.files': 5,
+  'play.too-many-of-stream': 5,
   'route.no-node': 2,
   'play.too-many-players': 5,
   // Who comes through a balancer finds another node by then.

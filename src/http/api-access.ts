@@ -6,9 +6,9 @@ import { isIP } from 'node:net';
 import { addressGroup } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
+import { RateLimiter } from '../base/rate-limiter.ts';
 import { mayAct, type Role } from '../base/role.ts';
 import type { Table } from '../base/table.ts';
-import { RateLimiter } from './rate-limiter.ts';
 
 /** What is looked at of a request. */
 export interface ApiRequest {

@@ -3,8 +3,9 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { AddressCount } from '../base/address-count.ts';
 import type { Clock } from '../base/clock.ts';
-import { TidewayError, WireError } from '../base/errors.ts';
+import { type Reason, TidewayError, WireError } from '../base/errors.ts';
 import { listen, listeningPort } from '../base/listen.ts';
 import type { Log } from '../base/log.ts';
 import { MarkedRequest, sessionOf } from '../base/marked-request.ts';
@@ -20,6 +21,8 @@ export interface HttpServerOptions {
   readonly port: number;
   /** More are closed on arrival. */
   readonly maxConnections: number;
+  /** Connections at once from one address; undefined: as many as there may be. */
+  readonly maxConnectionsPerAddress?: number;
 }
 
 /** Told of each "no", by its code. */
@@ -34,8 +37,25 @@ export interface HttpServerNeeds {
   readonly counters: HttpCounters;
   readonly routes: readonly Route[];
   readonly upgrades: readonly UpgradeRoute[];
+  readonly arrivals?: HttpArrivals | undefined;
 }
 
+/** Who may come in; without one, everybody. */
+export interface HttpArrivals {
+  /** Is there no file for one more connection, unless another goes? */
+  lacksFiles(): boolean;
+  /** Why a new connection from the address is not taken; undefined: it is. */
+  refusal(address: string): Reason | undefined;
+}
+
+const TOO_MANY_FROM_ADDRESS: Reason = {
+  code: 'http.too-many-from-address',
+  message: 'this address has all the connections it may have: see http.maxConnectionsPerAddress',
+};
+const NO_ROOM: Reason = {
+  code: 'limits.files',
+  message: 'this node has nearly all the files open that it may, and this connection asked for nothing',
+};
 const MAX_HEADER_BYTES = 16 * 1024;
 /** From the connection to the last header. */
 const HEADERS_MS = 10_000;
@@ -52,11 +72,13 @@ export class HttpServer {
   readonly #counters: HttpCounters;
   readonly #routes: readonly Route[];
   readonly #upgrades: readonly UpgradeRoute[];
+  readonly #arrivals: HttpArrivals | undefined;
   readonly #server: Server;
   /** Every open socket, also those that left the HTTP parser. Bounded by maxConnections. */
   readonly #sockets = new Set<Socket>();
   /** Those of them that have asked for nothing yet. */
   readonly #unused = new Set<Socket>();
+  readonly #perAddress = new AddressCount();
   #stopping: TidewayError | undefined;
   #closed: Promise<void> | undefined;
   #closedBytesIn = 0;
@@ -72,6 +94,7 @@ export class HttpServer {
     this.#counters = needs.counters;
     this.#routes = needs.routes;
     this.#upgrades = needs.upgrades;
+    this.#arrivals = needs.arrivals;
     this.#server = createServer({
       IncomingMessage: MarkedRequest,
       headersTimeout: HEADERS_MS,
@@ -106,6 +129,7 @@ export class HttpServer {
     return [
       { table: 'http_connections', entries: this.#sockets.size, limit },
       { table: 'http_connections_unused', entries: this.#unused.size, limit },
+      { table: 'http_addresses', entries: this.#perAddress.size, limit },
     ];
   }
 
@@ -156,9 +180,17 @@ export class HttpServer {
   }
 
   #connected(socket: Socket): void {
+    const { remoteAddress: address = 'unknown' } = socket;
+    const why = this.#refusalOf(address);
+    if (why) {
+      this.#turnAway(socket, why);
+      return;
+    }
     this.#sockets.add(socket);
     this.#unused.add(socket);
+    this.#perAddress.add(address);
     socket.once('close', () => {
+      this.#perAddress.remove(address);
       this.#sockets.delete(socket);
       this.#unused.delete(socket);
       this.#closedBytesIn += socket.bytesRead;
@@ -166,7 +198,34 @@ export class HttpServer {
     });
   }
 
+  #refusalOf(address: string): Reason | undefined {
+    const { maxConnectionsPerAddress = Number.POSITIVE_INFINITY } = this.#options;
+    if (this.#perAddress.of(address) >= maxConnectionsPerAddress) return TOO_MANY_FROM_ADDRESS;
+    if (this.#arrivals?.lacksFiles()) this.#makeRoom();
+    return this.#arrivals?.refusal(address);
+  }
+
+  /** Who has asked for nothing yet goes before who may ask for health: the one that has waited longest. */
+  #makeRoom(): void {
+    const [longest] = this.#unused;
+    if (!longest) return;
+    this.#unused.delete(longest);
+    this.#turnAway(longest, NO_ROOM);
+  }
+
+  /** It is told why, and not waited for. */
+  #turnAway(socket: Socket, { code, message }: Reason): void {
+    this.droppedConnections += 1;
+    this.#counters.refused(code);
+    this.#log.debug({ remote: remoteOf(socket), code, detail: message }, 'http.refused');
+    socket.on('error', () => {}); // 'close' follows
+    refuseSocket(socket, new TidewayError(code, message));
+    socket.destroySoon();
+  }
+
   #requested(request: IncomingMessage, response: ServerResponse): void {
+    // Turned away already, and read by the parser before it was closed.
+    if (!this.#sockets.has(request.socket)) return;
     this.requests += 1;
     this.#unused.delete(request.socket);
     nameRequest(request);

@@ -42,7 +42,7 @@ export interface PublisherInlet {
 /**
  * Authorises and claims a publish.
  * @throws TidewayError `publish.denied`, `publish.taken`, `publish.backup-taken`, `publish.no-memory`,
- *   `publish.too-many-streams`, `node.draining`, `node.stopping`
+ *   `publish.too-many-streams`, `limits.files`, `node.draining`, `node.stopping`
  */
 export type OpenPublication = (request: PublishRequest) => Promise<PublisherInlet>;
 

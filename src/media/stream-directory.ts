@@ -20,8 +20,8 @@ export interface PlayRequest {
 
 /**
  * The stream of a key; one that is not there is waited for.
- * @throws TidewayError `play.no-memory`, `play.too-many-players`, `play.not-found`, `play.too-many-waiting`, `play.gone`,
- *   `node.draining`, `node.stopping`
+ * @throws TidewayError `play.no-memory`, `play.too-many-players`, `play.too-many-of-stream`, `play.not-found`,
+ *   `play.too-many-waiting`, `play.gone`, `limits.files`, `node.draining`, `node.stopping`
  */
 export type OpenStream = (request: PlayRequest) => Promise<Stream>;
 
@@ -29,6 +29,8 @@ export interface DirectoryLimits {
   readonly maxStreams: number;
   /** Players at once; undefined: as many as come. */
   readonly maxPlayers?: number | undefined;
+  /** Players of one stream at once; undefined: as many as come. */
+  readonly maxPlayersPerStream?: number | undefined;
   /** How long a player waits for a stream that is not there, ms. */
   readonly waitMs: number;
   /** Keys that may be waited for at once. */
@@ -123,6 +125,11 @@ export class StreamDirectory {
     }
     const stream = this.#streams.get(request.key) ?? (await this.#wait(request));
     if (stream instanceof TidewayError) throw stream;
+    const { maxPlayersPerStream } = this.#limits;
+    if (maxPlayersPerStream !== undefined && stream.playerCount >= maxPlayersPerStream) {
+      const message = `${request.key} has all the players it may have here (${maxPlayersPerStream}): see play.maxPlayersPerStream`;
+      throw new TidewayError('play.too-many-of-stream', message, { players: maxPlayersPerStream });
+    }
     return stream;
   }
 

@@ -23,7 +23,7 @@ export interface MetricSources extends MediaSources {
     | Pick<HttpServer, 'connections' | 'droppedConnections' | 'requests' | 'bytesIn' | 'bytesOut'>
     | undefined;
   readonly drain: DrainSummary;
-  readonly publishing: Pick<Publishing, 'opened' | 'claims' | 'standbys'>;
+  readonly publishing: Pick<Publishing, 'opened' | 'claims' | 'standbys' | 'tooFast'>;
   readonly member: Omit<ClusterSources, 'claims'> & { readonly load: LoadSource };
   /** Of the mesh; none for a node alone. */
   readonly mesh: readonly MetricFamily[];
@@ -74,6 +74,11 @@ export function nodeMetrics(sources: MetricSources): MetricFamily[] {
       rtmp.reconnectRequests,
     ),
     counter('tideway_publications_total', 'Publications opened.', publishing.opened),
+    counter(
+      'tideway_publishers_too_fast_total',
+      'Publishers that were ended for sending more than publish.maxMbps or publish.maxFramesPerSecond.',
+      publishing.tooFast,
+    ),
     gauge('tideway_standbys', 'Publishers that stand by.', publishing.standbys.count),
     counter(
       'tideway_standby_takeovers_total',

@@ -6,6 +6,7 @@ import type { FrameKind } from '../format/frame.ts';
 import type { ByteCount } from '../media/counters.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
 import type { Publication, PublisherInlet, PublishRequest } from '../media/publication.ts';
+import { type PaceLimits, PublisherPace } from '../media/publisher-pace.ts';
 import { Standby } from '../media/standby.ts';
 import type { ClaimReason } from '../registry/registry.ts';
 
@@ -31,6 +32,8 @@ export function lostTo(claim: ClaimReason): Reason {
 export interface SeatNeeds {
   readonly now: () => number;
   readonly budget: MemoryBudget;
+  /** What a publisher may send, as it is now. */
+  readonly pace: () => PaceLimits;
   /** Of what its publisher sends; asked once it is let in. */
   readonly received: () => ByteCount;
   /** It stands by from now on. */
@@ -58,6 +61,7 @@ export class PublisherSeat implements PublisherInlet {
   bytes = 0;
   readonly #asked: PublishRequest;
   readonly #needs: SeatNeeds;
+  readonly #pace: PublisherPace;
   #state: SeatState = { at: 'new' };
   #received: ByteCount = { bytes: 0 };
   /** What its publications that are over dropped. */
@@ -69,6 +73,7 @@ export class PublisherSeat implements PublisherInlet {
     this.request = { ...request, ended: (why) => this.#displaced(why) };
     this.#needs = needs;
     this.startedMs = needs.now();
+    this.#pace = new PublisherPace(needs.pace, this.startedMs);
   }
 
   get key(): StreamKey {
@@ -110,10 +115,16 @@ export class PublisherSeat implements PublisherInlet {
   append(kind: FrameKind, timestamp: number, payload: Buffer): void {
     const state = this.#state;
     if (state.at === 'left') return;
+    const nowMs = this.#needs.now();
+    const tooFast = this.#pace.take(payload.length, nowMs);
+    if (tooFast) {
+      this.kick(tooFast);
+      return;
+    }
     this.bytes += payload.length;
     this.#received.bytes += payload.length;
     if (state.at === 'on air') state.publication.append(kind, timestamp, payload);
-    else if (state.at === 'standing by') state.standby.append(kind, timestamp, payload, this.#needs.now());
+    else if (state.at === 'standing by') state.standby.append(kind, timestamp, payload, nowMs);
   }
 
   end(why: Reason): void {

@@ -14,6 +14,7 @@ import {
   type PublisherInlet,
   type PublishRequest,
 } from '../media/publication.ts';
+import { type PaceLimits, TOO_FAST } from '../media/publisher-pace.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
 import type { Claimant, HeldClaim } from '../registry/claimant.ts';
 import type { ClaimReason, ClaimRequest, OriginRecord, Registry } from '../registry/registry.ts';
@@ -27,6 +28,8 @@ export interface PublishingOptions {
   /** What a second publisher of a stream gets: the stream, or a refusal. */
   readonly policy: 'takeover' | 'reject';
   readonly holds: HoldTimes;
+  /** What a publisher may send, as it is now; undefined: whatever it likes. */
+  readonly pace?: (() => PaceLimits) | undefined;
 }
 
 export interface PublishingNeeds extends Pick<ClaimsNeeds, 'claimed' | 'passedOn'> {
@@ -57,6 +60,10 @@ export interface PublisherRegister {
   closed(seat: PublisherSeat, why: Reason): void;
 }
 
+const UNLIMITED: PaceLimits = {
+  maxMbps: Number.MAX_SAFE_INTEGER,
+  maxFramesPerSecond: Number.MAX_SAFE_INTEGER,
+};
 const LEFT: Reason = { code: 'publish.lost', message: 'the publisher went before it was on air' };
 
 export class Publishing {
@@ -66,6 +73,8 @@ export class Publishing {
   readonly #standbys: Standbys;
   /** Publications ever opened. */
   opened = 0;
+  /** Publishers that were ended for sending too much. */
+  tooFast = 0;
 
   constructor(options: PublishingOptions, needs: PublishingNeeds) {
     this.#options = options;
@@ -89,11 +98,14 @@ export class Publishing {
     const seat = new PublisherSeat(
       { ...request, session },
       {
-        ...{ budget, now: () => clock.now() },
+        ...{ budget, now: () => clock.now(), pace: this.#options.pace ?? (() => UNLIMITED) },
         received: () => received?.(request.key, request.protocol) ?? { bytes: 0 },
         standsBy: (standing) => this.#standbys.add(standing),
         stoodBy: (standing) => this.#standbys.remove(standing),
-        left: (gone, why) => sessions?.closed(gone, why),
+        left: (gone, why) => {
+          if (why.code === TOO_FAST) this.tooFast += 1;
+          sessions?.closed(gone, why);
+        },
       },
     );
     sessions?.opened(seat);

@@ -23,7 +23,7 @@ import { openApiRoute } from '../http/openapi.ts';
 import { preloadHandlers } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
 import { playerRoute, type RouteApiNeeds, routeHandlers, routeUpgrade } from '../http/route-api.ts';
-import { HttpServer } from '../http/server.ts';
+import { type HttpArrivals, HttpServer } from '../http/server.ts';
 import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
@@ -32,11 +32,13 @@ import { EventBook } from '../observe/event-book.ts';
 import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { MetricsText } from '../observe/metrics-text.ts';
+import { OpenFiles } from '../observe/open-files.ts';
 import { OthersSum } from '../observe/others-sum.ts';
 import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { TRAFFIC_WINDOW_MS } from '../observe/traffic-ledger.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
+import { Arrivals } from './arrivals.ts';
 import { ClusterAsk } from './cluster-ask.ts';
 import { decisionAnswer } from './decision-rows.ts';
 import { Drain, drainControl } from './drain.ts';
@@ -93,6 +95,8 @@ export class RelayNode {
   readonly #clock: Clock;
   readonly #authorizer: Authorizer;
   readonly #access: ApiAccess;
+  readonly #files: OpenFiles;
+  readonly #arrivals: Arrivals;
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #sessions: SessionBook;
@@ -134,6 +138,11 @@ export class RelayNode {
     this.#metrics = new MetricsText(clock);
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#access = new ApiAccess({ clock, rules: () => config.api });
+    this.#files = new OpenFiles({
+      clock,
+      connections: () => this.#rtmp.connections + (this.#http?.connections ?? 0),
+    });
+    this.#arrivals = new Arrivals({ clock, files: this.#files, limits: () => config.limits });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
     this.#traffic = new Traffic(
@@ -163,7 +172,10 @@ export class RelayNode {
     });
     const { claimant, registry } = this.#member;
     this.#publishing = new Publishing(
-      { policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
+      {
+        ...{ policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
+        pace: () => config.publish,
+      },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
         ...{ claimant, registry, sessions: this.#sessions, received: this.#traffic.fromPublishers },
@@ -234,6 +246,8 @@ export class RelayNode {
     await using opened = new Closer();
     this.#runtime.start();
     opened.add(() => this.#runtime.stop());
+    await this.#files.start();
+    opened.add(() => this.#files.stop());
     this.#traffic.start();
     opened.add(() => this.#traffic.stop());
     // Closed last: what ends before it gives its claims back.
@@ -339,6 +353,7 @@ export class RelayNode {
         ...{ sendOn: this.#redirects.of, sessionOf: this.#sessions.idOf },
         elsewhere: (key) => this.#routing.reconnectTo(key),
         counters: this.#countersOf('rtmp'),
+        refusal: (address) => this.#arrivals.refusal('rtmp', address),
         budget: this.#budget,
       },
     );
@@ -378,7 +393,11 @@ export class RelayNode {
     if (dashboard.enabled) routes.push(await this.#dashboard());
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadWatchPage(WATCH_FOLDER));
     const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
-    const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
+    const arrivals: HttpArrivals = {
+      lacksFiles: () => this.#arrivals.lacksFiles('http'),
+      refusal: (address) => this.#arrivals.refusal('http', address),
+    };
+    const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades, arrivals };
     return new HttpServer({ host, ...http }, needs);
   }
 
@@ -447,12 +466,14 @@ export class RelayNode {
   /** What the doors ask for a player. */
   readonly #openStream: OpenStream = async (request) => {
     this.#drain.check();
+    this.#arrivals.checkMedia();
     return this.#directory.open(request);
   };
 
   /** What the doors ask for a publisher. */
   readonly #openPublication: OpenPublication = async (request) => {
     this.#drain.check();
+    this.#arrivals.checkMedia();
     return this.#publishing.open(request);
   };
 
@@ -554,6 +575,7 @@ export class RelayNode {
     return [
       ...this.#rtmp.tables,
       ...this.#access.tables,
+      ...this.#arrivals.tables,
       ...(this.#http?.tables ?? []),
       ...this.#directory.tables,
       ...this.#publishing.tables,
@@ -615,7 +637,10 @@ export class RelayNode {
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
-    return this.#metrics.write([...families, ...this.#runtime.families()], this.#runtime.registry);
+    return this.#metrics.write(
+      [...families, ...this.#files.metrics(), ...this.#runtime.families()],
+      this.#runtime.registry,
+    );
   }
 }
 

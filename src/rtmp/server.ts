@@ -1,5 +1,6 @@
 // The RTMP door: listens, accepts within its limits, and keeps time for its sessions.
 import { createServer, type Server, type Socket } from 'node:net';
+import { AddressCount } from '../base/address-count.ts';
 import { every, type Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import { listen, listeningPort } from '../base/listen.ts';
@@ -15,16 +16,29 @@ export interface RtmpServerOptions extends SessionOptions {
   readonly maxConnectionsPerAddress: number;
 }
 
+export interface RtmpServerNeeds extends SessionNeeds {
+  /** Why a new connection from the address is not taken; undefined: it is, or nobody asks. */
+  readonly refusal?: ((address: string) => Reason | undefined) | undefined;
+}
+
+const GONE: Reason = { code: 'rtmp.peer-gone', message: 'the peer closed the connection' };
+const TOO_MANY: Reason = {
+  code: 'rtmp.too-many-connections',
+  message: 'the door has all the connections it may have: see rtmp.maxConnections',
+};
+const TOO_MANY_FROM_ADDRESS: Reason = {
+  code: 'rtmp.too-many-from-address',
+  message: 'the address has all the connections it may have: see rtmp.maxConnectionsPerAddress',
+};
 const CHECK_MS = 250;
 const STOP_GRACE_MS = 5_000;
 
 export class RtmpServer {
   readonly #options: RtmpServerOptions;
-  readonly #needs: SessionNeeds;
+  readonly #needs: RtmpServerNeeds;
   readonly #server: Server;
   readonly #sessions = new Set<RtmpSession>();
-  /** Connections of each address that has any. */
-  readonly #perAddress = new Map<string, number>();
+  readonly #perAddress = new AddressCount();
   #timer: Timer | undefined;
   #stopped: Promise<void> | undefined;
   /** Called when the last session has gone. */
@@ -38,7 +52,7 @@ export class RtmpServer {
   #closedBytesIn = 0;
   #closedBytesOut = 0;
 
-  constructor(options: RtmpServerOptions, needs: SessionNeeds) {
+  constructor(options: RtmpServerOptions, needs: RtmpServerNeeds) {
     this.#options = options;
     this.#needs = needs;
     this.#server = createServer({ allowHalfOpen: false }, (socket) => this.#accept(socket));
@@ -132,36 +146,38 @@ export class RtmpServer {
 
   #accept(socket: Socket): void {
     const address = socket.remoteAddress;
-    if (address === undefined || !this.#hasRoom(address)) {
-      this.turnedAway += 1;
-      socket.destroy();
+    const why = address === undefined ? GONE : this.#refusal(address);
+    if (address === undefined || why) {
+      this.#turnAway(socket, why ?? GONE);
       return;
     }
     this.accepted += 1;
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    this.#perAddress.add(address);
     const session = new RtmpSession(socket, this.#options, this.#needs);
     this.#sessions.add(session);
     socket.on('close', () => this.#forget(session, address));
   }
 
-  #hasRoom(address: string): boolean {
+  #refusal(address: string): Reason | undefined {
     const { maxConnections, maxConnectionsPerAddress } = this.#options;
-    const here = this.#perAddress.get(address) ?? 0;
-    const isFull = this.#sessions.size >= maxConnections;
-    if (!isFull && here < maxConnectionsPerAddress) return true;
-    const code = isFull ? 'rtmp.too-many-connections' : 'rtmp.too-many-from-address';
+    if (this.#sessions.size >= maxConnections) return TOO_MANY;
+    if (this.#perAddress.of(address) >= maxConnectionsPerAddress) return TOO_MANY_FROM_ADDRESS;
+    return this.#needs.refusal?.(address);
+  }
+
+  /** Without a word: RTMP has none before its handshake. */
+  #turnAway(socket: Socket, { code, message: detail }: Reason): void {
+    this.turnedAway += 1;
     this.#needs.counters.refused(code);
-    this.#needs.log.debug({ remote: address, code }, 'rtmp.refused');
-    return false;
+    this.#needs.log.debug({ remote: socket.remoteAddress, code, detail }, 'rtmp.refused');
+    socket.destroy();
   }
 
   #forget(session: RtmpSession, address: string): void {
     this.#sessions.delete(session);
     this.#closedBytesIn += session.bytesIn;
     this.#closedBytesOut += session.bytesOut;
-    const left = (this.#perAddress.get(address) ?? 1) - 1;
-    if (left > 0) this.#perAddress.set(address, left);
-    else this.#perAddress.delete(address);
+    this.#perAddress.remove(address);
     if (this.#sessions.size === 0) this.#emptied();
   }
 

@@ -1,7 +1,17 @@
 // Who may do what with a real node, what is written down of it, and what is never repeated.
 import { createHash } from 'node:crypto';
+import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { httpFlv } from '../../src/format/flv.ts';
+import { Frame, FrameKind } from '../../src/format/frame.ts';
+import { healthRoutes } from '../../src/http/api.ts';
 import type { EventsAnswer } from '../../src/http/forms/alarms.ts';
+import { type HttpArrivals, HttpServer } from '../../src/http/server.ts';
+import { captureHttpFlv } from '../support/frames.ts';
+import { metric, RawSocket } from '../support/hostile.ts';
+import { FakeLog, payloadOf } from '../support/media.ts';
+import { RtmpClient } from '../support/rtmp-client.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
 import { until } from '../support/until.ts';
 
@@ -111,4 +121,153 @@ test('no token and no hash of one is in any line of the log, nor in metrics', as
 
 function audits() {
   return node.lines.filter(({ event }) => event === 'api.audit');
+}
+
+const TOLD = /^HTTP\/1\.1 429 .*Retry-After: 1.*"code":"limits.connection-rate-of-address"/s;
+
+describe('limits', () => {
+  let limited: RunningNode;
+
+  beforeAll(async () => {
+    limited = await runNode({
+      ...{ 'node.id': 'limited', 'watch.enabled': 'false', 'dashboard.enabled': 'false' },
+      ...{ 'publish.maxFramesPerSecond': '10', 'play.maxPlayersPerStream': '1' },
+      ...{ 'limits.connectionsPerSecondPerAddress': '4', 'http.maxConnectionsPerAddress': '5' },
+    });
+  });
+
+  afterAll(() => limited.stop());
+
+  const refusals = async (door: 'rtmp' | 'http', code: string) =>
+    (await metric(limited, `tideway_${door}_refusals_total`)).get(`code="${code}"`) ?? 0;
+
+  test('a publisher that floods is ended, over RTMP and over HTTP, and nothing but it', async () => {
+    const calm = await RtmpClient.publishing(limited.rtmpPort, 'calm');
+    const flood = await RtmpClient.publishing(limited.rtmpPort, 'flood');
+    calm.frame({ kind: FrameKind.audio, timestamp: 0, payload: payloadOf('aac sample', 1) });
+    for (let at = 0; at < 200; at += 1) {
+      flood.frame({ kind: FrameKind.audio, timestamp: at * 20, payload: payloadOf('aac sample', at) });
+    }
+    await until('it is closed', () => flood.isClosed);
+    const answer = await post(limited.flvUrl('live/post'), 200);
+    expect([answer.status, answer.code]).toEqual([429, 'publish.too-fast']);
+    const ended = limited.lines.filter(
+      ({ event, reason }) => event === 'publish.end' && reason === 'publish.too-fast',
+    );
+    expect(ended.map(({ stream, frames }) => [stream, frames])).toEqual([
+      ['live/flood', 100],
+      ['live/post', 100],
+    ]);
+    expect((await metric(limited, 'tideway_publishers_too_fast_total')).get('')).toBe(2);
+    expect(calm.isClosed).toBe(false);
+    calm.destroy();
+  });
+
+  test('a stream has no more players than it may', async () => {
+    const publisher = await RtmpClient.publishing(limited.rtmpPort, 'full');
+    publisher.frame({ kind: FrameKind.audio, timestamp: 0, payload: payloadOf('aac sample', 1) });
+    const first = captureHttpFlv(limited.flvUrl('live/full'));
+    await until('the first plays', () => limited.lines.some(({ event }) => event === 'play.start'));
+    const second = await fetch(limited.flvUrl('live/full'));
+    expect([second.status, ((await second.json()) as { code: string }).code]).toEqual([
+      ...[503, 'play.too-many-of-stream'],
+    ]);
+    publisher.destroy();
+    first.close();
+  });
+
+  test('an address that connects too often is turned away at both doors, and told over HTTP; others are not', async () => {
+    const from = '127.0.0.9';
+    const code = 'limits.connection-rate-of-address';
+    const rtmp = Array.from({ length: 60 }, () => new RawSocket(limited.rtmpPort, from));
+    await until('some are turned away', () => rtmp.some(({ isClosed }) => isClosed));
+    const http: RawSocket[] = [];
+    await until('one is told', () => {
+      // No more at once than the address may have.
+      const older = http.filter(({ isClosed, received }) => !isClosed && received === '').slice(0, -2);
+      for (const { socket } of older) socket.destroy();
+      http.push(new RawSocket(limited.httpPort, from));
+      return http.some(({ received }) => TOLD.test(received));
+    });
+    // Twenty at once, and four a second.
+    await until('each is in, or counted', async () => {
+      const closed = rtmp.filter(({ isClosed }) => isClosed).length;
+      return closed > 0 && closed < 60 && (await refusals('rtmp', code)) === closed;
+    });
+    const sockets = [...rtmp, ...http];
+    const other = new RawSocket(limited.httpPort, '127.0.0.10').write(
+      'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n',
+    );
+    await other.answered(/200 OK/);
+    for (const { socket } of [...sockets, other]) socket.destroy();
+  });
+
+  test('an address has no more HTTP connections than it may, and again once one goes', async () => {
+    const from = '127.0.0.11';
+    const held = Array.from({ length: 5 }, () => new RawSocket(limited.httpPort, from));
+    const health = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
+    for (const socket of held) await socket.write(health).answered(/200 OK/);
+    const sixth = new RawSocket(limited.httpPort, from);
+    await sixth.answered(/429 Too Many Requests.*Retry-After: 5.*http.too-many-from-address/s);
+    held[0]?.socket.destroy();
+    await until('there is room', async () => {
+      const next = new RawSocket(limited.httpPort, from).write(health);
+      await until('it is told', () => next.isClosed || next.received.includes('200 OK'));
+      next.socket.destroy();
+      return next.received.includes('200 OK');
+    });
+    for (const { socket } of held) socket.destroy();
+  });
+});
+
+test('where files are short, who asked for nothing makes room for who asks for health', async () => {
+  let lacks = false;
+  const arrivals: HttpArrivals = { lacksFiles: () => lacks, refusal: () => undefined };
+  const refused: string[] = [];
+  const server = new HttpServer(
+    { host: '127.0.0.1', port: 0, maxConnections: 50 },
+    {
+      ...{ clock: systemClock, log: new FakeLog(), upgrades: [], arrivals },
+      counters: { refused: (code) => refused.push(code), wireError() {} },
+      routes: healthRoutes({
+        ...{ notReady: () => undefined, trouble: () => undefined },
+        metricsText: () => Promise.resolve(''),
+      }),
+    },
+  );
+  await server.start();
+  const silent = [new RawSocket(server.port), new RawSocket(server.port)];
+  await until('they are in', () => server.connections === 2);
+  lacks = true;
+  const asking = new RawSocket(server.port).write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+  await asking.answered(/200 OK/);
+  await until('the oldest is gone', () => silent[0]?.isClosed === true);
+  expect([silent[1]?.isClosed, silent[0]?.received.includes('limits.files'), refused]).toEqual([
+    ...[false, true, ['limits.files']],
+  ]);
+  asking.socket.destroy();
+  await server.stop(0);
+});
+
+/** Publishes so many frames at once, and never ends. */
+function post(url: string, frames: number): Promise<{ status: number | undefined; code: string }> {
+  const all = Array.from({ length: frames }, (_, at) => ({
+    frame: new Frame(FrameKind.audio, 'sample', at, at * 20, payloadOf('aac sample', at)),
+    time: at * 20,
+  }));
+  return new Promise((resolve, reject) => {
+    const upload = request(url, { method: 'POST', agent: false });
+    upload.on('response', (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      response.on('close', () => {
+        upload.destroy();
+        resolve({ status: response.statusCode, code: (JSON.parse(body) as { code: string }).code });
+      });
+    });
+    upload.on('error', reject);
+    upload.write(Buffer.concat([httpFlv.open({ audio: true, video: false }), httpFlv.encode(all, 0)]));
+  });
 }

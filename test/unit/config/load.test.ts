@@ -177,7 +177,7 @@ describe('mistakes', () => {
 
   test('a value in the place of a section is told its keys', () => {
     expect(refusal(yaml('http: 8080')).message).toBe(
-      'http (config.yaml:1): a section, not a value; its keys: http.port, http.advertise, http.advertiseInternal, http.maxConnections',
+      'http (config.yaml:1): a section, not a value; its keys: http.port, http.advertise, http.advertiseInternal, http.maxConnections, http.maxConnectionsPerAddress',
     );
   });
 

@@ -60,6 +60,7 @@ function ask(session: string): PublisherSeat {
     {
       received: () => ({ bytes: 0 }),
       ...{ budget, now: () => clock.now(), standsBy: () => {}, stoodBy: () => {} },
+      pace: () => ({ maxMbps: 1_000, maxFramesPerSecond: 1_000 }),
       left: (gone, why) => book.closed(gone, why),
     },
   );

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RateLimiter } from '../../../src/http/rate-limiter.ts';
+import { RateLimiter } from '../../../src/base/rate-limiter.ts';
 
 function limiter(perSecond: number, burst: number, maxKeys = 10): RateLimiter {
   return new RateLimiter({ table: 'some', maxKeys, rate: () => ({ perSecond, burst }) });

@@ -1,5 +1,5 @@
 // How often each of many may do something: a token bucket for each (RFC 2697 calls it a meter). Pure: time comes in by hand.
-import type { Table } from '../base/table.ts';
+import type { Table } from './table.ts';
 
 export interface Rate {
   readonly perSecond: number;
