@@ -178,7 +178,7 @@ function ThemeSwitch() {
         <circle cx="10" cy="10" r="7" />
         <path d="M10 3a7 7 0 0 1 0 14z" />
       </svg>
-      {theme}
+      <span>{theme}</span>
     </button>
   );
 }
