@@ -22,6 +22,7 @@ const ALONE = [
   'pressure',
   'quality',
   'redis-faults',
+  'scale',
   'stop',
 ].map((name) => `test/integration/${name}.test.ts`);
 

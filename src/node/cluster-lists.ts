@@ -1,6 +1,7 @@
 // What nodes know of sessions, links, decisions, alarms, events and traffic, asked of those that are meant and put together
 // in the order that each list has. Many askers share one look.
 import type { Clock } from '../base/clock.ts';
+import type { Table } from '../base/table.ts';
 import type {
   AlarmsQuery,
   DecisionsQuery,
@@ -41,6 +42,10 @@ export class ClusterLists implements ListSource {
   constructor(needs: ListNeeds) {
     this.#needs = needs;
     this.#looks = new SharedLooks(needs.clock, { freshMs: FRESH_MS, most: MAX_LOOKS });
+  }
+
+  get table(): Table {
+    return { table: 'list_answers', ...this.#looks.kept };
   }
 
   async links({ node }: { readonly node?: string | undefined }, request: string): Promise<Told<LinksAnswer>> {

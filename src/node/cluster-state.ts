@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Slices } from '../base/slices.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from '../http/api-operations.ts';
 import type { StateSource, StreamsQuery } from '../http/cluster-api.ts';
 import type { Envelope, StaleNode, Told } from '../http/forms/common.ts';
@@ -104,6 +105,13 @@ export class ClusterState implements StateSource {
     // Of two sizes only, so that askers share.
     this.#looks = new SharedLooks(needs.clock, { freshMs: FRESH_MS, most: 2 });
     this.#trees = new SharedLooks(needs.clock, { freshMs: FRESH_MS, most: MAX_LOOKS });
+  }
+
+  get tables(): Table[] {
+    return [
+      { table: 'state_answers', ...this.#looks.kept },
+      { table: 'tree_answers', ...this.#trees.kept },
+    ];
   }
 
   envelope(): Envelope {

@@ -2,30 +2,23 @@
 import { MEMORY_KINDS, type MemoryBudget } from '../media/memory-budget.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
 import { counter, gauge, type MetricFamily, type MetricSample } from '../observe/metrics.ts';
+import type { StreamTally } from './stream-tally.ts';
 
 export interface MediaSources {
-  readonly directory: Pick<StreamDirectory, 'streams' | 'waitingKeyCount' | 'counters' | 'turns'>;
+  readonly directory: Pick<StreamDirectory, 'waitingKeyCount' | 'counters' | 'turns'>;
+  readonly tally: StreamTally;
   readonly budget: Pick<MemoryBudget, 'bytesOf' | 'limitBytes' | 'stage'>;
 }
 
-export function mediaMetrics({ directory, budget }: MediaSources): MetricFamily[] {
+export function mediaMetrics({ directory, budget, tally }: MediaSources): MetricFamily[] {
   const { counters, turns } = directory;
-  const streams = [...directory.streams];
-  const byState = (at: string) => ({
-    labels: { state: at },
-    value: streams.filter(({ state }) => state.at === at).length,
-  });
+  const byState = (state: 'live' | 'held') => ({ labels: { state }, value: tally[state] });
   const formats = [...counters.byFormat];
   const byFormat = (of: 'flushes' | 'writes' | 'bytes'): MetricSample[] =>
     formats.map(([format, counted]) => ({ labels: { format }, value: counted[of] }));
-  const slow = slowness(directory);
   return [
     gauge('tideway_streams', 'Streams by state.', [byState('live'), byState('held')]),
-    gauge(
-      'tideway_players',
-      'Players of all streams.',
-      streams.reduce((sum, { playerCount }) => sum + playerCount, 0),
-    ),
+    gauge('tideway_players', 'Players of all streams.', tally.players),
     gauge('tideway_waiting_keys', 'Unknown streams that players wait for.', directory.waitingKeyCount),
     counter(
       'tideway_flushes_total',
@@ -41,13 +34,13 @@ export function mediaMetrics({ directory, budget }: MediaSources): MetricFamily[
       [...counters.ended].map(([reason, value]) => ({ labels: { reason }, value })),
     ),
     counter('tideway_frames_left_out_total', 'Frames that slow players and followers went without.', [
-      { labels: { kind: 'disposable' }, value: slow.disposable },
-      { labels: { kind: 'video' }, value: slow.video },
+      { labels: { kind: 'disposable' }, value: tally.leftOutDisposable },
+      { labels: { kind: 'video' }, value: tally.leftOutVideo },
     ]),
     counter(
       'tideway_skips_total',
       'Times that a slow player or follower went on at a newer start.',
-      slow.skips,
+      tally.skips,
     ),
     gauge(
       'tideway_media_memory_bytes',
@@ -61,17 +54,4 @@ export function mediaMetrics({ directory, budget }: MediaSources): MetricFamily[
       budget.stage,
     ),
   ];
-}
-
-/** What slow readers went without, those that are here and those that are over. */
-function slowness({ streams, counters }: MediaSources['directory']) {
-  let { leftOutDisposable: disposable, leftOutVideo: video, skips } = counters;
-  for (const stream of streams) {
-    for (const { cursor } of stream.readers) {
-      disposable += cursor.leftOut.disposable;
-      video += cursor.leftOut.video;
-      skips += cursor.skips;
-    }
-  }
-  return { disposable, video, skips };
 }

@@ -66,7 +66,7 @@ export function nodeMetrics(sources: MetricSources): MetricFamily[] {
     counter('tideway_http_received_bytes_total', 'Bytes received by HTTP.', http?.bytesIn ?? 0),
     counter('tideway_http_sent_bytes_total', 'Bytes sent by HTTP, media included.', http?.bytesOut ?? 0),
     ...loadMetrics(sources.member.load),
-    ...mediaMetrics({ directory, budget }),
+    ...mediaMetrics({ directory, budget, tally: sources.tally }),
     ...drainMetrics(sources.drain),
     counter(
       'tideway_reconnect_requests_total',

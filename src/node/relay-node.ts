@@ -33,6 +33,7 @@ import { CodeCounter } from '../observe/metrics.ts';
 import { MetricsText } from '../observe/metrics-text.ts';
 import { OthersSum } from '../observe/others-sum.ts';
 import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
+import { TRAFFIC_WINDOW_MS } from '../observe/traffic-ledger.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterAsk } from './cluster-ask.ts';
@@ -57,6 +58,7 @@ import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
 import { streamMetrics } from './stream-metrics.ts';
 import { streamSummaries } from './stream-summaries.ts';
+import { tallyStreams } from './stream-tally.ts';
 import { QualityWatch } from './stream-watch.ts';
 import { Traffic } from './traffic.ts';
 
@@ -111,6 +113,7 @@ export class RelayNode {
   readonly #wireErrors = new CodeCounter();
   readonly #runtime = new RuntimeMetrics();
   readonly #droppedOfOthers = new OthersSum();
+  #metricsMade: Promise<string> | undefined;
   readonly #metrics: MetricsText;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
@@ -195,7 +198,7 @@ export class RelayNode {
       mesh: {
         replica: (key) => this.#meshFacts.replica(key),
         upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
-        hopDelayMs: (key) => this.#mesh?.hop(key)?.delayMs ?? undefined,
+        hopDelayMs: (key) => this.#mesh?.hopDelayMs(key),
       },
     });
     this.answers = this.#answers();
@@ -392,7 +395,7 @@ export class RelayNode {
       trouble: () => this.#member.trouble,
       rtmpPort: () => this.#rtmp.port,
       guardsPublish: this.#authorizer.guardsPublish,
-      trafficWindowMs: 0,
+      trafficWindowMs: TRAFFIC_WINDOW_MS,
     });
   }
 
@@ -557,11 +560,29 @@ export class RelayNode {
       ...(this.#preload?.tables ?? []),
       ...this.#watch.tables,
       ...this.#ask.tables,
+      ...this.#state.tables,
+      ...this.#sessions.tables,
+      ...this.#traffic.tables,
+      ...this.#events.tables,
     ];
   }
 
+  /** One at a time: who asks meanwhile is told the same. */
   #metricsText(): Promise<string> {
+    this.#metricsMade ??= this.#makeMetrics().finally(() => {
+      this.#metricsMade = undefined;
+    });
+    return this.#metricsMade;
+  }
+
+  async #makeMetrics(): Promise<string> {
     const { id: node, region, zone } = this.#config.node;
+    const tally = await this.#slices.run(
+      tallyStreams(
+        { directory: this.#directory, watch: this.#watch, droppedOfOthers: this.#droppedOfOthers },
+        this.#config.metrics.streams,
+      ),
+    );
     const families = nodeMetrics({
       version: version(),
       node: { node, region, zone },
@@ -581,14 +602,8 @@ export class RelayNode {
         }),
         ...this.#redirects.metrics(),
       ],
-      quality: streamMetrics(
-        {
-          streams: this.#directory.streams,
-          watch: this.#watch,
-          droppedOfOthers: this.#droppedOfOthers,
-        },
-        this.#config.metrics.streams,
-      ),
+      tally,
+      quality: streamMetrics({ tally, watch: this.#watch }),
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,

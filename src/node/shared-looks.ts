@@ -1,5 +1,6 @@
 // Answers that cost something to make, shared by all who ask for the same within a moment. Bounded: the oldest goes first.
 import type { Clock } from '../base/clock.ts';
+import type { Table } from '../base/table.ts';
 
 interface Look<T> {
   readonly answer: Promise<T>;
@@ -20,8 +21,9 @@ export class SharedLooks<T> {
     this.#most = most;
   }
 
-  get size(): number {
-    return this.#looks.size;
+  /** How full it is. */
+  get kept(): Pick<Table, 'entries' | 'limit'> {
+    return { entries: this.#looks.size, limit: this.#most };
   }
 
   /** The answer of that name, made now if there is none that is fresh. One that failed is made again. */

@@ -2,6 +2,7 @@
 // told live. It wires, and decides nothing.
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Table } from '../base/table.ts';
 import { clusterHandlers } from '../http/cluster-api.ts';
 import { liveHandler } from '../http/live-api.ts';
 import { ClusterLists } from './cluster-lists.ts';
@@ -19,11 +20,20 @@ export class StateApi {
   readonly handlers: ReturnType<typeof clusterHandlers>;
   readonly state: ClusterState;
   readonly live: Live;
+  readonly #lists: ClusterLists;
 
   constructor(needs: StateApiNeeds) {
     this.state = new ClusterState(needs);
-    const lists = new ClusterLists({ ...needs, envelope: () => this.state.envelope() });
+    this.#lists = new ClusterLists({ ...needs, envelope: () => this.state.envelope() });
     this.live = new Live({ ...needs, state: this.state });
-    this.handlers = clusterHandlers({ state: this.state, lists, listen: liveHandler(this.live) });
+    this.handlers = clusterHandlers({
+      state: this.state,
+      lists: this.#lists,
+      listen: liveHandler(this.live),
+    });
+  }
+
+  get tables(): Table[] {
+    return [...this.state.tables, this.#lists.table];
   }
 }

@@ -4,65 +4,54 @@ import type { Stream } from '../media/stream.ts';
 import { ALARM_KINDS } from '../observe/alarm-rules.ts';
 import type { AlarmBook } from '../observe/alarms.ts';
 import { counter, gauge, type MetricFamily, type MetricSample } from '../observe/metrics.ts';
-import type { OthersSum } from '../observe/others-sum.ts';
-import { compare } from './stream-rows.ts';
+import { bytesPerSOf, droppedOf, type StreamTally } from './stream-tally.ts';
 import type { QualityWatch } from './stream-watch.ts';
 
 /** The value of the label for all streams that are not named: no stream has it, since each has a slash. */
 const OTHER = 'other';
 
 export interface StreamMetricSources {
-  readonly streams: Iterable<Stream>;
-  /** Frames that were dropped of streams that are not named. */
-  readonly droppedOfOthers: OthersSum;
+  readonly tally: Pick<StreamTally, 'named' | 'players' | 'bytesPerS' | 'otherCount' | 'otherDropped'>;
   readonly watch: Pick<QualityWatch, 'windowOf' | 'worstTurnMs'> & {
     readonly alarms: Pick<AlarmBook, 'countOf' | 'raisedOf'>;
   };
 }
 
-/** @param named streams that have a label of their own */
-export function streamMetrics(
-  { streams, watch, droppedOfOthers }: StreamMetricSources,
-  named: number,
-): MetricFamily[] {
-  const sorted = [...streams].sort((a, b) => b.playerCount - a.playerCount || compare(a.key, b.key));
-  const own = sorted.slice(0, named);
-  const others = sorted.slice(named);
-  const bytes = (stream: Stream) => Math.round(watch.windowOf(stream).bitsPerS / 8);
-  const dropped = ({ meter }: Stream) => meter.missing + meter.unusable;
+export function streamMetrics({ tally, watch }: StreamMetricSources): MetricFamily[] {
   /** Nothing for NaN: not known. */
   const each = (valueFor: (stream: Stream) => number): MetricSample[] =>
-    own.flatMap((stream) => {
+    tally.named.flatMap((stream) => {
       const value = valueFor(stream);
       return Number.isNaN(value) ? [] : [{ labels: { stream: stream.key }, value }];
     });
-  const withOthers = (valueFor: (stream: Stream) => number, value: number): MetricSample[] => {
-    const rest = others.length > 0 ? [{ labels: { stream: OTHER }, value }] : [];
-    return [...each(valueFor), ...rest];
+  const withOthers = (own: readonly MetricSample[], value: number): MetricSample[] => {
+    return tally.otherCount > 0 ? [...own, { labels: { stream: OTHER }, value }] : [...own];
   };
-  const summed = (valueFor: (stream: Stream) => number): MetricSample[] =>
-    withOthers(
-      valueFor,
-      others.reduce((total, stream) => total + valueFor(stream), 0),
+  /** @param all of all streams, the named ones among them */
+  const summed = (all: number, valueFor: (stream: Stream) => number): MetricSample[] => {
+    const own = each(valueFor);
+    return withOthers(
+      own,
+      own.reduce((left, { value }) => Math.max(0, left - value), all),
     );
-  const counts = sorted.map((stream, at) => ({
-    of: stream.key,
-    count: dropped(stream),
-    isNamed: at < named,
-  }));
+  };
   const kinds = (valueFor: (kind: (typeof ALARM_KINDS)[number]) => number): MetricSample[] =>
     ALARM_KINDS.map((kind) => ({ labels: { kind }, value: valueFor(kind) }));
   return [
-    gauge('tideway_stream_bytes_per_second', 'Media of a stream, over the last 5 s.', summed(bytes)),
+    gauge(
+      'tideway_stream_bytes_per_second',
+      'Media of a stream, over the last 5 s.',
+      summed(tally.bytesPerS, (stream) => bytesPerSOf(stream, watch)),
+    ),
     gauge(
       'tideway_stream_players',
       'Players of a stream.',
-      summed(({ playerCount }) => playerCount),
+      summed(tally.players, ({ playerCount }) => playerCount),
     ),
     counter(
       'tideway_stream_frames_dropped_total',
       'Frames that no decoder could use, or that never came.',
-      withOthers(dropped, droppedOfOthers.tell(counts)),
+      withOthers(each(droppedOf), tally.otherDropped),
     ),
     gauge(
       'tideway_stream_frame_rate',

@@ -1,29 +1,33 @@
 // What a counter comes to of all that have no label of their own. Who has one changes, and who is gone was counted: so it
 // adds what each grew by while it was among the others, and never falls. Pure.
 
-/** A count of one, as it is now. */
-export interface Counted {
-  readonly of: string;
-  readonly count: number;
-  /** Has it a label of its own? */
-  readonly isNamed: boolean;
-}
-
 export class OthersSum {
-  /** Of those that were there when it was told last. */
-  #known: ReadonlyMap<string, number> = new Map();
+  /** Counts of those that were there when it was told last. */
+  #before: ReadonlyMap<string, number> = new Map();
+  #now = new Map<string, number>();
+  #grown = 0;
   #sum = 0;
 
-  /** @param all that are there now, each once */
-  tell(all: Iterable<Counted>): number {
-    const now = new Map<string, number>();
-    for (const { of, count, isNamed } of all) {
-      const before = this.#known.get(of) ?? 0;
-      // One that counts less than before is another of the same name.
-      if (!isNamed) this.#sum += count >= before ? count - before : count;
-      now.set(of, count);
-    }
-    this.#known = now;
+  /** One that is there, and what is counted of it; each once before `tell`. */
+  see(of: string, count: number): void {
+    this.#grown += this.#grownBy(of, count);
+    this.#now.set(of, count);
+  }
+
+  /** The sum, once all were seen. @param named who has a label of its own now */
+  tell(named: Iterable<string>): number {
+    let grown = this.#grown;
+    for (const of of named) grown -= this.#grownBy(of, this.#now.get(of) ?? 0);
+    this.#sum += grown;
+    this.#before = this.#now;
+    this.#now = new Map();
+    this.#grown = 0;
     return this.#sum;
+  }
+
+  /** One that counts less than before is another of the same name. */
+  #grownBy(of: string, count: number): number {
+    const before = this.#before.get(of) ?? 0;
+    return count >= before ? count - before : count;
   }
 }

@@ -9,6 +9,7 @@ import type { StreamSource } from '../../../src/media/stream.ts';
 import { StreamDirectory } from '../../../src/media/stream-directory.ts';
 import { type StreamAnswers, streamAnswers } from '../../../src/node/stream-answers.ts';
 import { streamMetrics } from '../../../src/node/stream-metrics.ts';
+import { tallyStreams } from '../../../src/node/stream-tally.ts';
 import { QualityWatch } from '../../../src/node/stream-watch.ts';
 import type { ParentHas } from '../../../src/observe/alarm-rules.ts';
 import { OthersSum } from '../../../src/observe/others-sum.ts';
@@ -385,8 +386,14 @@ test('metrics name the streams with the most players, and sum up the others', ()
     .get(parseStreamKey('live', 'b'))
     ?.play(new TestEncoder(), sink, { remote: 'x:1' });
   bench.pass(1_000);
-  const sources = { watch: bench.watch, droppedOfOthers: new OthersSum() };
-  const families = streamMetrics({ ...sources, streams: bench.directory.streams }, 1);
+  const sources = { ...bench, droppedOfOthers: new OthersSum() };
+  const told = (named: number) => {
+    const work = tallyStreams(sources, named);
+    let step = work.next();
+    while (!step.done) step = work.next();
+    return streamMetrics({ tally: step.value, watch: bench.watch });
+  };
+  const families = told(1);
   const samplesOf = (name: string) => families.find((family) => family.name === name)?.samples;
   expect(samplesOf('tideway_stream_players')).toEqual([
     { labels: { stream: 'live/b' }, value: 1 },
@@ -401,7 +408,7 @@ test('metrics name the streams with the most players, and sum up the others', ()
   expect(samplesOf('tideway_stream_key_frame_interval_seconds')).toEqual([]);
   expect(samplesOf('tideway_stream_jitter_seconds')).toEqual([{ labels: { stream: 'live/b' }, value: 0 }]);
   bench.pass(2_000);
-  const later = streamMetrics({ ...sources, streams: bench.directory.streams }, 0);
+  const later = told(0);
   expect(later.find(({ name }) => name === 'tideway_alarms')?.samples[0]).toEqual({
     labels: { kind: 'stalled' },
     value: 3,
