@@ -6,11 +6,25 @@ interface GuardState {
   readonly why: string | undefined;
 }
 
+const RETRY_MS = 2000;
+
+/** Tries again by itself: the next answer may be another one. */
 export class ViewGuard extends Component<{ children: ComponentChildren }, GuardState> {
   override state: GuardState = { why: undefined };
+  #timer = 0;
 
   static override getDerivedStateFromError(error: unknown): GuardState {
     return { why: error instanceof Error ? error.message : String(error) };
+  }
+
+  override componentDidUpdate() {
+    if (this.state.why === undefined) return;
+    window.clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => this.setState({ why: undefined }), RETRY_MS);
+  }
+
+  override componentWillUnmount() {
+    window.clearTimeout(this.#timer);
   }
 
   override render() {
@@ -19,14 +33,9 @@ export class ViewGuard extends Component<{ children: ComponentChildren }, GuardS
     return (
       <>
         <h1>This view can not be shown</h1>
-        <p class="notice warn" role="alert">
+        <p class="notice warn">
           The node's answer is not what this page expects: {why}. Is it of another version? Other views may
           work.
-        </p>
-        <p>
-          <button type="button" onClick={() => this.setState({ why: undefined })}>
-            Try again
-          </button>
         </p>
       </>
     );
