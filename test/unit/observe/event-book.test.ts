@@ -119,36 +119,3 @@ describe('the book', () => {
     expect(Object.keys(rows()[0]?.fields ?? {})).toHaveLength(24);
   });
 });
-
-describe('a listener', () => {
-  test('is told of what comes from then on, until it has enough', () => {
-    log.info({}, 'node.start');
-    const [first, second]: string[][] = [[], []];
-    const stop = book.subscribe(({ event }) => first?.push(event));
-    book.subscribe(({ event }) => second?.push(event));
-    log.info({}, 'node.drain');
-    log.info({}, 'play.start');
-    stop();
-    stop();
-    log.info({}, 'node.stop');
-    expect([first, second]).toEqual([['node.drain'], ['node.drain', 'node.stop']]);
-  });
-
-  test('is refused beyond the bound, and makes room', () => {
-    const stops = Array.from({ length: 64 }, () => book.subscribe(() => {}));
-    const code = (() => {
-      try {
-        book.subscribe(() => {});
-        return 'taken';
-      } catch (error) {
-        return (error as { code?: string }).code;
-      }
-    })();
-    expect(code).toBe('events.too-many-listeners');
-    stops[0]?.();
-    expect(book.subscribe(() => {})).toBeInstanceOf(Function);
-    expect(book.metrics().find(({ name }) => name === 'tideway_event_listeners')?.samples).toEqual([
-      { value: 64 },
-    ]);
-  });
-});
