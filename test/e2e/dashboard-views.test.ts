@@ -286,10 +286,22 @@ test('a node that came after the page was loaded is not played from, and the pag
   await page.page.getByRole('heading', { name: 'Hops' }).waitFor();
   await page.page.getByRole('combobox', { name: 'From' }).selectOption('n3');
   await page.page
-    .getByText('n3 was not known yet when this page was loaded: reload it to play from there.')
+    .getByText('This page may not play from n3. If it joined after the page was loaded, reload it.')
     .waitFor();
   expect(await page.page.getByRole('button', { name: 'Play', exact: true }).isDisabled()).toBe(true);
   expect(page.errors).toEqual([]);
+});
+
+test('an answer of another form takes one view, and not the page', async () => {
+  await using cluster = await smallCluster();
+  await using page = await DashboardPage.open(browser, cluster.url);
+  await page.page.getByRole('link', { name: 'n8' }).waitFor();
+  const { form } = cluster;
+  cluster.form = ({ load: _, ...row }) => row as ReturnType<typeof form>;
+  await page.page.getByRole('heading', { name: 'This view can not be shown' }).waitFor();
+  await page.goTo('#/why', 'Decisions of all streams');
+  cluster.form = form;
+  await page.goTo('#/', 'Nodes');
 });
 
 test('texts full of HTML do nothing, whoever sends them', async () => {

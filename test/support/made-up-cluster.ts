@@ -47,6 +47,8 @@ export class MadeUpCluster implements AsyncDisposable {
   readonly addresses: string[] = [];
   readonly kicked: string[] = [];
   codec = 'avc';
+  /** How a node is told: of another form, as another version would. */
+  form: (row: NodeRow) => NodeRow = (row) => row;
 
   private constructor(dashboard: Route, { nodes, streams }: ClusterSize) {
     this.#dashboard = dashboard;
@@ -109,7 +111,7 @@ export class MadeUpCluster implements AsyncDisposable {
     this.#tick += 1;
     for (const listener of this.#listeners) {
       this.#send(listener.response, 'status', this.status());
-      this.#send(listener.response, 'nodes', { asOf: now(), changed: this.nodes, gone: [] });
+      this.#send(listener.response, 'nodes', { asOf: now(), changed: this.nodes.map(this.form), gone: [] });
       if (listener.stream !== '') this.#send(listener.response, 'stream', this.tree(listener.stream) ?? null);
     }
   }
