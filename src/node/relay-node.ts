@@ -198,7 +198,7 @@ export class RelayNode {
       mesh: {
         replica: (key) => this.#meshFacts.replica(key),
         upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
-        hopDelayMs: (key) => this.#mesh?.hop(key)?.delayMs ?? undefined,
+        hopDelayMs: (key) => this.#mesh?.hopDelayMs(key),
       },
     });
     this.answers = this.#answers();
@@ -561,6 +561,9 @@ export class RelayNode {
       ...this.#watch.tables,
       ...this.#ask.tables,
       ...this.#state.tables,
+      ...this.#sessions.tables,
+      ...this.#traffic.tables,
+      ...this.#events.tables,
     ];
   }
 

@@ -6,6 +6,7 @@ import type { Log } from '../base/log.ts';
 import { sessionBrought } from '../base/redirect.ts';
 import type { SessionOf } from '../base/session-id.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { NodeAnswers } from '../http/forms/questions.ts';
 import type { SessionRow } from '../http/forms/sessions.ts';
 import type { Player } from '../media/player.ts';
@@ -119,13 +120,17 @@ export class SessionBook implements SessionRegister, PublisherRegister {
     return { total: 1, rows: [row] };
   };
 
+  get tables(): Table[] {
+    // It forgets the oldest, and so is full most of the time: that is no trouble.
+    return [{ table: 'sessions_ended', entries: this.#ended.length, limit: undefined }];
+  }
+
   metrics(): MetricFamily[] {
     return [
       gauge('tideway_sessions', 'Publishers, those that stand by among them, and players.', [
         { labels: { kind: 'publisher' }, value: this.#publishers.size },
         { labels: { kind: 'player' }, value: this.#players.size },
       ]),
-      gauge('tideway_sessions_ended', 'Sessions that are over and still listed.', this.#ended.length),
       counter('tideway_sessions_kicked_total', 'Sessions that an operator ended.', this.#kicks),
     ];
   }
