@@ -1,18 +1,25 @@
 // Nodes and streams of a cluster as tables: who is origin, who pulls from whom. Pure.
+import type { Envelope } from '../http/forms/common.ts';
 import type { NodeRow, NodesAnswer } from '../http/forms/nodes.ts';
-import type { OriginRow, ReplicaRow, StreamRow, StreamsAnswer } from '../http/forms/streams.ts';
-import { type Column, durationText, tableText } from './table.ts';
+import type { OriginRow, StreamRow, StreamsAnswer } from '../http/forms/streams.ts';
+import { type Paint, plain } from './paint.ts';
+import { staleText } from './stale-text.ts';
+import { type Cell, type Column, tableText } from './table.ts';
+import { treeOf } from './tree-lines.ts';
+import { mbitText, msText, NONE, percentText, sinceText } from './units.ts';
 
 const NODE_COLUMNS: readonly Column[] = [
   { head: 'NODE' },
+  { head: 'REGION' },
   { head: 'STATE' },
   { head: 'LINK' },
   { head: 'STREAMS', align: 'right' },
   { head: 'PLAYERS', align: 'right' },
+  { head: 'ALARMS', align: 'right' },
   { head: 'CPU', align: 'right' },
+  { head: 'MEM', align: 'right' },
   { head: 'LOOP', align: 'right' },
   { head: 'OUT', align: 'right' },
-  { head: 'PLACE' },
   { head: 'MESH' },
   { head: 'HTTP' },
   { head: 'VERSION' },
@@ -23,144 +30,94 @@ const STREAM_COLUMNS: readonly Column[] = [
   { head: 'NODE' },
   { head: 'ROLE' },
   { head: 'STATE' },
-  { head: 'EPOCH', align: 'right' },
-  { head: 'HOPS', align: 'right' },
   { head: 'SINCE', align: 'right' },
+  { head: 'HOPS', align: 'right' },
   { head: 'PLAYERS', align: 'right' },
+  { head: 'BITRATE', align: 'right' },
+  { head: 'FPS', align: 'right' },
+  { head: 'CODECS' },
 ];
 
 /** `tideway nodes`. */
-export function nodesText({ nodes }: NodesAnswer): string {
-  return tableText(NODE_COLUMNS, nodes.map(nodeCells));
+export function nodesText({ nodes }: Pick<NodesAnswer, 'nodes'>, paint: Paint = plain): string {
+  return tableText(NODE_COLUMNS, nodes.map(nodeCells), paint);
 }
 
 /** `tideway streams`: each stream's origin, and below it the replicas as the tree that they pull by. */
-export function streamsText({ streams, node, asOf }: StreamsAnswer): string {
-  if (streams.length === 0) return 'no streams\n';
-  const nowWallMs = Date.parse(asOf);
-  return tableText(
-    STREAM_COLUMNS,
-    streams.flatMap((stream) => streamCells(stream, { node, nowWallMs })),
-  );
+export function streamsText(answer: StreamsAnswer, paint: Paint = plain): string {
+  const { streams, stale } = answer;
+  if (streams.length === 0) return `no streams\n${staleText(stale)}`;
+  const rows = streams.flatMap((stream) => streamCells(stream, answer));
+  return tableText(STREAM_COLUMNS, rows, paint) + staleText(stale);
 }
 
-function nodeCells(row: NodeRow): string[] {
+/** What is in a stream, in short. */
+export function codecsText({ video, audio }: Pick<StreamRow, 'video' | 'audio'>): string {
+  return [video, audio].filter((codec) => codec !== null).join(' + ') || NONE;
+}
+
+/** Frames a second; of a stream without video none. */
+export function frameRateText({ frameRate, video }: Pick<StreamRow, 'frameRate' | 'video'>): string {
+  return frameRate === null || video === null ? NONE : frameRate.toFixed(1);
+}
+
+/** How a node is: up, draining, or silent. */
+export function nodeState({ draining, leaseMs }: NodeRow): Cell {
+  if (leaseMs === 0) return { text: 'silent', tone: 'bad' };
+  return draining ? { text: 'draining', tone: 'warn' } : 'up';
+}
+
+function nodeCells(row: NodeRow): Cell[] {
   const { load } = row;
   return [
     row.node,
-    stateOf(row),
+    [row.region, row.zone].filter((part) => part !== '').join('/') || NONE,
+    nodeState(row),
     linkOf(row),
     String(load.streams),
     String(load.players),
+    load.alarms === 0 ? '0' : { text: String(load.alarms), tone: 'bad' },
     percentText(load.cpu),
+    percentText(load.memory),
     percentText(load.loopBusy),
-    `${mbit(load.sentBytesPerS)} Mbit/s`,
-    [row.region, row.zone].filter((part) => part !== '').join('/') || '-',
-    row.mesh[0] ?? '-',
-    row.http || '-',
+    mbitText(load.sentBytesPerS * 8),
+    row.mesh[0] ?? NONE,
+    row.http || NONE,
     row.version,
   ];
 }
 
-function percentText(share: number): string {
-  return `${Math.round(share * 100)} %`;
-}
-
-/** One place below 10. */
-function mbit(bytesPerS: number): string {
-  const value = bytesPerS / 125_000;
-  return value.toFixed(value < 9.95 ? 1 : 0);
-}
-
-function stateOf({ draining, leaseMs }: NodeRow): string {
-  if (leaseMs === 0) return 'silent';
-  return draining ? 'draining' : 'up';
-}
-
 function linkOf({ self, link }: NodeRow): string {
   if (self) return 'this node';
-  if (!link) return '-';
-  return link.rttMs === null ? 'linked' : `${link.rttMs.toFixed(1)} ms`;
+  if (!link) return NONE;
+  return link.rttMs === null ? 'linked' : msText(link.rttMs);
 }
 
-interface Asker {
-  /** The node that answered: of others, the players are not known. */
-  readonly node: string;
-  readonly nowWallMs: number;
-}
-
-function streamCells(stream: StreamRow, asker: Asker): string[][] {
+function streamCells(stream: StreamRow, { node: asked, asOf }: Envelope): Cell[][] {
   const { origin, backup, here } = stream;
-  const playersAt = (node: string) => (here && node === asker.node ? String(here.players) : '');
-  const rows = treeOf(stream.replicas, origin?.node).map(({ branch, replica }) => {
-    const { node, epoch, hops } = replica;
-    return [`${branch}${node}`, 'replica', '', String(epoch), String(hops), '', playersAt(node)];
-  });
+  const rows: Cell[][] = treeOf(stream.replicas, origin?.node).map(({ branch, row }) => [
+    `${branch}${row.node}`,
+    ...['replica', '', '', String(row.hops)],
+  ]);
+  // The registry does not list the node that answers, as it does not while it is away.
   const listed = new Set([origin?.node, ...stream.replicas.map(({ node }) => node)]);
-  if (here && !listed.has(asker.node)) {
-    const { role, state, epoch, hops } = here;
-    const hopsText = hops === null ? '' : String(hops);
-    rows.push([asker.node, role, state, String(epoch), hopsText, '', playersAt(asker.node)]);
+  if (here && !listed.has(asked)) {
+    const { role, state, hops } = here;
+    rows.push([asked, role, state, '', hops === null ? '' : String(hops)]);
   }
-  if (backup) rows.push([backup.node, 'backup', '', '', '', '', '']);
-  const first = origin ? originCells(origin, asker.nowWallMs, playersAt(origin.node)) : ['-', 'no origin'];
-  return [first, ...rows].map((cells, at) => [at === 0 ? stream.key : '', ...cells]);
+  if (backup) rows.push([backup.node, 'backup']);
+  const first = origin ? originCells(origin, asOf) : ['-', 'no origin', '', '', ''];
+  const figures = [
+    String(stream.players),
+    mbitText(stream.bitsPerS),
+    frameRateText(stream),
+    codecsText(stream),
+  ];
+  return [[...first, ...figures], ...rows].map((cells, at) => [at === 0 ? stream.key : '', ...cells]);
 }
 
-function originCells(
-  { node, state, epoch, reason, since }: OriginRow,
-  nowWallMs: number,
-  players: string,
-): string[] {
-  const age = since === null ? '' : durationText(nowWallMs - Date.parse(since));
+function originCells({ node, state, reason, since }: OriginRow, asOf: string): Cell[] {
   const role = reason === 'failover' ? 'origin (failover)' : 'origin';
-  return [node, role, state, String(epoch), '0', age, players];
-}
-
-interface Branch {
-  /** The lines of the tree in front of the node. */
-  readonly branch: string;
-  readonly replica: ReplicaRow;
-}
-
-/**
- * Replicas below the node that each pulls from, depth first. Those of nobody that is listed stand below the origin, and
- * one that is met twice is not followed: records may be of different moments, and name each other.
- */
-function treeOf(replicas: readonly ReplicaRow[], origin: string | undefined): Branch[] {
-  const known = new Set(replicas.map(({ node }) => node));
-  const childrenOf = groupByUpstream(replicas, known, origin);
-  const rows: Branch[] = [];
-  const shown = new Set<string>();
-  const show = (children: readonly ReplicaRow[], indent: string): void => {
-    const fresh = children.filter(({ node }) => !shown.has(node));
-    for (const [at, replica] of fresh.entries()) {
-      if (shown.has(replica.node)) continue;
-      shown.add(replica.node);
-      const isLast = at === fresh.length - 1;
-      rows.push({ branch: `${indent}${isLast ? '└ ' : '├ '}`, replica });
-      show(childrenOf.get(replica.node) ?? [], `${indent}${isLast ? '  ' : '│ '}`);
-    }
-  };
-  show(childrenOf.get('') ?? [], '');
-  // What is left goes round in a ring.
-  for (const replica of replicas) if (!shown.has(replica.node)) show([replica], '');
-  return rows;
-}
-
-/** Under the node that each pulls from; under '' the origin's own, and those of nodes that nobody lists. */
-function groupByUpstream(
-  replicas: readonly ReplicaRow[],
-  known: ReadonlySet<string>,
-  origin: string | undefined,
-): Map<string, ReplicaRow[]> {
-  const groups = new Map<string, ReplicaRow[]>();
-  for (const replica of replicas) {
-    const { upstream } = replica;
-    const under = upstream === origin || !known.has(upstream) ? '' : upstream;
-    const group = groups.get(under);
-    if (group) group.push(replica);
-    else groups.set(under, [replica]);
-  }
-  return groups;
+  const age = since === null ? '' : sinceText(since, asOf);
+  return [node, role, state === 'held' ? { text: 'held', tone: 'warn' } : state, age, '0'];
 }

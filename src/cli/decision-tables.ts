@@ -1,9 +1,13 @@
 // Decisions as tables: what was chosen of late and why, and what the newest decision was between. Pure.
 import type { DecisionRow, DecisionsAnswer } from '../http/forms/decisions.ts';
-import { type Column, durationText, tableText } from './table.ts';
+import { type Paint, plain } from './paint.ts';
+import { staleText } from './stale-text.ts';
+import { type Column, numberColumns, tableText } from './table.ts';
+import { NONE, sinceText } from './units.ts';
 
 const DECISION_COLUMNS: readonly Column[] = [
   { head: 'AGO', align: 'right' },
+  { head: 'BY' },
   { head: 'WHAT' },
   { head: 'FOR' },
   { head: 'CHOSEN' },
@@ -17,40 +21,41 @@ const CANDIDATE_COLUMNS: readonly Column[] = [
   { head: 'CANDIDATE' },
   { head: 'REGION' },
   { head: 'SCORE', align: 'right' },
-  ...numberColumns(SCORE_PARTS),
+  ...numberColumns(upper(SCORE_PARTS)),
   { head: 'PROMISED', align: 'right' },
 ];
 
 const PARENT_COLUMNS: readonly Column[] = [
   { head: 'CANDIDATE' },
   { head: 'COST MS', align: 'right' },
-  ...numberColumns(COST_PARTS),
+  ...numberColumns(upper(COST_PARTS)),
 ];
 
 const FILTERED_COLUMNS: readonly Column[] = [{ head: 'NOT CHOSEN' }, { head: 'BECAUSE OF' }];
 
 /** `tideway why`: the decisions, and behind them the candidates of the newest. */
-export function decisionsText({ node, asOf, decisions }: DecisionsAnswer): string {
+export function decisionsText(answer: DecisionsAnswer, paint: Paint = plain): string {
+  const { node, asOf, decisions, stale } = answer;
   const [newest] = decisions;
-  if (!newest) return `${node} decided nothing about it of late\n`;
-  const nowWallMs = Date.parse(asOf);
+  if (!newest) return `${node} decided nothing about it of late\n${staleText(stale)}`;
   const tables = [
     tableText(
       DECISION_COLUMNS,
-      decisions.map((row) => decisionCells(row, nowWallMs)),
+      decisions.map((row) => decisionCells(row, asOf)),
+      paint,
     ),
-    candidatesText(newest),
-    filteredTable(newest),
+    candidatesText(newest, paint),
+    filteredTable(newest, paint),
   ];
-  return tables.filter((table) => table !== '').join('\n');
+  return tables.filter((table) => table !== '').join('\n') + staleText(stale);
 }
 
-function decisionCells({ time, kind, place, node, why }: DecisionRow, nowWallMs: number): string[] {
+function decisionCells({ time, by, kind, place, node, why }: DecisionRow, asOf: string): string[] {
   const from = [place?.region ?? '', place?.zone ?? ''].filter((part) => part !== '').join('/');
-  return [durationText(nowWallMs - Date.parse(time)), kind, from || '-', node ?? '-', why];
+  return [sinceText(time, asOf), by, kind, from || NONE, node ?? NONE, why];
 }
 
-function candidatesText({ considered, parents }: DecisionRow): string {
+function candidatesText({ considered, parents }: DecisionRow, paint: Paint): string {
   if (parents.length > 0) {
     return tableText(
       PARENT_COLUMNS,
@@ -58,20 +63,22 @@ function candidatesText({ considered, parents }: DecisionRow): string {
         ...[node, total.toFixed(1)],
         ...COST_PARTS.map((part) => parts[part].toFixed(1)),
       ]),
+      paint,
     );
   }
   if (considered.length === 0) return '';
   return tableText(
     CANDIDATE_COLUMNS,
     considered.map(({ node, region, score, parts, promised }) => [
-      ...[node, region || '-', score.toFixed(3)],
+      ...[node, region || NONE, score.toFixed(3)],
       ...SCORE_PARTS.map((part) => parts[part].toFixed(3)),
       promised.players.toFixed(1),
     ]),
+    paint,
   );
 }
 
-function filteredTable({ filtered }: DecisionRow): string {
+function filteredTable({ filtered }: DecisionRow, paint: Paint): string {
   if (filtered.length === 0) return '';
   return tableText(
     FILTERED_COLUMNS,
@@ -79,9 +86,10 @@ function filteredTable({ filtered }: DecisionRow): string {
       const unnamed = count - nodes.length;
       return [nodes.join(', ') + (unnamed > 0 ? ` and ${unnamed} more` : ''), reason];
     }),
+    paint,
   );
 }
 
-function numberColumns(names: readonly string[]): Column[] {
-  return names.map((name) => ({ head: name.toUpperCase(), align: 'right' }));
+function upper(names: readonly string[]): string[] {
+  return names.map((name) => name.toUpperCase());
 }

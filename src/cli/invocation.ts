@@ -1,10 +1,27 @@
 // What was typed after `tideway`, as a value. Knows names, not what the commands do.
 import { parseArgs } from 'node:util';
 import { TidewayError } from '../base/errors.ts';
+import { parseStreamKey, type StreamKey } from '../base/stream-key.ts';
 import { closest } from '../config/closest.ts';
 import { configKeys } from '../config/schema.ts';
+import { STREAM_SORTS, type StreamSort } from './stream-sort.ts';
+import type { TopView } from './top-screen.ts';
 
-export type CommandName = 'start' | 'nodes' | 'streams' | 'why' | 'drain';
+export type CommandName =
+  | 'start'
+  | 'status'
+  | 'nodes'
+  | 'links'
+  | 'streams'
+  | 'stream'
+  | 'sessions'
+  | 'kick'
+  | 'alarms'
+  | 'events'
+  | 'traffic'
+  | 'top'
+  | 'why'
+  | 'drain';
 
 /** How a running node is asked. */
 export interface AskOptions {
@@ -14,6 +31,9 @@ export interface AskOptions {
   /** The node's own answer instead of a table. */
   readonly isJson: boolean;
 }
+
+/** Parameters of a list of the API; those without a value are not sent. */
+export type Query = Readonly<Record<string, string | undefined>>;
 
 /** What is asked of the node, and whether its end is waited for. */
 export type DrainOrder =
@@ -29,56 +49,155 @@ export type Invocation =
       /** Configuration values by key path. */
       readonly flags: Readonly<Record<string, string>>;
     }
+  /** isQuiet: it is for the exit code. */
+  | { readonly run: 'status'; readonly ask: AskOptions; readonly isQuiet: boolean }
   | { readonly run: 'nodes'; readonly ask: AskOptions }
-  | { readonly run: 'streams'; readonly ask: AskOptions; readonly limit: string | undefined }
   | {
-      readonly run: 'why';
-      /** `app/name`, as it was typed. */
-      readonly stream: string;
+      /** Lists of the API, and `why`: the query holds its parameters. */
+      readonly run: 'links' | 'streams' | 'sessions' | 'alarms' | 'traffic' | 'why';
       readonly ask: AskOptions;
-      readonly limit: string | undefined;
+      readonly query: Query;
+    }
+  | { readonly run: 'stream'; readonly ask: AskOptions; readonly key: StreamKey }
+  | { readonly run: 'kick'; readonly ask: AskOptions; readonly session: string }
+  | { readonly run: 'events'; readonly ask: AskOptions; readonly query: Query; readonly follows: boolean }
+  | {
+      readonly run: 'top';
+      readonly ask: AskOptions;
+      readonly view: TopView;
+      readonly limit: string;
+      /** Undefined: until it is stopped. */
+      readonly looks: number | undefined;
     }
   | { readonly run: 'drain'; readonly ask: AskOptions; readonly order: DrainOrder };
+
+/** Flags that were given, without the dashes; of a switch the value is ''. */
+type Flags = Readonly<Record<string, string>>;
 
 interface Command {
   /** Flags that it takes, without the dashes. */
   readonly flags: readonly string[];
-  /** The one thing that it wants besides flags, as its help writes it; undefined: nothing. */
-  readonly operand?: string;
-  /**
-   * @param flags those that were given; of a switch the value is ''
-   * @param operand '' for a command that takes none
-   */
-  readonly read: (flags: Readonly<Record<string, string>>, operand: string) => Invocation;
+  /** The one thing that it takes besides flags, as its help writes it; undefined: nothing. */
+  readonly operand?: { readonly name: string; readonly is: 'needed' | 'allowed' };
+  /** @param operand '' where none was given */
+  readonly read: (flags: Flags, operand: string) => Invocation;
 }
+
+const ASKING = ['url', 'token', 'json'];
+const NODE_ID = /^[A-Za-z0-9_.-]{1,64}$/;
+const SESSION_ID = /^[a-z0-9]{4,32}$/;
+/** Streams that `top` asks for, unless it is told otherwise: more than a screen has. */
+const TOP_LIMIT = '100';
 
 const COMMANDS: Readonly<Record<CommandName, Command>> = {
   start: {
     flags: ['config', ...configKeys.map(({ path }) => path)],
     read: ({ config: configPath, ...flags }) => ({ run: 'start', configPath, flags }),
   },
+  status: {
+    flags: [...ASKING, 'quiet'],
+    read: (flags) => ({ run: 'status', ask: askOptions(flags), isQuiet: 'quiet' in flags }),
+  },
   nodes: {
-    flags: ['url', 'token', 'json'],
+    flags: ASKING,
     read: (flags) => ({ run: 'nodes', ask: askOptions(flags) }),
   },
+  links: {
+    flags: [...ASKING, 'node'],
+    read: (flags) => ({ run: 'links', ask: askOptions(flags), query: { node: nodeId(flags) } }),
+  },
   streams: {
-    flags: ['url', 'token', 'json', 'limit'],
-    read: (flags) => ({ run: 'streams', ask: askOptions(flags), limit: flags.limit }),
+    flags: [...ASKING, 'limit', 'sort', 'search'],
+    operand: { name: 'app/name', is: 'allowed' },
+    read: (flags, operand) => {
+      if (operand === '') return { run: 'streams', ask: askOptions(flags), query: streamsQuery(flags) };
+      const filter = ['limit', 'sort', 'search'].find((name) => name in flags);
+      if (filter !== undefined) throw usage(`--${filter} is for the list, not for one stream`);
+      return oneStream(flags, operand);
+    },
+  },
+  stream: {
+    flags: ASKING,
+    operand: { name: 'app/name', is: 'needed' },
+    read: oneStream,
+  },
+  sessions: {
+    flags: [...ASKING, 'stream', 'node', 'kind', 'state', 'limit'],
+    read: (flags) => ({ run: 'sessions', ask: askOptions(flags), query: sessionsQuery(flags) }),
+  },
+  kick: {
+    flags: ASKING,
+    operand: { name: 'session', is: 'needed' },
+    read: (flags, operand) => {
+      if (!SESSION_ID.test(operand))
+        throw usage('kick wants the id of a session, as "tideway sessions" lists it');
+      return { run: 'kick', ask: askOptions(flags), session: operand };
+    },
+  },
+  alarms: {
+    flags: [...ASKING, 'stream', 'node', 'limit'],
+    read: (flags) => ({ run: 'alarms', ask: askOptions(flags), query: whereQuery(flags) }),
+  },
+  events: {
+    flags: [...ASKING, 'stream', 'node', 'limit', 'follow'],
+    read: (flags) => ({
+      run: 'events',
+      ask: askOptions(flags),
+      query: whereQuery(flags),
+      follows: 'follow' in flags,
+    }),
+  },
+  traffic: {
+    flags: [...ASKING, 'by', 'stream', 'node', 'limit'],
+    read: (flags) => ({
+      run: 'traffic',
+      ask: askOptions(flags),
+      query: { ...whereQuery(flags), by: oneOf('by', flags, TRAFFIC_KEYS) },
+    }),
+  },
+  top: {
+    flags: [...ASKING, 'sort', 'limit', 'count', 'nodes'],
+    read: (flags) => ({
+      run: 'top',
+      ask: askOptions(flags),
+      view: {
+        rows: 'nodes' in flags ? 'nodes' : 'streams',
+        sort: oneOf('sort', flags, SORT_NAMES) ?? 'players',
+      },
+      limit: wholeNumber('limit', flags) ?? TOP_LIMIT,
+      looks: looksOf(flags),
+    }),
   },
   why: {
-    flags: ['url', 'token', 'json', 'limit'],
-    operand: 'app/name',
-    read: (flags, stream) => ({ run: 'why', stream, ask: askOptions(flags), limit: flags.limit }),
+    flags: [...ASKING, 'limit', 'cluster'],
+    operand: { name: 'app/name', is: 'needed' },
+    read: (flags, operand) => ({
+      run: 'why',
+      ask: askOptions(flags),
+      query: {
+        stream: streamKey(operand),
+        scope: 'cluster' in flags ? 'cluster' : undefined,
+        limit: wholeNumber('limit', flags),
+      },
+    }),
   },
   drain: {
-    flags: ['url', 'token', 'json', 'deadline', 'undo', 'wait'],
+    flags: [...ASKING, 'deadline', 'undo', 'wait'],
     read: (flags) => ({ run: 'drain', ask: askOptions(flags), order: drainOrder(flags) }),
   },
 };
 /** Whose help tells of a flag that nobody knows. */
 const DEFAULT_COMMAND: CommandName = 'start';
-const SWITCHES: readonly string[] = ['help', 'version', 'json', 'undo', 'wait'];
-const SHORT: Readonly<Record<string, string>> = { help: 'h', version: 'v', config: 'c' };
+const SWITCHES: readonly string[] = [
+  ...['help', 'version', 'json', 'undo', 'wait'],
+  ...['quiet', 'follow', 'nodes', 'cluster'],
+];
+const SHORT: Readonly<Record<string, string>> = {
+  ...{ help: 'h', version: 'v', config: 'c' },
+  ...{ quiet: 'q', follow: 'f', count: 'n' },
+};
+const TRAFFIC_KEYS = ['node', 'stream', 'protocol', 'regions', 'all'] as const;
+const SORT_NAMES = Object.keys(STREAM_SORTS) as StreamSort[];
 
 const OPTIONS = Object.fromEntries(
   ['help', 'version', ...Object.values(COMMANDS).flatMap(({ flags }) => flags)].map((name) => {
@@ -127,9 +246,12 @@ function operandOf(command: CommandName, [given, ...more]: readonly string[]): s
     if (given === undefined) return '';
     throw usage(`${command} takes flags only, not ${JSON.stringify(given)}`);
   }
-  if (given === undefined) throw usage(`${command} of what? "tideway ${command} ${operand}"`);
+  if (given === undefined) {
+    if (operand.is === 'allowed') return '';
+    throw usage(`${command} of what? "tideway ${command} ${operand.name}"`);
+  }
   if (more.length === 0) return given;
-  throw usage(`${command} takes one ${operand}, not also ${JSON.stringify(more[0])}`);
+  throw usage(`${command} takes one ${operand.name}, not also ${JSON.stringify(more[0])}`);
 }
 
 function isCommand(name: string | undefined): name is CommandName {
@@ -152,14 +274,80 @@ function flagsOf(command: CommandName): readonly string[] {
   return ['help', 'version', ...COMMANDS[command].flags];
 }
 
-function askOptions({ url, token, json }: Readonly<Record<string, string>>): AskOptions {
+function oneStream(flags: Flags, operand: string): Invocation {
+  return { run: 'stream', ask: askOptions(flags), key: streamKey(operand) };
+}
+
+function streamsQuery(flags: Flags): Query {
+  const sort = oneOf('sort', flags, SORT_NAMES);
+  return {
+    q: flags.search,
+    sort: sort === undefined ? undefined : STREAM_SORTS[sort],
+    limit: wholeNumber('limit', flags),
+  };
+}
+
+function sessionsQuery(flags: Flags): Query {
+  const state = oneOf('state', flags, ['open', 'ended', 'all']) ?? 'open';
+  return {
+    ...whereQuery(flags),
+    kind: oneOf('kind', flags, ['publisher', 'player']),
+    state: state === 'all' ? undefined : state,
+  };
+}
+
+/** What of a list is wanted: of one stream, of one node, so many. */
+function whereQuery(flags: Flags): Query {
+  const { stream } = flags;
+  return {
+    stream: stream === undefined ? undefined : streamKey(stream),
+    node: nodeId(flags),
+    limit: wholeNumber('limit', flags),
+  };
+}
+
+function nodeId({ node }: Flags): string | undefined {
+  if (node !== undefined && !NODE_ID.test(node)) throw usage('--node wants the id of a node');
+  return node;
+}
+
+function looksOf(flags: Flags): number | undefined {
+  const count = wholeNumber('count', flags);
+  return count === undefined ? undefined : Number(count);
+}
+
+function streamKey(text: string): StreamKey {
+  const [app = '', name = '', ...more] = text.split('/');
+  try {
+    return parseStreamKey(app, more.length === 0 ? name : '');
+  } catch (error) {
+    if (!(error instanceof TidewayError)) throw error;
+    throw usage(`${JSON.stringify(text)}: ${error.message}`);
+  }
+}
+
+function wholeNumber(name: string, { [name]: text }: Flags): string | undefined {
+  if (text !== undefined && !/^[1-9]\d{0,8}$/.test(text)) {
+    throw usage(`--${name} wants a whole number, like 100`);
+  }
+  return text;
+}
+
+function oneOf<T extends string>(name: string, { [name]: text }: Flags, known: readonly T[]): T | undefined {
+  if (text === undefined) return undefined;
+  const found = known.find((word) => word === text);
+  if (found !== undefined) return found;
+  throw usage(`--${name} wants ${known.slice(0, -1).join(', ')} or ${known.at(-1)}`);
+}
+
+function askOptions({ url, token, json }: Flags): AskOptions {
   if (url !== undefined && !isHttpUrl(url)) {
     throw usage('--url wants the address of a node, like http://127.0.0.1:8080');
   }
   return { url, token, isJson: json !== undefined };
 }
 
-function drainOrder({ deadline, undo, wait }: Readonly<Record<string, string>>): DrainOrder {
+function drainOrder({ deadline, undo, wait }: Flags): DrainOrder {
   const waits = wait !== undefined;
   if (undo !== undefined) {
     if (waits || deadline !== undefined) throw usage('--undo goes with neither --wait nor --deadline');

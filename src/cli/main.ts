@@ -3,9 +3,12 @@ import { TidewayError } from '../base/errors.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { readConfig } from '../config/load.ts';
 import { version } from '../node/relay-node.ts';
-import { drain, type ExitCode, showDecisions, showNodes, showStreams, start } from './commands.ts';
+import { start } from './commands.ts';
+import type { ExitCode } from './exit-code.ts';
 import { helpText } from './help.ts';
 import { parseInvocation } from './invocation.ts';
+import { safeText } from './safe-text.ts';
+import { show } from './show.ts';
 
 /** @param argv what follows `tideway` */
 export async function main(argv: readonly string[], process: NodeJS.Process): Promise<ExitCode> {
@@ -31,14 +34,8 @@ async function run(argv: readonly string[], process: NodeJS.Process): Promise<Ex
       const config = await readConfig({ path, env: process.env, flags });
       return start(config, process);
     }
-    case 'nodes':
-      return showNodes(invocation.ask, process);
-    case 'streams':
-      return showStreams(invocation.ask, { limit: invocation.limit }, process);
-    case 'why':
-      return showDecisions(invocation.ask, { stream: invocation.stream, limit: invocation.limit }, process);
-    case 'drain':
-      return drain(invocation.ask, invocation.order, process);
+    default:
+      return show(invocation, process);
   }
 }
 
@@ -47,9 +44,9 @@ function isMistyped(error: unknown): boolean {
   return error instanceof TidewayError && (error.code === 'cli.usage' || error.code === 'registry.url');
 }
 
-/** An error of ours is its message; any other is a bug, and shows where. */
+/** An error of ours is its message, which may repeat what somebody else said; any other is a bug, and shows where. */
 function linesOf(error: unknown): readonly string[] {
-  if (error instanceof ConfigError) return error.problems;
-  if (error instanceof TidewayError) return [error.message];
+  if (error instanceof ConfigError) return error.problems.map(safeText);
+  if (error instanceof TidewayError) return [safeText(error.message)];
   return [error instanceof Error ? (error.stack ?? error.message) : String(error)];
 }

@@ -2,6 +2,7 @@
 // answer counts once it has the form of one.
 import type { z } from 'zod';
 import { TidewayError } from '../base/errors.ts';
+import type { StreamKey } from '../base/stream-key.ts';
 import { type AlarmsAnswer, alarmsAnswer, type EventsAnswer, eventsAnswer } from '../http/forms/alarms.ts';
 import { type DecisionsAnswer, decisionsAnswer } from '../http/forms/decisions.ts';
 import { type DrainAnswer, drainAnswer } from '../http/forms/drain.ts';
@@ -17,7 +18,7 @@ import { problem } from '../http/forms/problem.ts';
 import { type SessionRow, type SessionsAnswer, sessionRow, sessionsAnswer } from '../http/forms/sessions.ts';
 import { type StreamsAnswer, streamsAnswer, type TreeAnswer, treeAnswer } from '../http/forms/streams.ts';
 import { type TrafficAnswer, trafficAnswer } from '../http/forms/traffic.ts';
-import type { DrainOrder } from './invocation.ts';
+import type { DrainOrder, Query } from './invocation.ts';
 
 export interface NodeApiOptions {
   /** Of a node's HTTP port; a path in front of the API's own is kept. */
@@ -26,9 +27,6 @@ export interface NodeApiOptions {
 }
 
 const WITHIN_MS = 10_000;
-
-/** What is asked of a list; what is undefined is not. */
-export type Query = Readonly<Record<string, string | undefined>>;
 
 /** @throws TidewayError `cli.unreachable`, `cli.refused`, `cli.not-tideway` */
 export function askStatus(options: NodeApiOptions): Promise<StatusAnswer> {
@@ -49,8 +47,8 @@ export function askStreams(options: NodeApiOptions, query: Query): Promise<Strea
  * One stream with its tree.
  * @throws TidewayError as `askStatus` does
  */
-export function askStream(options: NodeApiOptions, key: string): Promise<TreeAnswer> {
-  return ask(`api/v1/streams/${key.split('/').map(encodeURIComponent).join('/')}`, options, treeAnswer);
+export function askStream(options: NodeApiOptions, key: StreamKey): Promise<TreeAnswer> {
+  return ask(`api/v1/streams/${key}`, options, treeAnswer);
 }
 
 /** @throws TidewayError as `askStatus` does */
@@ -129,23 +127,31 @@ const GET: NodeRequest = { method: 'GET' };
 
 async function ask<T>(
   path: string,
-  { url, token }: NodeApiOptions,
+  node: NodeApiOptions,
   form: z.ZodType<T>,
   { method, body }: NodeRequest = GET,
 ): Promise<T> {
-  const base = new URL(url);
-  if (!base.pathname.endsWith('/')) base.pathname += '/';
   const headers = {
-    ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+    ...headersOf(node),
     ...(body !== undefined && { 'Content-Type': 'application/json' }),
   };
   const content = body === undefined ? null : JSON.stringify(body);
-  const answered = await fetchText(new URL(path, base), { method, headers, body: content });
-  const document = parseJson(answered.text);
-  if (answered.status !== 200) throw refusalOf(answered.status, document, url);
-  const read = form.safeParse(document);
-  if (!read.success) throw notTideway(url);
+  const answered = await fetchText(addressOf(node, path), { method, headers, body: content });
+  if (answered.status !== 200) throw refusalOf(answered.status, answered.text, node.url);
+  const read = form.safeParse(parseJson(answered.text));
+  if (!read.success) throw notTideway(node.url);
   return read.data;
+}
+
+/** Of a path of the API. */
+export function addressOf({ url }: NodeApiOptions, path: string): URL {
+  const base = new URL(url);
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  return new URL(path, base);
+}
+
+export function headersOf({ token }: NodeApiOptions): Record<string, string> {
+  return token === undefined ? {} : { Authorization: `Bearer ${token}` };
 }
 
 async function fetchText(
@@ -161,8 +167,13 @@ async function fetchText(
     });
     return { status: answer.status, text: await answer.text() };
   } catch (cause) {
-    throw new TidewayError('cli.unreachable', `${url.origin}: ${failureText(cause)}`, {}, { cause });
+    throw unreachable(url, cause);
   }
+}
+
+/** @param cause what `fetch` threw, or reading what it answered */
+export function unreachable(url: URL, cause: unknown): TidewayError {
+  return new TidewayError('cli.unreachable', `${url.origin}: ${failureText(cause)}`, {}, { cause });
 }
 
 function failureText(error: unknown): string {
@@ -175,8 +186,9 @@ function failureText(error: unknown): string {
   return cause instanceof Error ? cause.message : error.message;
 }
 
-function refusalOf(status: number, document: unknown, url: string): TidewayError {
-  const told = problem.safeParse(document);
+/** @param body what came with a status other than 200 */
+export function refusalOf(status: number, body: string, url: string): TidewayError {
+  const told = problem.safeParse(parseJson(body));
   if (!told.success || told.data.code === 'http.not-found') return notTideway(url);
   const { code, detail } = told.data;
   const hint = code === 'api.token' ? '; give it with --token or TIDEWAY_API_TOKEN' : '';

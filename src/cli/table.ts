@@ -1,4 +1,6 @@
 // Rows as an aligned table for a terminal. Pure.
+import { type Paint, plain, type Tone } from './paint.ts';
+import { safeText } from './safe-text.ts';
 
 /** A column: its head, and where its cells stand. */
 export interface Column {
@@ -6,41 +8,63 @@ export interface Column {
   readonly align?: 'right';
 }
 
+/** A text, or one with a meaning. */
+export type Cell = string | { readonly text: string; readonly tone: Tone };
+
 const GAP = '  ';
-/** C0, DEL and C1: what a terminal would obey. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
 /**
  * A table with a head, columns as wide as their widest cell, lines without spaces at the end, each with its newline.
- * What a cell holds may come from anywhere: control characters become "?".
+ * What a cell holds may come from anywhere: it is made safe to show.
  */
-export function tableText(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const lines = [columns.map(({ head }) => head), ...rows].map((cells) =>
-    columns.map((_, at) => (cells[at] ?? '').replace(CONTROL, '?')),
+export function tableText(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  paint: Paint = plain,
+): string {
+  const heads = columns.map(({ head }): Cell => ({ text: head, tone: 'head' }));
+  const lines = [heads, ...rows].map((cells) => columns.map((_, at) => safeCell(cells[at] ?? '')));
+  const widths = columns.map((_, at) =>
+    lines.reduce((most, cells) => Math.max(most, widthOf(cells[at]?.text ?? '')), 0),
   );
-  const widths = columns.map((_, at) => lines.reduce((most, cells) => Math.max(most, widthOf(cells[at])), 0));
-  return lines
-    .map((cells) => cells.map((cell, at) => padded(cell, widths[at] ?? 0, columns[at]?.align)).join(GAP))
-    .map((line) => `${line.trimEnd()}\n`)
-    .join('');
+  return lines.map((cells) => `${lineOf(cells, columns, widths, paint)}\n`).join('');
 }
 
-/** How long ago or for how long, in its largest whole unit: `12 s`, `2 m`, `3 h`, `9 d`. */
-export function durationText(ms: number): string {
-  const s = Math.max(0, Math.floor(ms / 1000));
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} m`;
-  if (s < 86_400) return `${Math.floor(s / 3600)} h`;
-  return `${Math.floor(s / 86_400)} d`;
+/** Columns of numbers, with names as their heads. */
+export function numberColumns(names: readonly string[]): Column[] {
+  return names.map((name) => ({ head: name, align: 'right' }));
 }
 
-function padded(cell: string, width: number, align: Column['align']): string {
-  const pad = ' '.repeat(width - widthOf(cell));
-  return align === 'right' ? pad + cell : cell + pad;
+interface SafeCell {
+  readonly text: string;
+  readonly tone: Tone | undefined;
+}
+
+function safeCell(cell: Cell): SafeCell {
+  return typeof cell === 'string'
+    ? { text: safeText(cell), tone: undefined }
+    : { text: safeText(cell.text), tone: cell.tone };
+}
+
+function lineOf(
+  cells: readonly SafeCell[],
+  columns: readonly Column[],
+  widths: readonly number[],
+  paint: Paint,
+): string {
+  const last = cells.findLastIndex(({ text }) => text.trimEnd() !== '');
+  return cells
+    .slice(0, last + 1)
+    .map(({ text, tone }, at) => {
+      const shown = tone === undefined || text === '' ? text : paint(text, tone);
+      const pad = ' '.repeat((widths[at] ?? 0) - widthOf(text));
+      if (columns[at]?.align === 'right') return pad + shown;
+      return at === last ? shown.trimEnd() : shown + pad;
+    })
+    .join(GAP);
 }
 
 /** All that is shown is one cell wide: keys, ids and lines of a tree. */
-function widthOf(cell: string | undefined): number {
-  return cell === undefined ? 0 : [...cell].length;
+function widthOf(text: string): number {
+  return [...text].length;
 }

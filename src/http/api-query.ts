@@ -62,7 +62,9 @@ export const streamParameter = z
 export function readQuery<F extends z.ZodObject>(query: URLSearchParams, form: F): z.output<F> {
   const read = form.safeParse(valuesOf(query));
   if (read.success) return read.data;
-  const [issue] = read.error.issues;
+  // A name that is wrong may be why another one is missing.
+  const { issues } = read.error;
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
   throw refusalOf(issue, Object.keys(form.shape));
 }
 

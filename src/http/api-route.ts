@@ -1,6 +1,5 @@
 // An operation of the JSON API as it is declared, once, and how a request to it is answered: matched, let in or not, read by
 // its forms, answered as JSON. What is answered comes from a function; which operations there are is api-operations.ts's.
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
@@ -9,6 +8,7 @@ import type { ApiAccess } from './api-access.ts';
 import { readQuery } from './api-query.ts';
 import type { Told } from './forms/common.ts';
 import { readJson } from './json-body.ts';
+import { requestIdOf } from './request-id.ts';
 import type { Route } from './route.ts';
 
 export interface Declared {
@@ -83,7 +83,6 @@ export interface ApiRouteNeeds {
 }
 
 const NO_QUERY = z.strictObject({});
-const REQUEST_ID = /^[A-Za-z0-9_.-]{1,64}$/;
 
 /** The route of an operation. */
 export function apiRoute<D extends Declared>(
@@ -97,8 +96,7 @@ export function apiRoute<D extends Declared>(
     methods: method === 'GET' ? ['GET', 'HEAD'] : [method],
     matches: (asked) => read(asked) !== undefined,
     handle: async (request, response, url) => {
-      const id = requestId(request);
-      response.setHeader('X-Request-Id', id);
+      const id = requestIdOf(request);
       const query = readQuery(url.searchParams, queryForm);
       const body = bodyForm ? await readJson({ request, response }, bodyForm, clock) : {};
       const asked = {
@@ -139,10 +137,4 @@ function pathReader(template: string): (path: string) => Readonly<Record<string,
     if (values.length === 0) return undefined;
     return Object.fromEntries(names.map((name, at) => [name, decodeURIComponent(values[at] ?? '')]));
   };
-}
-
-/** As who asks calls it, or a new one. */
-function requestId({ headers }: IncomingMessage): string {
-  const given = headers['x-request-id'];
-  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomBytes(8).toString('hex');
 }

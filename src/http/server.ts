@@ -192,7 +192,7 @@ export class HttpServer {
     const url = parseTarget(request.url);
     const { method = '' } = request;
     const routes = this.#routes.filter((route) => route.matches(url.pathname));
-    const allowed = ['OPTIONS', ...routes.flatMap((route) => route.methods)].join(', ');
+    const allowed = [...new Set(['OPTIONS', ...routes.flatMap((route) => route.methods)])].join(', ');
     const isPrivate = routes.some((candidate) => candidate.isPrivate);
     if (isPrivate) response.removeHeader('Access-Control-Allow-Origin');
     if (method === 'OPTIONS') {

@@ -11,7 +11,7 @@ import {
   type Tracks,
 } from '../format/frame.ts';
 import type { CatchUpState } from './catch-up.ts';
-import type { FanOutCounters } from './counters.ts';
+import type { ByteCount, FanOutCounters } from './counters.ts';
 import { isFlushHeard, tellFlush } from './flush-events.ts';
 import { FlushWindow } from './flush-window.ts';
 import type { FrameLog, LogEntry, Position } from './frame-log.ts';
@@ -66,6 +66,8 @@ export interface FanOutNeeds {
   /** Of frames. */
   readonly log: FrameLog;
   readonly counters: FanOutCounters;
+  /** What all its players are given is added to it. */
+  readonly given: ByteCount;
   /** No frame waits longer to be flushed with others, ms. */
   readonly maxDelayMs: number;
   /** The flush mark moved: who waited for it can be pumped. */
@@ -78,6 +80,7 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
   readonly #clock: Clock;
   readonly #turns: Turns;
   readonly #log: FrameLog;
+  readonly #given: ByteCount;
   readonly #moved: () => void;
   readonly #window: FlushWindow;
   readonly #stretches = new Stretches();
@@ -101,9 +104,10 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
     this.#clock = needs.clock;
     this.#turns = needs.turns;
     this.#log = needs.log;
+    this.#given = needs.given;
     this.#moved = needs.moved;
     this.#window = new FlushWindow(needs.maxDelayMs);
-    this.#live = new LiveRow(needs.clock, needs.counters);
+    this.#live = new LiveRow(needs.clock, needs.counters, needs.given);
     this.#mark = needs.log.next - 1;
     this.#markBytes = needs.log.head?.totalBytes ?? 0;
     this.#markTime = needs.log.head?.time ?? 0;
@@ -125,7 +129,7 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
   /** A player starts here: it gets the format's opening, and is pumped. */
   join(player: Player<F>, tracks: Tracks): CatchUpState {
     const opening = this.encoder.open(tracks);
-    if (opening.length > 0) player.take(opening);
+    if (opening.length > 0) this.#give(player, opening);
     return this.pump(player);
   }
 
@@ -279,21 +283,26 @@ export class FanOut<F extends TimedFrame = TimedFrame> implements Job {
     if (over) this.#window.flushed(over.startMs, over.costMs);
   }
 
+  #give(player: Player<F>, bytes: Buffer): void {
+    this.#given.bytes += bytes.length;
+    player.take(bytes);
+  }
+
   /** The next piece of the log for a player; false: there is none. */
   #giveStretch(player: Player<F>): boolean {
     const { cursor } = player;
     const ahead = cursor.place(this.#log, this.#mark);
-    if (ahead.length > 0) player.take(this.#encodeAhead(ahead));
+    if (ahead.length > 0) this.#give(player, this.#encodeAhead(ahead));
     const { position } = cursor;
     if (position === undefined || position > this.#mark) return false;
     if (cursor.takesAll(this.#log, this.#mark)) {
       const { bytes, last } = this.#stretchFrom(position);
-      if (bytes.length > 0) player.take(bytes);
+      if (bytes.length > 0) this.#give(player, bytes);
       cursor.follow(last);
       return true;
     }
     const frames = cursor.read(this.#log, this.#mark, STRETCH_BYTES);
-    if (frames.length > 0) player.take(this.#encode(frames));
+    if (frames.length > 0) this.#give(player, this.#encode(frames));
     return cursor.position !== position;
   }
 

@@ -2,12 +2,14 @@
 // wanted first. It knows no reader.
 import type { Reason } from '../base/errors.ts';
 import type { FrameEncoder, TimedFrame } from '../format/frame.ts';
-import type { MediaCounters } from './counters.ts';
+import type { ByteCount, MediaCounters } from './counters.ts';
 import { FanOut, type FanOutNeeds, type Serving } from './fan-out.ts';
 import type { Position } from './frame-log.ts';
 
-export interface FanOutsNeeds extends Omit<FanOutNeeds, 'counters'> {
+export interface FanOutsNeeds extends Omit<FanOutNeeds, 'counters' | 'given'> {
   readonly counters: MediaCounters;
+  /** Of what the players of a format are given. */
+  readonly given: (format: string) => ByteCount;
 }
 
 export class FanOuts<F extends TimedFrame> {
@@ -32,7 +34,8 @@ export class FanOuts<F extends TimedFrame> {
     const known = this.#open.find((fanOut) => fanOut.encoder === encoder && fanOut.base === serving.base);
     if (known) return known;
     const counters = this.#needs.counters.of(encoder.format);
-    const fanOut = new FanOut(encoder, serving, { ...this.#needs, counters });
+    const given = this.#needs.given(encoder.format);
+    const fanOut = new FanOut(encoder, serving, { ...this.#needs, counters, given });
     this.#open.push(fanOut);
     return fanOut;
   }

@@ -43,7 +43,9 @@ export class Followers implements PlayerOwner<LoggedFrame> {
     this.#backlog = needs.budget.charge('backlog');
     this.#catchUp = new CatchUp(needs.turns, (follower) => this.#serve(follower));
     const { clock, turns, log, counters, maxDelayMs } = needs;
-    this.#fanOuts = new FanOuts({ clock, turns, log, counters, maxDelayMs, moved: this.#moved });
+    // Each follower counts what it is given, by where it goes.
+    const given = () => ({ bytes: 0 });
+    this.#fanOuts = new FanOuts({ clock, turns, log, counters, given, maxDelayMs, moved: this.#moved });
   }
 
   get count(): number {

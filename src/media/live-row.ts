@@ -3,7 +3,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { TimedFrame } from '../format/frame.ts';
-import type { FanOutCounters } from './counters.ts';
+import type { ByteCount, FanOutCounters } from './counters.ts';
 import type { LogEntry } from './frame-log.ts';
 import type { Player, Sink } from './player.ts';
 
@@ -43,6 +43,8 @@ interface Flush extends Batch, FlushCost {
 export class LiveRow<F extends TimedFrame> {
   readonly #clock: Clock;
   readonly #counters: FanOutCounters;
+  /** What its players are given. */
+  readonly #given: ByteCount;
   /** Who leaves it leaves a hole, until `closeUp`: a flush that is under way knows players by their places. */
   readonly #players: (Player<F> | undefined)[] = [];
   /** Theirs, at the same places: while all goes well, a flush looks at nothing else of a player. */
@@ -55,9 +57,10 @@ export class LiveRow<F extends TimedFrame> {
   #flushNumber = 0;
   #flush: Flush | undefined;
 
-  constructor(clock: Clock, counters: FanOutCounters) {
+  constructor(clock: Clock, counters: FanOutCounters, given: ByteCount) {
     this.#clock = clock;
     this.#counters = counters;
+    this.#given = given;
   }
 
   get isServing(): boolean {
@@ -142,6 +145,7 @@ export class LiveRow<F extends TimedFrame> {
     if (!flush) return undefined;
     const { number, bytes, newest, timeBefore, first, count, costMs } = flush;
     const startMs = this.#clock.now();
+    const writtenBefore = flush.written;
     let nowMs = startMs;
     while (flush.served < count && nowMs < untilMs) {
       const end = Math.min(count, flush.served + WRITES_A_LOOK);
@@ -161,6 +165,7 @@ export class LiveRow<F extends TimedFrame> {
       nowMs = this.#clock.now();
     }
     flush.costMs = costMs + nowMs - startMs;
+    this.#given.bytes += (flush.written - writtenBefore) * bytes.length;
     if (flush.served < count) return undefined;
     this.#flush = undefined;
     this.#givenBytes += bytes.length;

@@ -7,7 +7,7 @@ import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { FrameEncoder, TimedFrame } from '../format/frame.ts';
 import { CatchUp, type CatchUpState } from './catch-up.ts';
-import type { MediaCounters } from './counters.ts';
+import type { ByteCount, MediaCounters } from './counters.ts';
 import { Cursor } from './cursor.ts';
 import { eraFrom, type FanOut } from './fan-out.ts';
 import { FanOuts } from './fan-outs.ts';
@@ -38,6 +38,8 @@ export interface PlayersNeeds {
   /** Of frames. */
   readonly log: FrameLog;
   readonly counters: MediaCounters;
+  /** Of what the players of a format are given. */
+  readonly given: (format: string) => ByteCount;
   readonly budget: MemoryBudget;
   readonly sessions?: SessionRegister | undefined;
   /** No frame waits longer to be flushed with others, ms. */
@@ -69,8 +71,8 @@ export class Players implements PlayerOwner {
     this.#log = needs.log;
     this.#backlog = needs.budget.charge('backlog');
     this.#catchUp = new CatchUp(needs.turns, (player) => this.#serve(player));
-    const { clock, turns, log, counters, maxDelayMs } = needs;
-    this.#fanOuts = new FanOuts({ clock, turns, log, counters, maxDelayMs, moved: this.#moved });
+    const { clock, turns, log, counters, given, maxDelayMs } = needs;
+    this.#fanOuts = new FanOuts({ clock, turns, log, counters, given, maxDelayMs, moved: this.#moved });
   }
 
   get count(): number {

@@ -12,7 +12,7 @@ import {
   type Run,
   type Tracks,
 } from '../format/frame.ts';
-import type { MediaCounters } from './counters.ts';
+import type { ByteCount, MediaCounters } from './counters.ts';
 import type { Resume } from './exact-cursor.ts';
 import { Followers } from './followers.ts';
 import { FrameLog, headersIn, type LogLimits, NO_HEADERS, type TrackHeaders } from './frame-log.ts';
@@ -49,6 +49,8 @@ export interface StreamNeeds {
   readonly budget: MemoryBudget;
   readonly turns: Turns;
   readonly counters: MediaCounters;
+  /** What players of a format are given of a stream is added to this count; undefined: nobody asks. */
+  readonly given?: ((key: StreamKey, format: string) => ByteCount) | undefined;
   /** Told of its players; undefined: nobody is. */
   readonly sessions?: SessionRegister | undefined;
   /** It went live, into hold, or ended: forget it then. */
@@ -116,6 +118,7 @@ export class Stream {
     };
     this.#players = new Players(key, options.player, {
       ...{ ...shared, logger: needs.log, sessions: needs.sessions },
+      given: (format) => needs.given?.(key, format) ?? { bytes: 0 },
       hasAudio: () => this.#tracks.audio,
     });
     this.#followers = new Followers(shared);

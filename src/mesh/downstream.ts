@@ -2,6 +2,7 @@
 // what is under way; who is served next is downstreams.ts's.
 import type { Reason } from '../base/errors.ts';
 import type { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
+import type { ByteCount } from '../media/counters.ts';
 import type { Player, Pressure, Sink } from '../media/player.ts';
 import type { Stream } from '../media/stream.ts';
 import type { Place } from './gate.ts';
@@ -15,6 +16,18 @@ const OVERFULL_BYTES = 512 * 1024;
 const LIGHT_BYTES = 16 * 1024;
 /** Writes of one stream that are told apart. */
 const MAX_WRITES = 256;
+
+/** A child, as this node serves it. */
+export interface ChildRow {
+  readonly node: string;
+  readonly state: 'waiting' | 'behind' | 'live';
+  readonly sentBytes: number;
+  /** Sent and not read yet. */
+  readonly queueBytes: number;
+  /** Frames that it went without, being slow, and times that it went on at a newer start. */
+  readonly leftOut: number;
+  readonly skips: number;
+}
 
 /** What one peer pulls. */
 export class Row {
@@ -33,6 +46,7 @@ export class Downstream implements Sink {
   readonly encoder: MeshEncoder;
   readonly priority: number;
   readonly startedMs: number;
+  readonly #sent: ByteCount;
   readonly #over: (downstream: Downstream, why: Reason) => void;
   player: Player | undefined;
   /** The head that was told last. */
@@ -40,14 +54,18 @@ export class Downstream implements Sink {
   /** Its part of what is under way: where on the link its writes end, and their bytes. Oldest first. */
   readonly #writes: { end: number; bytes: number }[] = [];
   #underWayBytes = 0;
+  #sentBytes = 0;
 
   constructor(
     of: Pick<Downstream, 'stream' | 'peer' | 'id' | 'encoder' | 'priority' | 'startedMs'> & {
       readonly row: Row;
+      /** What the peer is sent of it is added to it. */
+      readonly sent: ByteCount;
     },
     over: (downstream: Downstream, why: Reason) => void,
   ) {
     this.#row = of.row;
+    this.#sent = of.sent;
     this.stream = of.stream;
     this.peer = of.peer;
     this.id = of.id;
@@ -63,6 +81,17 @@ export class Downstream implements Sink {
 
   get backlogBytes(): number {
     return this.peer.backlogBytes;
+  }
+
+  get row(): ChildRow {
+    const { state = 'waiting', cursor } = this.player ?? {};
+    const { disposable = 0, video = 0 } = cursor?.leftOut ?? {};
+    return {
+      node: this.peer.node,
+      state: state === 'ended' ? 'waiting' : state,
+      ...{ sentBytes: this.#sentBytes, queueBytes: this.#ownBytes() },
+      ...{ leftOut: disposable + video, skips: cursor?.skips ?? 0 },
+    };
   }
 
   /**
@@ -83,7 +112,9 @@ export class Downstream implements Sink {
 
   write(bytes: Buffer): boolean {
     this.peer.write(bytes);
+    this.#sent.bytes += bytes.length;
     this.#underWayBytes += bytes.length;
+    this.#sentBytes += bytes.length;
     const { sentBytes: end } = this.peer;
     const last = this.#writes.at(-1);
     if (!last || this.#writes.length < MAX_WRITES) this.#writes.push({ end, bytes: bytes.length });

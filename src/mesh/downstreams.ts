@@ -13,12 +13,13 @@ import {
   MAX_WAIT_MS,
 } from '../format/mesh/control.ts';
 import { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
+import type { ByteCount } from '../media/counters.ts';
 import type { Stream } from '../media/stream.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { readStreamKey } from '../registry/records.ts';
 import { MAX_HOPS } from '../routing/upstream-cost.ts';
-import { Downstream, isFull, Row } from './downstream.ts';
-import type { Peer } from './peer.ts';
+import { type ChildRow, Downstream, isFull, Row } from './downstream.ts';
+import type { Peer, ToldHeads } from './peer.ts';
 
 export interface DownstreamsOptions {
   /** Beyond so many children new ones are pointed to their siblings. */
@@ -44,6 +45,8 @@ export interface DownstreamsNeeds {
   readonly priorityOf: (key: StreamKey) => number;
   /** Is this node too short of memory for a reader that it has not had? */
   readonly refusesJoins: () => boolean;
+  /** What a node is sent of a stream is added to this count; undefined: nobody asks. */
+  readonly sent?: ((key: StreamKey, node: string) => ByteCount) | undefined;
   /** A peer has a higher epoch of the stream than this node. */
   readonly fenced: (key: StreamKey, epoch: number) => void;
 }
@@ -93,6 +96,11 @@ export class Downstreams {
     return [...(this.#byStream.get(stream) ?? [])].map(({ peer }) => peer.node);
   }
 
+  /** How a stream's children are served. */
+  rowsOf(stream: Stream): ChildRow[] {
+    return [...(this.#byStream.get(stream) ?? [])].map((downstream) => downstream.row);
+  }
+
   opened(peer: Peer): void {
     this.#byPeer.set(peer, new Row());
   }
@@ -133,10 +141,12 @@ export class Downstreams {
     }
   }
 
-  /** The heads that moved since they were told last, for a beat: [ref, epochRef, seq]. */
-  heads(peer: Peer): [number, number, number][] {
+  /** The heads that moved since they were told last, for a beat, and when they came. */
+  heads(peer: Peer): ToldHeads {
     const { byRef } = this.#byPeer.get(peer) ?? new Row();
-    const heads: [number, number, number][] = [];
+    const nowMs = this.#needs.clock.now();
+    const heads: ToldHeads['heads'] = [];
+    const cameAt: number[] = [];
     for (const [ref, downstream] of byRef) {
       const { head } = downstream.stream;
       const epochRef = head && downstream.encoder.epochRefOf(head.epoch);
@@ -144,6 +154,7 @@ export class Downstreams {
       if (!head || epochRef === undefined || isTold) continue;
       downstream.told = head;
       heads.push([ref, epochRef, head.seq]);
+      cameAt.push(Math.max(0, nowMs - downstream.stream.silentMs(nowMs)));
       if (heads.length === MAX_HEADS) break;
     }
     // More than fit: who was told goes behind the others, so that all have their turn.
@@ -152,7 +163,7 @@ export class Downstreams {
       byRef.delete(ref);
       if (told) byRef.set(ref, told);
     }
-    return heads;
+    return { heads, cameAt };
   }
 
   /** The node stops: who is fed stays until it is fed elsewhere, and nobody is taken in any more. */
@@ -246,6 +257,7 @@ export class Downstreams {
       {
         ...{ row, stream, peer, id, encoder, priority: this.#needs.priorityOf(stream.key) },
         startedMs: this.#needs.clock.now(),
+        sent: this.#needs.sent?.(stream.key, peer.node) ?? { bytes: 0 },
       },
       (over, why) => this.#ended(over, why),
     );

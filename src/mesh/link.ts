@@ -184,10 +184,11 @@ export class Link implements Peer {
   }
 
   get quality(): LinkQuality | undefined {
-    const { quality } = this.#quality;
+    const nowMs = this.#needs.clock.now();
+    const quality = this.#quality.quality(nowMs);
     if (quality === undefined) return undefined;
     const { receivedBytesPerS, sentBytesPerS } = this.#throughput;
-    const lossShare = this.#loss.share(this.#needs.ownTime.seenMs(this.#needs.clock.now()));
+    const lossShare = this.#loss.share(this.#needs.ownTime.seenMs(nowMs));
     return { ...quality, lossShare, receivedBytesPerS, sentBytesPerS };
   }
 
@@ -232,9 +233,16 @@ export class Link implements Peer {
     this.#throughput.take(nowMs, this.receivedBytes, this.sentBytes);
     this.#stoodAtBeatMs = ownTime.stoodMs(nowMs);
     try {
-      const heads = [...owner.heads(this)];
+      const { heads, cameAt } = owner.heads(this);
       const echo = this.#quality.echo(nowMs);
-      this.send({ is: 'beat', at: nowMs, ...(echo && { echo }), registryWallMs: registryWallMs(), heads });
+      this.send({
+        is: 'beat',
+        at: nowMs,
+        ...(echo && { echo }),
+        registryWallMs: registryWallMs(),
+        heads,
+        cameAt,
+      });
     } catch (error) {
       this.#end(this.#internal(error), POLICY_VIOLATION);
     }
@@ -246,7 +254,7 @@ export class Link implements Peer {
     try {
       if (!isBinary) throw new WireError('mesh.text', 'the peer sent a text message');
       if (state.at === 'handshake') this.#shake(state.handshake, bytes);
-      else if (isMediaMessage(bytes)) this.#needs.owner.media(this, readMediaMessage(bytes));
+      else if (isMediaMessage(bytes)) this.#needs.owner.media(this, readMediaMessage(bytes), bytes.length);
       else this.#control(decodeControl(bytes));
     } catch (error) {
       this.#failed(error);
@@ -299,7 +307,7 @@ export class Link implements Peer {
     this.#quality.take(beat, nowMs, isTimely);
     this.#loss.heard(ownTime.at(nowMs));
     if (beat.registryWallMs > 0) {
-      const underWayMs = (this.#quality.quality?.rttMs ?? 0) / 2;
+      const underWayMs = (this.#quality.quality(nowMs)?.rttMs ?? 0) / 2;
       this.#registry = { wallMs: beat.registryWallMs + underWayMs, atMs: nowMs };
     }
   }

@@ -1,6 +1,6 @@
 // What the rest of the mesh sees of a link to another node, and what a link tells its owner. Types only.
 import type { Reason } from '../base/errors.ts';
-import type { ControlMessage } from '../format/mesh/control.ts';
+import type { Control, ControlMessage } from '../format/mesh/control.ts';
 import type { MediaMessage } from '../format/mesh/media-codec.ts';
 
 /** How a link does, from its beats and its bytes. */
@@ -9,14 +9,18 @@ export interface LinkQuality {
   readonly rttMs: number;
   /** Its mean deviation, ms. */
   readonly rttDevMs: number;
-  /** The peer's monotonic time minus ours, ms: right to within half a round trip. */
+  /** The peer's monotonic time minus ours, ms, and how far that may be wrong. */
   readonly offsetMs: number;
+  readonly errorMs: number;
   /** Of the peer's beats of the last 10 s, the part that did not come in time, 0 to 1. */
   readonly lossShare: number;
   /** Smoothed over some seconds. */
   readonly receivedBytesPerS: number;
   readonly sentBytesPerS: number;
 }
+
+/** What a beat tells of the streams that a peer pulls. */
+export type ToldHeads = Required<Pick<Control<'beat'>, 'heads' | 'cameAt'>>;
 
 /** Another node, over an open link. A node that comes back, by a new link, is a new Peer. */
 export interface Peer {
@@ -59,11 +63,12 @@ export interface LinkOwner {
   /** All but hello, proof and got; beats, too. */
   control(peer: Peer, message: ControlMessage): void;
   /** Payloads are the owner's to keep. */
-  media(peer: Peer, message: MediaMessage): void;
+  /** @param bodyBytes of the message, as it came */
+  media(peer: Peer, message: MediaMessage, bodyBytes: number): void;
   /** The socket's queue ran empty, or the peer has read more of what was sent. */
   drained(peer: Peer): void;
   /** Once for each that was opened; nothing comes of it afterwards. */
   closed(peer: Peer, why: Reason): void;
   /** For the next beat: streams subscribed on this link whose head moved since the last. */
-  heads(peer: Peer): readonly [ref: number, epochRef: number, seq: number][];
+  heads(peer: Peer): ToldHeads;
 }

@@ -1,9 +1,9 @@
-// Round trip, its deviation and the offset of the peer's clock, from beats. Pure: time comes in by hand.
+// Round trip, its deviation and the offset of the peer's clock, from beats (decision 11). Pure: time comes in by hand.
 import type { Control } from '../format/mesh/control.ts';
 import type { LinkQuality } from './peer.ts';
 
 /** The part of a link's quality that echoes tell. */
-export type RoundTrip = Pick<LinkQuality, 'rttMs' | 'rttDevMs' | 'offsetMs'>;
+export type RoundTrip = Pick<LinkQuality, 'rttMs' | 'rttDevMs' | 'offsetMs' | 'errorMs'>;
 
 /** As RFC 6298 §2 smooths them. */
 const RTT_SHARE = 1 / 8;
@@ -12,13 +12,12 @@ const DEVIATION_SHARE = 1 / 4;
 const MAX_RTT_MS = 10_000;
 /** Peers beat every 200 ms: one that comes so long after the one before tells that the way, or the peer, stood still. */
 const STOOD_STILL_MS = 500;
-/**
- * The offset is taken from the quickest of so many samples: what made a beat late on one way only is an error of the
- * offset (RFC 5905 §10 does likewise).
- */
-const OFFSET_SAMPLES = 8;
+/** Two hosts' clocks are apart by so much more for each ms that goes by: those of usual hosts are well below. */
+const DRIFT = 50e-6;
 
+/** What one echo says of the offset: it is wrong by half its round trip at most, when all of that was on one way. */
 interface Sample {
+  readonly atMs: number;
   readonly rttMs: number;
   readonly offsetMs: number;
 }
@@ -27,7 +26,11 @@ type Beat = Pick<Control<'beat'>, 'at' | 'echo'>;
 
 /** One link's. */
 export class QualityMeter {
-  readonly #samples: Sample[] = [];
+  /**
+   * Of all samples, the one with the least bound on its error now. So the offset is that of a quick moment, and does not
+   * move when one way becomes slower, until drift may have made up for the difference (RFC 5905 §10 is like it).
+   */
+  #best: Sample | undefined;
   #rttMs = 0;
   #rttDevMs = 0;
   #heard: { readonly at: number; readonly atMs: number } | undefined;
@@ -35,12 +38,10 @@ export class QualityMeter {
   #resumedMs = Number.NEGATIVE_INFINITY;
 
   /** Undefined before the first sample. */
-  get quality(): RoundTrip | undefined {
-    const [first, ...others] = this.#samples;
-    if (first === undefined) return undefined;
-    let quickest = first;
-    for (const sample of others) if (sample.rttMs < quickest.rttMs) quickest = sample;
-    return { rttMs: this.#rttMs, rttDevMs: this.#rttDevMs, offsetMs: quickest.offsetMs };
+  quality(nowMs: number): RoundTrip | undefined {
+    if (this.#best === undefined) return undefined;
+    const { offsetMs } = this.#best;
+    return { rttMs: this.#rttMs, rttDevMs: this.#rttDevMs, offsetMs, errorMs: errorMs(this.#best, nowMs) };
   }
 
   /** What the next beat says of the peer's last one. */
@@ -62,14 +63,14 @@ export class QualityMeter {
     // An echo of a beat that was never sent, or that is too old to say anything.
     if (!(rttMs >= 0 && rttMs <= MAX_RTT_MS)) return;
     // How long a beat stood is no jitter: were it taken for that, the next silence would be found late.
-    if (beat.echo.at < this.#resumedMs && this.#samples.length > 0) return;
+    if (beat.echo.at < this.#resumedMs && this.#best) return;
     this.#smooth(rttMs);
-    this.#samples.push({ rttMs, offsetMs: beat.at + rttMs / 2 - nowMs });
-    if (this.#samples.length > OFFSET_SAMPLES) this.#samples.shift();
+    const sample = { atMs: nowMs, rttMs, offsetMs: beat.at + rttMs / 2 - nowMs };
+    if (!this.#best || errorMs(sample, nowMs) <= errorMs(this.#best, nowMs)) this.#best = sample;
   }
 
   #smooth(rttMs: number): void {
-    if (this.#samples.length === 0) {
+    if (this.#best === undefined) {
       this.#rttMs = rttMs;
       this.#rttDevMs = rttMs / 2;
       return;
@@ -77,4 +78,8 @@ export class QualityMeter {
     this.#rttDevMs += (Math.abs(rttMs - this.#rttMs) - this.#rttDevMs) * DEVIATION_SHARE;
     this.#rttMs += (rttMs - this.#rttMs) * RTT_SHARE;
   }
+}
+
+function errorMs({ atMs, rttMs }: Sample, nowMs: number): number {
+  return rttMs / 2 + Math.max(0, nowMs - atMs) * DRIFT;
 }

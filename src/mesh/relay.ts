@@ -7,7 +7,7 @@ import type { MediaMessage } from '../format/mesh/media-codec.ts';
 import { readStreamKey } from '../registry/records.ts';
 import type { Answers } from './answers.ts';
 import type { Downstreams } from './downstreams.ts';
-import type { LinkOwner, Peer } from './peer.ts';
+import type { LinkOwner, Peer, ToldHeads } from './peer.ts';
 import type { Questions } from './questions.ts';
 import type { Replicas } from './replicas.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -55,12 +55,12 @@ export class Relay implements LinkOwner {
     this.#needs.answers.drained(peer);
   }
 
-  heads(peer: Peer): [number, number, number][] {
+  heads(peer: Peer): ToldHeads {
     return this.#needs.downstreams.heads(peer);
   }
 
-  media(peer: Peer, message: MediaMessage): void {
-    this.#needs.subscriptions.media(peer, message);
+  media(peer: Peer, message: MediaMessage, bodyBytes = 0): void {
+    this.#needs.subscriptions.media(peer, message, bodyBytes);
   }
 
   control(peer: Peer, message: ControlMessage): void {
@@ -91,7 +91,7 @@ export class Relay implements LinkOwner {
         this.#needs.questions.control(peer, message);
         break;
       case 'beat':
-        this.#needs.replicas.headsTold(peer, message.heads);
+        this.#needs.replicas.headsTold(peer, message);
         break;
       default:
         this.#needs.subscriptions.control(peer, message);

@@ -15,6 +15,7 @@ import { type Candidate, inOrder, type ParentFacts } from './candidates.ts';
 import { isLinkSilent, StreamWatch, SwitchBrake } from './failure-detector.ts';
 import type { Place } from './gate.ts';
 import { HoldLooks } from './hold-looks.ts';
+import { HopMeter } from './hop-meter.ts';
 import { Intake, type Lane } from './intake.ts';
 import { NextUpstream } from './next-upstream.ts';
 import type { Peer } from './peer.ts';
@@ -61,6 +62,20 @@ export interface ReplicaNeeds {
   readonly owner: ReplicaOwner;
 }
 
+/** The way from the node that feeds a replica. Undefined before the first sample. */
+export interface HopFacts {
+  readonly from: string;
+  /** From a frame's arrival there to its arrival here, how far that may be wrong, and its mean deviation. */
+  readonly delayMs: number | undefined;
+  readonly errorMs: number | undefined;
+  readonly jitterMs: number | undefined;
+  readonly rttMs: number | undefined;
+  /** Since the replica began: times that frames were missing which nobody had, changes of upstream, frames left out. */
+  readonly gaps: number;
+  readonly resumes: number;
+  readonly skipped: number;
+}
+
 /** What a replica tells those who hold it. */
 export interface ReplicaOwner {
   /** Its upstream, its path or its epoch changed. */
@@ -73,6 +88,10 @@ export interface ReplicaOwner {
   spliced(verdict: 'splice' | 'gap'): void;
   /** A peer is behind the epoch that this node knows. */
   fenced(): void;
+  /** It is fed by another upstream than before. */
+  resumed(): void;
+  /** Its upstream left so many frames out. */
+  skipped(frames: number): void;
 }
 
 const LOST: Reason = {
@@ -113,6 +132,12 @@ export class Replica implements StreamSource, UpstreamListener {
   /** Asked to look again while it looked. */
   #seekAgain: SeekLater | undefined;
   #watch: StreamWatch;
+  #meter: HopMeter;
+  #wasFed = false;
+  /** Since it began. */
+  #gaps = 0;
+  #resumes = 0;
+  #skipped = 0;
   #over = false;
   #usedMs: number;
 
@@ -130,6 +155,7 @@ export class Replica implements StreamSource, UpstreamListener {
       overlaps: () => this.#former !== undefined,
       taken: () => this.#leaveFormer(),
       spliced: (verdict) => {
+        if (verdict === 'gap') this.#gaps += 1;
         owner.spliced(verdict);
         owner.moved(this);
       },
@@ -160,6 +186,7 @@ export class Replica implements StreamSource, UpstreamListener {
     });
     this.#looks = new HoldLooks({ clock, random, look: () => void this.#lookInHold() });
     this.#watch = new StreamWatch(nowMs);
+    this.#meter = new HopMeter(nowMs);
     this.#usedMs = nowMs;
   }
 
@@ -186,6 +213,22 @@ export class Replica implements StreamSource, UpstreamListener {
     if (!this.#current) return 'lost';
     if (isLinkSilent(this.#current.peer, this.#needs.clock.now())) return 'silent';
     return this.#current.path.length === 1 ? 'clear' : 'relayed';
+  }
+
+  /** How it is fed now; undefined while nobody does. */
+  get hop(): HopFacts | undefined {
+    if (!this.#current) return undefined;
+    const { peer, told } = this.#current;
+    const nowMs = this.#needs.clock.now();
+    const { quality } = peer;
+    const { jitterMs } = this.#meter;
+    // In hold nothing is on its way: what was told and has not come was left out.
+    const delayMs = told.at === 'live' ? this.#meter.delayMs(nowMs) : this.#meter.smoothedMs;
+    return {
+      ...{ from: peer.node, delayMs, jitterMs, rttMs: quality?.rttMs },
+      errorMs: delayMs === undefined ? undefined : quality?.errorMs,
+      ...{ gaps: this.#gaps, resumes: this.#resumes, skipped: this.#skipped },
+    };
   }
 
   /** What its upstream has for it: frames that did not come, nothing newer, or `unknown`, since not a byte comes of it. */
@@ -315,9 +358,11 @@ export class Replica implements StreamSource, UpstreamListener {
     void this.seek([], cause);
   }
 
-  /** The peer's head, by its beat. */
-  peerAt(upstream: Upstream, place: Place): void {
-    if (upstream === this.#current) this.#watch.peerAt(place);
+  /** The peer's head, by its beat. @param cameMs when it came there, by the clock of this node, if that is known */
+  peerAt(upstream: Upstream, place: Place, cameMs: number | undefined): void {
+    if (upstream !== this.#current) return;
+    this.#watch.peerAt(place);
+    if (cameMs !== undefined) this.#meter.told(place, cameMs);
   }
 
   /** Looks at itself: is it fed, is it used? @param lateMs see StreamWatch.look */
@@ -371,12 +416,20 @@ export class Replica implements StreamSource, UpstreamListener {
   }
 
   frame(upstream: Upstream, run: Run, frame: MediaFrame): void {
-    if (upstream === this.#current) this.#watch.arrived(this.#needs.clock.now());
+    if (upstream === this.#current) {
+      const nowMs = this.#needs.clock.now();
+      this.#watch.arrived(nowMs);
+      this.#meter.arrived(run.epoch, frame.seq, nowMs);
+    }
     this.#intake.frame(this.#laneOf(upstream), run, frame);
   }
 
-  skipped(upstream: Upstream, run: Run, toSeq: number): void {
-    if (upstream === this.#current) this.#watch.arrived(this.#needs.clock.now());
+  skipped(upstream: Upstream, run: Run, toSeq: number, count: number): void {
+    if (upstream === this.#current) {
+      this.#watch.arrived(this.#needs.clock.now());
+      this.#skipped = Math.min(Number.MAX_SAFE_INTEGER, this.#skipped + count);
+      this.#needs.owner.skipped(count);
+    }
     this.#intake.skipped(this.#laneOf(upstream), run, toSeq);
   }
 
@@ -481,8 +534,14 @@ export class Replica implements StreamSource, UpstreamListener {
     const before = this.#current;
     this.#intake.endOverlap();
     this.#former = before?.state === 'fed' ? before : undefined;
+    if (this.#wasFed) {
+      this.#resumes += 1;
+      owner.resumed();
+    }
+    this.#wasFed = true;
     this.#current = upstream;
     this.#watch = new StreamWatch(clock.now());
+    this.#meter = new HopMeter(clock.now());
     // Without a frame of its own, a node can't tell whether the peer's are to be sent, or wait for a key frame.
     if (this.#intake.place) this.#watch.peerAt({ epoch: grant.epoch, seq: grant.head });
     this.#looks.reset();
@@ -558,6 +617,7 @@ export class Replica implements StreamSource, UpstreamListener {
       this.#former = undefined;
       this.#intake.drop();
       this.#watch = new StreamWatch(this.#needs.clock.now());
+      this.#meter = new HopMeter(this.#needs.clock.now());
       this.#heed(this.#current.told);
       this.#needs.owner.moved(this);
     } else {

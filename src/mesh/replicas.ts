@@ -10,7 +10,13 @@ import type { TreePlace } from './downstreams.ts';
 import { isLinkSilent, WATCH_EVERY_MS } from './failure-detector.ts';
 import { MAX_HELD_BACK } from './intake.ts';
 import type { Peer } from './peer.ts';
-import { Replica, type ReplicaNeeds, type ReplicaOptions, type ReplicaOwner } from './replica.ts';
+import {
+  type HopFacts,
+  Replica,
+  type ReplicaNeeds,
+  type ReplicaOptions,
+  type ReplicaOwner,
+} from './replica.ts';
 import { type Sources, UNKNOWN_MS } from './sources.ts';
 import type { SwitchCause } from './switch-cause.ts';
 
@@ -51,6 +57,8 @@ export class Replicas implements ReplicaOwner {
   splices = 0;
   gaps = 0;
   fences = 0;
+  resumes = 0;
+  skippedFrames = 0;
 
   constructor(options: ReplicaOptions, needs: ReplicasNeeds) {
     this.#options = options;
@@ -149,11 +157,28 @@ export class Replicas implements ReplicaOwner {
   }
 
   /** A beat told heads of streams that a peer feeds. */
-  headsTold(peer: Peer, heads: readonly (readonly [number, number, number])[]): void {
-    for (const head of heads) {
+  headsTold(peer: Peer, { heads, cameAt = [] }: Pick<Control<'beat'>, 'heads' | 'cameAt'>): void {
+    const { quality } = peer;
+    for (const [at, head] of heads.entries()) {
       const told = this.#needs.subscriptions.headTold(peer, head);
-      if (told) this.#replicas.get(told.upstream.key)?.peerAt(told.upstream, told.place);
+      if (!told) continue;
+      const theirMs = cameAt[at];
+      // An older node does not tell it; and without a sample nobody knows what the time there is here.
+      const cameMs = theirMs === undefined || !quality ? undefined : theirMs - quality.offsetMs;
+      this.#replicas.get(told.upstream.key)?.peerAt(told.upstream, told.place, cameMs);
     }
+  }
+
+  /** The worst delay of a hop, ms, as it is now; 0 without one. */
+  get worstHopDelayMs(): number {
+    let worstMs = 0;
+    for (const replica of this.#replicas.values()) worstMs = Math.max(worstMs, replica.hop?.delayMs ?? 0);
+    return worstMs;
+  }
+
+  /** The hops of all streams that are fed. */
+  *hops(): Generator<{ readonly key: StreamKey; readonly hop: HopFacts }> {
+    for (const { key, hop } of this.#replicas.values()) if (hop) yield { key, hop };
   }
 
   // From the replicas
@@ -192,6 +217,14 @@ export class Replicas implements ReplicaOwner {
 
   fenced(): void {
     this.fences += 1;
+  }
+
+  resumed(): void {
+    this.resumes += 1;
+  }
+
+  skipped(frames: number): void {
+    this.skippedFrames += frames;
   }
 
   #begin(key: StreamKey, first: readonly string[], stream: Stream | undefined): void {

@@ -6,6 +6,7 @@ import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
 import type { Control, ControlMessage } from '../format/mesh/control.ts';
 import type { MediaMessage } from '../format/mesh/media-codec.ts';
+import type { ByteCount } from '../media/counters.ts';
 import type { Resume } from '../media/exact-cursor.ts';
 import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
@@ -52,8 +53,15 @@ class Desk {
   readonly leaving = new Map<number, number>();
 }
 
+export interface SubscriptionsNeeds {
+  readonly clock: Clock;
+  /** What a node sends of a stream is added to this count; undefined: nobody asks. */
+  readonly received?: ((key: StreamKey, node: string) => ByteCount) | undefined;
+}
+
 export class Subscriptions {
   readonly #clock: Clock;
+  readonly #received: SubscriptionsNeeds['received'];
   readonly #desks = new Map<Peer, Desk>();
   #lastId = 0;
   /** Counters that metrics read. */
@@ -61,8 +69,9 @@ export class Subscriptions {
   granted = 0;
   unanswered = 0;
 
-  constructor(deps: { clock: Clock }) {
-    this.#clock = deps.clock;
+  constructor(needs: SubscriptionsNeeds) {
+    this.#clock = needs.clock;
+    this.#received = needs.received;
   }
 
   /** Subscriptions that are fed now. */
@@ -175,10 +184,16 @@ export class Subscriptions {
     }
   }
 
-  /** @throws WireError `mesh.ref` */
-  media(peer: Peer, message: MediaMessage): void {
+  /**
+   * @param bodyBytes of the message, as it came
+   * @throws WireError `mesh.ref`
+   */
+  media(peer: Peer, message: MediaMessage, bodyBytes = 0): void {
     const desk = this.#desks.get(peer);
-    if (desk) this.#fed(desk, message.streamRef)?.media(message);
+    const upstream = desk && this.#fed(desk, message.streamRef);
+    if (!upstream) return;
+    upstream.received.bytes += bodyBytes;
+    upstream.media(message);
   }
 
   /** The head of a subscription that a beat told: whose, and where. */
@@ -249,6 +264,7 @@ export class Subscriptions {
       return;
     }
     this.granted += 1;
+    if (this.#received) upstream.received = this.#received(upstream.key, peer.node);
     desk.fed.set(message.ref, upstream);
     upstream.grant(message);
   }

@@ -5,6 +5,7 @@ import type { StreamKey } from '../base/stream-key.ts';
 import type { Run } from '../format/frame.ts';
 import type { Control, ControlMessage } from '../format/mesh/control.ts';
 import type { MediaFrame, MediaMessage } from '../format/mesh/media-codec.ts';
+import type { ByteCount } from '../media/counters.ts';
 import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
 
@@ -17,8 +18,8 @@ export interface UpstreamListener {
   runBegins(upstream: Upstream, run: Run): void;
   setUp(upstream: Upstream, run: Run, frame: MediaFrame): void;
   frame(upstream: Upstream, run: Run, frame: MediaFrame): void;
-  /** The peer dropped frames up to and with this seq on purpose. */
-  skipped(upstream: Upstream, run: Run, toSeq: number): void;
+  /** The peer dropped so many frames on purpose, up to and with this seq. */
+  skipped(upstream: Upstream, run: Run, toSeq: number, count: number): void;
   pathChanged(upstream: Upstream): void;
   stateChanged(upstream: Upstream, state: Control<'state'>): void;
   /** It brings nothing any more: the peer gave it up, broke the order, or is gone. */
@@ -38,6 +39,8 @@ export class Upstream {
   readonly peer: Peer;
   /** Of the question that it began with. */
   readonly id: number;
+  /** What the peer sends of it is added to it. */
+  received: ByteCount = { bytes: 0 };
   readonly #listener: UpstreamListener;
   #state: UpstreamState = 'asked';
   #ref = 0;
@@ -156,7 +159,7 @@ export class Upstream {
       return;
     }
     this.#nextSeq = to + 1;
-    this.#listener.skipped(this, run, to);
+    this.#listener.skipped(this, run, to, to - from + 1);
   }
 
   #runOf(epochRef: number): Run | undefined {

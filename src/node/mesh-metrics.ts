@@ -7,7 +7,7 @@ import type { Replicas } from '../mesh/replicas.ts';
 import type { Sources } from '../mesh/sources.ts';
 import type { Subscriptions } from '../mesh/subscriptions.ts';
 import type { Wants } from '../mesh/wants.ts';
-import { counter, gauge, type MetricFamily } from '../observe/metrics.ts';
+import { counter, gauge, type MetricFamily, type MetricSample } from '../observe/metrics.ts';
 
 export interface MeshSources {
   /** Lines about peers that were left out of the log. */
@@ -22,10 +22,23 @@ export interface MeshSources {
   readonly wants: Pick<Wants, 'count' | 'taken' | 'refused' | 'soughtAgain'>;
   readonly questions: Pick<Questions, 'asked' | 'whole' | 'failed' | 'unexpected' | 'receivedBytes'>;
   readonly answers: Pick<Answers, 'answered' | 'refused' | 'sentBytes' | 'rowsLeftOut'>;
-  readonly replicas: Pick<Replicas, 'count' | 'switches' | 'movesRefused' | 'splices' | 'gaps' | 'fences'>;
+  readonly replicas: Pick<
+    Replicas,
+    | 'count'
+    | 'switches'
+    | 'movesRefused'
+    | 'splices'
+    | 'gaps'
+    | 'fences'
+    | 'resumes'
+    | 'skippedFrames'
+    | 'worstHopDelayMs'
+    | 'hops'
+  >;
 }
 
-export function meshMetrics(of: MeshSources): MetricFamily[] {
+/** @param maxStreams so many streams have samples of their own; beyond it, the worst is told as `other` */
+export function meshMetrics(of: MeshSources, maxStreams: number): MetricFamily[] {
   const { links, subscriptions, sources, downstreams, replicas, wants } = of;
   return [
     gauge('tideway_mesh_links', 'Open links to other nodes.', links.size),
@@ -108,7 +121,41 @@ export function meshMetrics(of: MeshSources): MetricFamily[] {
       'Lines about peers that were left out of the log, since there was one of the kind a moment before.',
       of.linesLeftOut,
     ),
+    ...hopMetrics(replicas, maxStreams),
     ...questionMetrics(of),
+  ];
+}
+
+/** How streams come from the nodes that feed this one. */
+function hopMetrics(replicas: MeshSources['replicas'], maxStreams: number): MetricFamily[] {
+  const samples: MetricSample[] = [];
+  let otherMs: number | undefined;
+  for (const { key, hop } of replicas.hops()) {
+    const { from, delayMs } = hop;
+    if (delayMs === undefined) continue;
+    if (samples.length < maxStreams) samples.push({ labels: { stream: key, from }, value: delayMs / 1_000 });
+    else otherMs = Math.max(otherMs ?? 0, delayMs);
+  }
+  if (otherMs !== undefined) {
+    samples.push({ labels: { stream: 'other', from: 'other' }, value: otherMs / 1_000 });
+  }
+  return [
+    gauge(
+      'tideway_hop_delay_seconds',
+      'From the arrival of a frame at the node that feeds this one to its arrival here.',
+      samples,
+    ),
+    gauge('tideway_hop_delay_max_seconds', 'The longest of all streams.', replicas.worstHopDelayMs / 1_000),
+    counter(
+      'tideway_hop_resumes_total',
+      'Times that a stream went on from another node than before.',
+      replicas.resumes,
+    ),
+    counter(
+      'tideway_hop_skipped_frames_total',
+      'Frames that nodes which feed this one left out on purpose.',
+      replicas.skippedFrames,
+    ),
   ];
 }
 

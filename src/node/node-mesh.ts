@@ -9,12 +9,14 @@ import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
 import type { NodeLink } from '../http/forms/nodes.ts';
+import type { HopQuality } from '../http/forms/quality.ts';
 import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
 import { type Answer, Answers } from '../mesh/answers.ts';
+import type { ChildRow } from '../mesh/downstream.ts';
 import { Downstreams } from '../mesh/downstreams.ts';
 import { Links } from '../mesh/links.ts';
-import type { Peer } from '../mesh/peer.ts';
+import type { LinkQuality, Peer } from '../mesh/peer.ts';
 import { priorityOf } from '../mesh/priority.ts';
 import { type Query, Questions } from '../mesh/questions.ts';
 import { QuietLog } from '../mesh/quiet-log.ts';
@@ -23,6 +25,7 @@ import { Replicas } from '../mesh/replicas.ts';
 import { Sources } from '../mesh/sources.ts';
 import { LINK_CLOSED, Subscriptions } from '../mesh/subscriptions.ts';
 import { Wants } from '../mesh/wants.ts';
+import type { MetricFamily } from '../observe/metrics.ts';
 import type { UpstreamDecision } from '../routing/decisions.ts';
 import type { NodeView } from '../routing/node-view.ts';
 import type { Prices } from '../routing/prices.ts';
@@ -34,6 +37,7 @@ import { Parents } from './parents.ts';
 import { regionRtts } from './region-rtts.ts';
 import type { StreamSight } from './standbys.ts';
 import type { ReplicaFacts } from './stream-summaries.ts';
+import type { Traffic } from './traffic.ts';
 
 /** What the origin of a stream is told by its peers. */
 export interface OriginNews {
@@ -62,6 +66,7 @@ export interface NodeMeshNeeds {
   readonly rttMs: (from: string, to: string) => number | undefined;
   readonly prices: Prices;
   readonly decided: (decision: UpstreamDecision) => void;
+  readonly traffic: Pick<Traffic, 'toNode' | 'fromNode'>;
   readonly slices: Slices;
   /** What this node answers to another. @throws TidewayError if it does not */
   readonly answer: (peer: string, query: Query) => Answer;
@@ -97,15 +102,21 @@ export class NodeMesh {
   readonly #answers: Answers;
   readonly #parents: Parents;
   readonly #wantsLog: QuietLog;
+  /** That metrics name. */
+  readonly #maxStreams: number;
   #unsubscribe = () => {};
 
   /** @param config with `mesh.secret` */
   constructor(config: Config & { readonly mesh: { readonly secret: string } }, needs: NodeMeshNeeds) {
     this.#needs = needs;
+    this.#maxStreams = config.metrics.streams;
     const { clock, log, member, directory, origins, version, standsBy } = needs;
     const { owner } = member;
     const streamOf = (key: StreamKey) => directory.get(key);
-    this.#subscriptions = new Subscriptions({ clock });
+    this.#subscriptions = new Subscriptions({
+      clock,
+      received: (key, node) => needs.traffic.fromNode(key, this.#parents.regionOf(node)),
+    });
     this.#parents = new Parents(
       { node: owner.node, region: config.node.region, prices: needs.prices },
       {
@@ -128,6 +139,7 @@ export class NodeMesh {
       priorityOf: (key) => priorityOf(key, config.priority ?? []),
       fenced: (key, epoch) => this.#fenced(key, epoch),
       refusesJoins: needs.refusesJoins,
+      sent: (key, node) => needs.traffic.toNode(key, this.#parents.regionOf(node)),
     });
     this.#wantsLog = new QuietLog({ clock, log });
     this.#wants = new Wants({
@@ -317,6 +329,29 @@ export class NodeMesh {
 
   // What lists and metrics show
 
+  /** The hop that a stream comes over; null at the origin, and between two upstreams. */
+  hop(key: StreamKey): HopQuality | null {
+    const hop = this.#replicas.get(key)?.hop;
+    if (!hop) return null;
+    const { from, delayMs, errorMs, jitterMs, rttMs, gaps, resumes, skipped } = hop;
+    return {
+      ...{ from, to: this.#needs.member.owner.node },
+      ...{
+        delayMs: delayMs ?? null,
+        errorMs: errorMs ?? null,
+        jitterMs: jitterMs ?? null,
+        rttMs: rttMs ?? null,
+      },
+      ...{ gaps, resumes, skipped, queueBytes: null },
+    };
+  }
+
+  /** The nodes that pull a stream here. */
+  childRows(key: StreamKey): ChildRow[] {
+    const stream = this.#needs.directory.get(key);
+    return stream ? this.#downstreams.rowsOf(stream) : [];
+  }
+
   /** Its links, as it tells the cluster of them. */
   links(): NodeLink[] {
     const nowMs = this.#needs.clock.now();
@@ -361,8 +396,8 @@ export class NodeMesh {
     ];
   }
 
-  metrics() {
-    return meshMetrics({
+  metrics(): MetricFamily[] {
+    const sources = {
       linesLeftOut: this.#links.linesLeftOut + this.#wantsLog.leftOut,
       links: this.#links,
       subscriptions: this.#subscriptions,
@@ -372,7 +407,8 @@ export class NodeMesh {
       wants: this.#wants,
       questions: this.#questions,
       answers: this.#answers,
-    });
+    };
+    return meshMetrics(sources, this.#maxStreams);
   }
 
   #linkRow(peer: Peer, nowMs: number): NodeLink {
@@ -384,7 +420,7 @@ export class NodeMesh {
       dialledBy: peer.isDialled ? self : peer.node,
       ageMs: nowMs - peer.sinceMs,
       ...{ receivedBytes, sentBytes, queueBytes: Math.max(0, sentBytes - peer.takenBytes) },
-      ...(quality ?? NO_QUALITY),
+      ...(quality ? measured(quality) : NO_QUALITY),
     };
   }
 
@@ -401,4 +437,8 @@ export class NodeMesh {
     }
     return false;
   }
+}
+
+function measured({ errorMs: _, ...quality }: LinkQuality): Omit<LinkQuality, 'errorMs'> {
+  return quality;
 }

@@ -3,6 +3,7 @@
 import type { Reason } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { FrameKind } from '../format/frame.ts';
+import type { ByteCount } from '../media/counters.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
 import type { Publication, PublisherInlet, PublishRequest } from '../media/publication.ts';
 import { Standby } from '../media/standby.ts';
@@ -30,6 +31,8 @@ export function lostTo(claim: ClaimReason): Reason {
 export interface SeatNeeds {
   readonly now: () => number;
   readonly budget: MemoryBudget;
+  /** Of what its publisher sends; asked once it is let in. */
+  readonly received: () => ByteCount;
   /** It stands by from now on. */
   readonly standsBy: (seat: PublisherSeat) => void;
   /** It stands by no more: it is on air, or its publisher went. */
@@ -56,6 +59,7 @@ export class PublisherSeat implements PublisherInlet {
   readonly #asked: PublishRequest;
   readonly #needs: SeatNeeds;
   #state: SeatState = { at: 'new' };
+  #received: ByteCount = { bytes: 0 };
   /** What its publications that are over dropped. */
   #droppedBefore = 0;
 
@@ -105,7 +109,9 @@ export class PublisherSeat implements PublisherInlet {
 
   append(kind: FrameKind, timestamp: number, payload: Buffer): void {
     const state = this.#state;
+    if (state.at === 'left') return;
     this.bytes += payload.length;
+    this.#received.bytes += payload.length;
     if (state.at === 'on air') state.publication.append(kind, timestamp, payload);
     else if (state.at === 'standing by') state.standby.append(kind, timestamp, payload, this.#needs.now());
   }
@@ -149,6 +155,7 @@ export class PublisherSeat implements PublisherInlet {
   /** Answers what it was before. */
   #become(state: SeatState): SeatState {
     const before = this.#state;
+    if (before.at === 'new' && state.at !== 'left') this.#received = this.#needs.received();
     if (before.at === 'on air') this.#droppedBefore += before.publication.dropped;
     this.#state = state;
     return before;

@@ -6,6 +6,7 @@ import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
+import type { ByteCount } from '../media/counters.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
 import {
   type HoldTimes,
@@ -38,6 +39,8 @@ export interface PublishingNeeds extends Pick<ClaimsNeeds, 'claimed' | 'passedOn
   readonly registry: Pick<Registry, 'renew' | 'release' | 'putBackup' | 'deleteBackup' | 'lookup'>;
   /** What this node can tell of streams that are fed from elsewhere. */
   readonly sight: StreamSight;
+  /** What publishers send is added to this count; undefined: nobody asks. */
+  readonly received?: ((key: StreamKey, protocol: PublishRequest['protocol']) => ByteCount) | undefined;
   /** Told of its publishers; undefined: nobody is. */
   readonly sessions?: PublisherRegister | undefined;
 }
@@ -80,13 +83,14 @@ export class Publishing {
 
   /** Takes a publisher in: on air, or to stand by. See OpenPublication for what it throws. */
   async open(request: PublishRequest): Promise<PublisherInlet> {
-    const { authorizer, budget, clock, sessions } = this.#needs;
+    const { authorizer, budget, clock, sessions, received } = this.#needs;
     authorizer.checkPublish(request.query);
     const session = sessions?.free(request.session) ?? request.session;
     const seat = new PublisherSeat(
       { ...request, session },
       {
         ...{ budget, now: () => clock.now() },
+        received: () => received?.(request.key, request.protocol) ?? { bytes: 0 },
         standsBy: (standing) => this.#standbys.add(standing),
         stoodBy: (standing) => this.#standbys.remove(standing),
         left: (gone, why) => sessions?.closed(gone, why),

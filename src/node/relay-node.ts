@@ -4,7 +4,7 @@ import { Authorizer } from '../auth/authorizer.ts';
 import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { type Log, tapped } from '../base/log.ts';
 import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
 import type { Table } from '../base/table.ts';
@@ -15,7 +15,7 @@ import { WsFlvPlayRoute } from '../flv/ws-player.ts';
 import { healthRoutes, watchRoutes } from '../http/api.ts';
 import type { Handlers } from '../http/api-operations.ts';
 import { apiRoutes } from '../http/api-routes.ts';
-import { loadAssets } from '../http/assets.ts';
+import { loadDashboard, loadWatchPage } from '../http/assets.ts';
 import type { NodeAnswers } from '../http/forms/questions.ts';
 import { drainHandlers } from '../http/node-control-api.ts';
 import { openApiRoute } from '../http/openapi.ts';
@@ -27,7 +27,8 @@ import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
-import { type Traffic, usableMemoryBytes } from '../observe/load-probe.ts';
+import { EventBook } from '../observe/event-book.ts';
+import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { MetricsText } from '../observe/metrics-text.ts';
 import { OthersSum } from '../observe/others-sum.ts';
@@ -58,6 +59,7 @@ import { streamMetrics } from './stream-metrics.ts';
 import { streamSummaries } from './stream-summaries.ts';
 import { tallyStreams } from './stream-tally.ts';
 import { QualityWatch } from './stream-watch.ts';
+import { Traffic } from './traffic.ts';
 
 export interface NodeNeeds {
   readonly config: Config;
@@ -74,6 +76,7 @@ const GO_AWAY_SHARE = 0.3;
 /** The part of what is left that RTMP peers may take to close; HTTP has the rest. */
 const RTMP_STOP_SHARE = 0.7;
 const WATCH_FOLDER = new URL('../../dist/web/watch/', import.meta.url);
+const DASHBOARD_FOLDER = new URL('../../dist/web/dashboard/', import.meta.url);
 
 /** The version in package.json. */
 export function version(): string {
@@ -81,21 +84,20 @@ export function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-/** The questions that it answers. */
-type Answers = Omit<NodeAnswers, 'events' | 'traffic'>;
-
 export class RelayNode {
   readonly #config: Config;
   readonly #log: Log;
+  readonly #events: EventBook;
   readonly #clock: Clock;
   readonly #authorizer: Authorizer;
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #sessions: SessionBook;
+  readonly #traffic: Traffic;
   readonly #publishing: Publishing;
   readonly #watch: QualityWatch;
   /** What it tells of itself when it is asked. */
-  readonly answers: Answers;
+  readonly answers: NodeAnswers;
   readonly #state: StateApi;
   readonly #member: Member;
   readonly #mesh: NodeMesh | undefined;
@@ -120,19 +122,25 @@ export class RelayNode {
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
   /** @throws TidewayError `registry.url` */
-  constructor({ config, log, clock, failed = () => {} }: NodeNeeds) {
+  constructor({ config, log: written, clock, failed = () => {} }: NodeNeeds) {
     this.#config = config;
+    this.#events = new EventBook({ node: config.node.id, clock });
+    const log = tapped(written, this.#events.take);
     this.#log = log;
     this.#clock = clock;
     this.#metrics = new MetricsText(clock);
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
+    this.#traffic = new Traffic(
+      { node: config.node.id, region: config.node.region, maxNamed: config.metrics.streams },
+      { clock, prices: () => this.#routing.prices, isHere: (key) => this.#directory.has(key) },
+    );
     this.#directory = new StreamDirectory(
       { maxStreams: config.limits.streams, maxPlayers: config.routing.limits.players, ...config.play },
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
-        ...{ clock, log, budget: this.#budget, sessions: this.#sessions },
+        ...{ clock, log, budget: this.#budget, sessions: this.#sessions, given: this.#traffic.toPlayers },
         seek: (key) => this.#mesh?.seek(key),
         changed: (stream) => this.#streamChanged(stream),
       },
@@ -141,7 +149,7 @@ export class RelayNode {
       ...{ clock, log, version: version() },
       ports: () => this.addresses,
       counts: () => this.#counts(),
-      traffic: () => this.#traffic(),
+      traffic: () => this.#networkTraffic(),
       isDraining: () => this.#isDraining,
       renewClaimsWithin: (ms) => this.#publishing.claims.renewAllWithin(ms),
       taken: failed,
@@ -154,7 +162,7 @@ export class RelayNode {
       { policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
-        ...{ claimant, registry, sessions: this.#sessions },
+        ...{ claimant, registry, sessions: this.#sessions, received: this.#traffic.fromPublishers },
         sight: {
           of: (key) => this.#sight.of(key),
           peersAreAhead: (key) => this.#sight.peersAreAhead(key),
@@ -189,7 +197,7 @@ export class RelayNode {
       mesh: {
         replica: (key) => this.#meshFacts.replica(key),
         upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
-        hopDelayMs: () => undefined,
+        hopDelayMs: (key) => this.#mesh?.hop(key)?.delayMs ?? undefined,
       },
     });
     this.answers = this.#answers();
@@ -222,6 +230,8 @@ export class RelayNode {
     await using opened = new Closer();
     this.#runtime.start();
     opened.add(() => this.#runtime.stop());
+    this.#traffic.start();
+    opened.add(() => this.#traffic.stop());
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();
@@ -306,7 +316,7 @@ export class RelayNode {
     return { players, publishers, streams: this.#directory.streamCount, alarms };
   }
 
-  #traffic(): Traffic {
+  #networkTraffic(): NetworkTraffic {
     const parts = [this.#rtmp, this.#http, this.#mesh];
     return {
       sentBytes: parts.reduce((sum, part) => sum + (part?.bytesOut ?? 0), 0),
@@ -331,7 +341,7 @@ export class RelayNode {
   }
 
   async #buildHttp(): Promise<HttpServer> {
-    const { node, host, http, publish, watch } = this.#config;
+    const { node, host, http, publish, watch, dashboard } = this.#config;
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
@@ -360,7 +370,9 @@ export class RelayNode {
         { clock, budget: this.#budget, sessionOf, openPublication: this.#openPublication },
       ),
     ];
-    if (watch.enabled) routes.push(...this.#watchRoutes(), await loadAssets(WATCH_FOLDER));
+    // Before the watch page, which would have `/` too.
+    if (dashboard.enabled) routes.push(await this.#dashboard());
+    if (watch.enabled) routes.push(...this.#watchRoutes(), await loadWatchPage(WATCH_FOLDER));
     const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
     return new HttpServer({ host, ...http }, needs);
@@ -383,6 +395,12 @@ export class RelayNode {
       rtmpPort: () => this.#rtmp.port,
       guardsPublish: this.#authorizer.guardsPublish,
       trafficWindowMs: 0,
+    });
+  }
+
+  #dashboard(): Promise<Route> {
+    return loadDashboard(DASHBOARD_FOLDER, {
+      httpDoors: () => this.#member.membership.nodes().map(({ record }) => record.http),
     });
   }
 
@@ -448,6 +466,7 @@ export class RelayNode {
       nodeView: (node) => this.#routing.router.view.get(node)?.view,
       rttMs: (from, to) => this.#routing.router.view.rttMs(from, to),
       prices: this.#routing.prices,
+      traffic: this.#traffic,
       decided: (decision) => this.#routing.decisions.add(decision),
       slices: this.#slices,
       answer: (peer, query) => this.#ask.answer(peer, query),
@@ -455,7 +474,7 @@ export class RelayNode {
   }
 
   /** What it tells of itself, to this node's own API and to other nodes. */
-  #answers(): Answers {
+  #answers(): NodeAnswers {
     const { node } = this.#config;
     return {
       decisions: (args) => decisionAnswer(this.#routing.decisions, node.id, args),
@@ -470,12 +489,14 @@ export class RelayNode {
         claimReason: (key) => this.#publishing.claims.originOf(key)?.reason,
         streams: () => this.#directory.streams,
         streamOf: (key) => this.#directory.get(key),
-        hop: () => null,
-        childRows: () => [],
+        hop: (key) => this.#mesh?.hop(key) ?? null,
+        childRows: (key) => this.#mesh?.childRows(key) ?? [],
         publisher: (key) => this.#sessions.publisher(key),
       }),
       sessions: this.#sessions.list,
       kick: this.#sessions.kick,
+      traffic: this.#traffic.list,
+      events: (query) => this.#events.list(query),
     };
   }
 
@@ -582,7 +603,7 @@ export class RelayNode {
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
-      sessions: this.#sessions.metrics(),
+      sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics(), ...this.#events.metrics()],
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });

@@ -6,8 +6,10 @@ import type { StreamsQuery } from '../http/cluster-api.ts';
 import type { Told } from '../http/forms/common.ts';
 import type { NodeStream } from '../http/forms/streams.ts';
 import type { Lookup } from '../registry/registry.ts';
-import { type Answered, bestOf, compare, placesOf, playersOf, type StreamPlaces } from './stream-rows.ts';
+import { type Answered, bestOf, placesOf, playersOf, type StreamPlaces } from './stream-rows.ts';
 
+/** Since when a stream is there of which nobody knows. */
+const EARLIEST = '1970-01-01T00:00:00.000Z';
 /** Orders of the list that are kept, of one moment. */
 const MAX_ORDERS = 8;
 
@@ -18,9 +20,6 @@ export interface ListedStream {
   readonly found: Lookup | undefined;
   readonly places: StreamPlaces;
   readonly players: number;
-  readonly bitsPerS: number;
-  /** ms since 1970; 0 if nobody knows. */
-  readonly sinceWallMs: number;
 }
 
 /** What is known of all streams. */
@@ -50,6 +49,8 @@ export class StreamList {
   /** Those that match, in the order that is asked for; among equals by key. */
   ordered(query: ListQuery): Promise<readonly ListedStream[]> {
     const { q, state, node, sort, order } = query;
+    const isAsItIs = (q ?? state ?? node) === undefined && sort === 'key' && order !== 'desc';
+    if (isAsItIs) return Promise.resolve(this.#streams);
     const name = JSON.stringify([q, state, node, sort, order]);
     const kept = this.#orders.get(name);
     if (kept) return kept;
@@ -71,7 +72,7 @@ function* listedStreams({ told, found, answered }: ToldStreams): Generator<void,
   }
   for (const key of found.keys()) if (!byKey.has(key)) byKey.set(key, []);
   const streams: ListedStream[] = [];
-  for (const name of [...byKey.keys()].sort(compare)) {
+  for (const name of [...byKey.keys()].sort()) {
     const key = name as StreamKey;
     const listed = listedStream({ key, told: byKey.get(key) ?? [], found: found.get(key) }, answered);
     if (listed) streams.push(listed);
@@ -85,15 +86,17 @@ function* orderedStreams(
   query: ListQuery,
 ): Generator<void, readonly ListedStream[]> {
   const { sort, order } = query;
-  const matching: ListedStream[] = [];
   const matches = matcherOf(query);
+  const matching: { readonly stream: ListedStream; readonly value: number }[] = [];
   for (const stream of streams) {
-    if (matches(stream)) matching.push(stream);
+    if (matches(stream)) matching.push({ stream, value: sort === 'key' ? 0 : sortValueOf(stream, sort) });
     yield;
   }
-  if (sort === 'key') return order === 'desc' ? matching.reverse() : matching;
-  const sign = order === 'asc' ? 1 : -1;
-  return matching.sort((a, b) => sign * (sortValueOf(a, sort) - sortValueOf(b, sort)));
+  if (sort !== 'key') {
+    const sign = order === 'asc' ? 1 : -1;
+    matching.sort((a, b) => sign * (a.value - b.value));
+  } else if (order === 'desc') matching.reverse();
+  return matching.map(({ stream }) => stream);
 }
 
 /** Undefined: nobody has it any more. */
@@ -103,15 +106,8 @@ export function listedStream(
 ): ListedStream | undefined {
   const places = placesOf(facts, answered);
   if (!places) return undefined;
-  const { origin } = places;
-  const since = origin?.since ?? facts.told[0]?.since;
-  return {
-    ...facts,
-    places,
-    players: playersOf(facts.told),
-    bitsPerS: bestOf(facts.told, origin)?.bitsPerS ?? 0,
-    sinceWallMs: since === undefined ? 0 : Date.parse(since),
-  };
+  const { key, told, found } = facts;
+  return { key, told, found, places, players: playersOf(told) };
 }
 
 function matcherOf({ q, state, node }: ListQuery): (stream: ListedStream) => boolean {
@@ -142,10 +138,10 @@ function sortValueOf(stream: ListedStream, sort: Exclude<StreamsQuery['sort'], '
     case 'players':
       return stream.players;
     case 'bitsPerS':
-      return stream.bitsPerS;
+      return bestOf(stream.told, stream.places.origin)?.bitsPerS ?? 0;
     case 'nodes':
       return stream.places.replicas.length + (stream.places.origin ? 1 : 0);
     case 'since':
-      return stream.sinceWallMs;
+      return Date.parse(stream.places.origin?.since ?? stream.told[0]?.since ?? EARLIEST);
   }
 }

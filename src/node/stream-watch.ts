@@ -9,10 +9,15 @@ import type { AlarmLimits, ParentHas, StreamSigns } from '../observe/alarm-rules
 import { AlarmBook, type StreamAlarms } from '../observe/alarms.ts';
 import { LOOK_EVERY_MS, QualityWindow } from '../observe/quality-window.ts';
 
-/** Streams that are looked at in one turn of the event loop. */
+/** Streams that are looked at in one turn of the event loop, and how long that may take, ms. */
 const STREAMS_A_TURN = 200;
+const TURN_MS = 4;
+/** So many are looked at before it is asked how long it took. */
+const STREAMS_A_GLANCE = 20;
 /** Video that no decoder can use comes again and again until this passed without. */
 const UNUSABLE_MS = 2_000;
+/** A round that begins later than this says more about this process than about streams. */
+const LATE_MS = 500;
 /** Why a replica is in hold that lost its upstream, and found no other (mesh/replica.ts). */
 const LOST = 'relay.lost';
 
@@ -55,6 +60,9 @@ export class QualityWatch {
   #timer: Timer | undefined;
   /** The rest of a round that is under way. */
   #round: Iterator<Stream> | undefined;
+  #roundMs = 0;
+  /** The process stood still until now: what came meanwhile is read first. */
+  #stoodStill = false;
   #turn: Timer | undefined;
   /** The longest that the looks of one turn took, ms. */
   worstTurnMs = 0;
@@ -70,6 +78,7 @@ export class QualityWatch {
   }
 
   start(): void {
+    this.#roundMs = this.#needs.clock.now();
     this.#timer = every(this.#needs.clock, LOOK_EVERY_MS, () => this.#begin());
   }
 
@@ -99,6 +108,9 @@ export class QualityWatch {
 
   /** A round that takes longer than the pause between two goes on in place of the next. */
   #begin(): void {
+    const nowMs = this.#needs.clock.now();
+    this.#stoodStill = nowMs - this.#roundMs > LOOK_EVERY_MS + LATE_MS;
+    this.#roundMs = nowMs;
     this.#round ??= this.#needs.streams()[Symbol.iterator]();
     this.#turn ??= this.#needs.clock.soon(() => this.#lookAtSome());
   }
@@ -107,7 +119,8 @@ export class QualityWatch {
     const { clock } = this.#needs;
     const startMs = clock.now();
     this.#turn = undefined;
-    for (let left = STREAMS_A_TURN; left > 0 && this.#round; left -= 1) {
+    for (let looked = 0; looked < STREAMS_A_TURN && this.#round; looked += 1) {
+      if (looked % STREAMS_A_GLANCE === 0 && clock.now() - startMs > TURN_MS) break;
       const next = this.#round.next();
       if (next.done === true) this.#round = undefined;
       else this.#look(next.value, clock.now());
@@ -123,8 +136,9 @@ export class QualityWatch {
     push(watched.window, stream, nowMs);
     if (stream.meter.unusable > watched.unusable) watched.unusableMs = nowMs;
     watched.unusable = stream.meter.unusable;
+    if (this.#stoodStill) return;
     const signs =
-      state.at === 'live' ? this.#live(stream, state, watched) : this.#lost(stream, state, watched);
+      state.at === 'live' ? this.#live(stream, state, watched, nowMs) : this.#lost(stream, state, watched);
     if (signs) watched.alarms.look(signs, nowMs);
     else watched.alarms.endAll();
   }
@@ -142,26 +156,34 @@ export class QualityWatch {
   }
 
   /** Undefined: nobody has fed it yet. */
-  #live(stream: Stream, { source, sinceMs }: Live, watched: Watched): StreamSigns | undefined {
-    const { clock, mesh, node: self } = this.#needs;
-    const { key, meter, codecs, usualIntervalMs } = stream;
-    const nowMs = clock.now();
-    const liveMs = nowMs - sinceMs;
-    const { rates, usualBitsPerS } = watched.window;
+  #live(stream: Stream, { source, sinceMs }: Live, watched: Watched, nowMs: number): StreamSigns | undefined {
+    const { mesh, node: self } = this.#needs;
+    const { key, meter, usualIntervalMs } = stream;
     const replica = mesh.replica(key);
-    const common = { self, usualIntervalMs, bitsPerS: rates.bitsPerS, usualBitsPerS };
     // What a publisher sends may be held back for a moment, until players can start.
-    const silentMs = Math.min(source.silentMs(nowMs), liveMs);
+    const silentMs = Math.min(source.silentMs(nowMs), nowMs - sinceMs);
     if (!replica) {
-      const hasVideo = codecs.video !== undefined || nowMs - watched.unusableMs < UNUSABLE_MS;
+      const { window, unusableMs } = watched;
+      const hasVideo = stream.codecs.video !== undefined || nowMs - unusableMs < UNUSABLE_MS;
       const keyMs = Number.isNaN(meter.lastKeyMs) ? sinceMs : Math.max(sinceMs, meter.lastKeyMs);
       const keyAgeMs = hasVideo ? nowMs - keyMs : undefined;
-      return { ...common, parent: undefined, silentMs, keyAgeMs, hopDelayMs: undefined };
+      const { bitsPerS, usualBitsPerS } = window;
+      const hopDelayMs = undefined;
+      return {
+        parent: undefined,
+        self,
+        silentMs,
+        usualIntervalMs,
+        keyAgeMs,
+        bitsPerS,
+        usualBitsPerS,
+        hopDelayMs,
+      };
     }
     watched.feeder = replica.upstream ?? watched.feeder;
     if (watched.feeder === undefined) return undefined;
     const parent = { node: watched.feeder, has: mesh.upstreamHas(key) };
-    return { ...common, parent, silentMs, keyAgeMs: undefined, hopDelayMs: mesh.hopDelayMs(key) };
+    return atReplica(parent, self, { silentMs, usualIntervalMs, hopDelayMs: mesh.hopDelayMs(key) });
   }
 
   /** In hold nothing is wrong with a stream, unless it is there since the node that fed it can't be reached. */
@@ -174,17 +196,22 @@ export class QualityWatch {
     const replica = mesh.replica(stream.key);
     if (!replica || replica.upstream !== undefined || why.code !== LOST) watched.feeder = undefined;
     if (watched.feeder === undefined) return undefined;
-    return {
-      parent: { node: watched.feeder, has: 'unknown' },
-      self,
-      silentMs: stream.silentMs(clock.now()),
-      usualIntervalMs: stream.usualIntervalMs,
-      keyAgeMs: undefined,
-      bitsPerS: 0,
-      usualBitsPerS: Number.NaN,
-      hopDelayMs: undefined,
-    };
+    const { usualIntervalMs } = stream;
+    const silentMs = stream.silentMs(clock.now());
+    const parent: StreamSigns['parent'] = { node: watched.feeder, has: 'unknown' };
+    return atReplica(parent, self, { silentMs, usualIntervalMs, hopDelayMs: undefined });
   }
+}
+
+/** What only publishers can do wrong is not looked at. */
+function atReplica(
+  parent: StreamSigns['parent'],
+  self: string,
+  of: Pick<StreamSigns, 'silentMs' | 'usualIntervalMs' | 'hopDelayMs'>,
+): StreamSigns {
+  const { silentMs, usualIntervalMs, hopDelayMs } = of;
+  const [keyAgeMs, bitsPerS, usualBitsPerS] = [undefined, 0, Number.NaN];
+  return { parent, self, silentMs, usualIntervalMs, keyAgeMs, bitsPerS, usualBitsPerS, hopDelayMs };
 }
 
 function push(window: QualityWindow, { meter, playerCount }: Stream, nowMs: number): void {

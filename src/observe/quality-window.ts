@@ -95,6 +95,17 @@ export class QualityWindow {
     this.#usual = { points: -1, bitsPerS: Number.NaN };
   }
 
+  /** Of all tracks, as `rates` has it. */
+  get bitsPerS(): number {
+    if (this.#lookCount < 2) return 0;
+    const newest = this.#lookCount - 1;
+    const oldest = Math.max(0, newest - LOOKS);
+    const realMs = this.#at(newest, Look.nowMs) - this.#at(oldest, Look.nowMs);
+    const streamMs = this.#at(newest, Look.streamMs) - this.#at(oldest, Look.streamMs);
+    const ms = spanMs(realMs, streamMs);
+    return ms > 0 ? ((this.#at(newest, Look.bytes) - this.#at(oldest, Look.bytes)) * 8000) / ms : 0;
+  }
+
   /** Over the last 5 s, or since the first look. */
   get rates(): Rates {
     if (this.#lookCount < 2) return NO_RATES;

@@ -5,7 +5,6 @@ import { networkInterfaces } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import type { Log } from '../../src/base/log.ts';
-import { main } from '../../src/cli/main.ts';
 import { FrameKind } from '../../src/format/frame.ts';
 import { apiRoutes } from '../../src/http/api-routes.ts';
 import type { NodesAnswer } from '../../src/http/forms/nodes.ts';
@@ -13,38 +12,15 @@ import type { StreamsAnswer } from '../../src/http/forms/streams.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { payloadOf } from '../support/media.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
+import { type Outcome, runCommand } from '../support/run-command.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
 import { until } from '../support/until.ts';
 
 const TOKEN = 'correct-horse-battery';
 
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** Runs a command in this process. */
-async function tideway(line: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
-  let stdout = '';
-  let stderr = '';
-  const process = {
-    env,
-    stdout: {
-      once: () => {},
-      write: (text: string, done?: () => void) => {
-        stdout += text;
-        done?.();
-      },
-    },
-    stderr: {
-      write: (text: string) => {
-        stderr += text;
-      },
-    },
-  };
-  const code = await main(line.split(' '), process as unknown as NodeJS.Process);
-  return { code, stdout, stderr };
+function tideway(line: string, env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  return runCommand(line.split(' '), env);
 }
 
 /** A request that may lie about its host, which `fetch` does not. */
@@ -120,7 +96,7 @@ describe('on one node', () => {
     const table = await tideway(`streams ${url}`);
     expect(table).toMatchObject({ code: 0, stderr: '' });
     expect(table.stdout).toMatch(
-      /^STREAM +NODE +ROLE .*\nlive\/show +solo +origin +live +\d+ +0 +\d s +0\n$/,
+      /^STREAM +NODE +ROLE .*\nlive\/show +solo +origin +live +\d s +0 +0 +\S+ Mbit\/s +\S+ +\S+\n$/,
     );
     const json = await tideway(`streams --json ${url}`);
     expect(JSON.parse(json.stdout)).toMatchObject({ registry: 'up', streams: [{ key: 'live/show' }] });
@@ -135,7 +111,7 @@ describe('on one node', () => {
     });
     const { code, stdout } = await tideway('nodes', { TIDEWAY_HTTP_PORT: String(node.httpPort) });
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^NODE .*\nsolo +up +this node /);
+    expect(stdout).toMatch(/^NODE .*\nsolo +- +up +this node /);
     expect((await tideway(`streams --url http://127.0.0.1:${node.httpPort}`)).stdout).toBe('no streams\n');
   });
 
@@ -169,7 +145,7 @@ describe('on one node', () => {
   });
 
   test('a limit that is not allowed is one line of the command', async () => {
-    const refused = await tideway(`streams --limit 0 --url http://127.0.0.1:${node.httpPort}`);
+    const refused = await tideway(`streams --limit 10001 --url http://127.0.0.1:${node.httpPort}`);
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toMatch(/^tideway: http:\S+ refused with 400 api\.limit: [^\n]+\n$/);
   });

@@ -3,11 +3,11 @@
 import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { main } from '../../src/cli/main.ts';
 import type { DrainAnswer } from '../../src/http/forms/drain.ts';
 import { PLANS } from '../support/numbered-media.ts';
 import { CheckedPlayer, NumberedPublisher } from '../support/oracle.ts';
 import { field, RtmpClient } from '../support/rtmp-client.ts';
+import { runCommand } from '../support/run-command.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
 import { until } from '../support/until.ts';
 
@@ -215,25 +215,8 @@ describe('nothing changes by', () => {
 });
 
 describe('the command', () => {
-  async function tideway(line: string) {
-    const out = { code: 0, stdout: '', stderr: '' };
-    const process = {
-      env: { TIDEWAY_HTTP_PORT: String(node.httpPort) },
-      stdout: {
-        once: () => {},
-        write: (text: string, done?: () => void) => {
-          out.stdout += text;
-          done?.();
-        },
-      },
-      stderr: {
-        write: (text: string) => {
-          out.stderr += text;
-        },
-      },
-    };
-    out.code = await main(line.split(' '), process as unknown as NodeJS.Process);
-    return out;
+  function tideway(line: string) {
+    return runCommand(line.split(' '), { TIDEWAY_HTTP_PORT: String(node.httpPort) });
   }
 
   test('drains, and undoes it, in a line each', async () => {

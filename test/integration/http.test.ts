@@ -1,15 +1,15 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { type Reason, TidewayError } from '../../src/base/errors.ts';
 import type { Log } from '../../src/base/log.ts';
 import { parseStreamKey } from '../../src/base/stream-key.ts';
 import { healthRoutes, watchRoutes } from '../../src/http/api.ts';
-import { loadAssets } from '../../src/http/assets.ts';
+import { loadDashboard, loadWatchPage } from '../../src/http/assets.ts';
 import type { Route } from '../../src/http/route.ts';
 import { HttpServer } from '../../src/http/server.ts';
 import { until } from '../support/until.ts';
@@ -314,7 +314,7 @@ describe('the watch page', () => {
     ]) {
       await writeFile(join(folder, name), `it is ${name}`);
     }
-    const assets = await loadAssets(pathToFileURL(`${folder}/`));
+    const assets = await loadWatchPage(pathToFileURL(`${folder}/`));
     const pages = new HttpServer(
       { host: '127.0.0.1', port: 0, maxConnections: 10 },
       { clock: systemClock, log, counters, routes: [assets], upgrades: [] },
@@ -333,6 +333,115 @@ describe('the watch page', () => {
   });
 
   test('that was never built says so at start', async () => {
-    await expect(loadAssets(new URL('file:///nowhere/'))).rejects.toMatchObject({ code: 'assets.missing' });
+    await expect(loadWatchPage(new URL('file:///nowhere/'))).rejects.toMatchObject({
+      code: 'assets.missing',
+    });
+  });
+});
+
+describe('the dashboard', () => {
+  const doors: string[] = [];
+  let pages: HttpServer;
+  let root: string;
+
+  beforeAll(async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tideway-dashboard-'));
+    await mkdir(join(folder, 'assets'));
+    const files = {
+      'index.html': '<meta name="tideway-origins" content=""><title>it</title>',
+      'assets/index-Ab_-12xy.js': 'the script',
+      'assets/index-Ab_-12xy.js.gz': 'the packed script',
+      'assets/licences.txt': 'the licences',
+    };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+    const dashboard = await loadDashboard(pathToFileURL(`${folder}/`), { httpDoors: () => doors });
+    pages = new HttpServer(
+      { host: '127.0.0.1', port: 0, maxConnections: 10 },
+      { clock: systemClock, log, counters, routes: [dashboard], upgrades: [] },
+    );
+    await pages.start();
+    root = `http://127.0.0.1:${pages.port}/`;
+  });
+
+  afterAll(() => pages.stop(100));
+
+  async function policyAndPage(): Promise<{ connect: string | undefined; text: string }> {
+    const page = await fetch(root);
+    const policy = (page.headers.get('content-security-policy') ?? '').split('; ');
+    return { connect: policy.find((each) => each.startsWith('connect-src')), text: await page.text() };
+  }
+
+  test('names the doors of the nodes that are known when it is asked for, in its policy and to the page', async () => {
+    expect(await policyAndPage()).toEqual({
+      connect: "connect-src 'self'",
+      text: '<meta name="tideway-origins" content=""><title>it</title>',
+    });
+    doors.push('10.0.0.1:8080', '[fd00::1]:8080', 'edge.example:80');
+    expect(await policyAndPage()).toEqual({
+      connect: "connect-src 'self' http://10.0.0.1:8080 http://[fd00::1]:8080 http://edge.example:80",
+      text: '<meta name="tideway-origins" content="http://10.0.0.1:8080 http://[fd00::1]:8080 http://edge.example:80"><title>it</title>',
+    });
+    expect((await fetch(root)).headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+  });
+
+  test('takes nothing into its policy that is no address, and not without end', async () => {
+    const wrong = [
+      '',
+      'x',
+      '*',
+      "a:1; script-src 'unsafe-inline'",
+      'a:1 b:2',
+      'a:1\r\nX: y',
+      '"><script>:1',
+      '$&:80',
+    ];
+    doors.splice(0, doors.length, ...wrong, 'good:1');
+    expect(await policyAndPage()).toMatchObject({ connect: "connect-src 'self' http://good:1" });
+    doors.splice(0, doors.length, ...Array.from({ length: 10_000 }, (_, at) => `node-${at}.example:80`));
+    const { connect = '' } = await policyAndPage();
+    expect(connect.length).toBeLessThan(6_100);
+    expect(connect.split(' ')).toHaveLength(228);
+    doors.length = 0;
+  });
+
+  test('files named for what is in them are kept for long, and others are asked for again', async () => {
+    const script = await fetch(`${root}assets/index-Ab_-12xy.js`, {
+      headers: { 'Accept-Encoding': 'identity' },
+    });
+    expect(script.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+    expect(script.headers.get('content-type')).toBe('text/javascript; charset=utf-8');
+    expect(await script.text()).toBe('the script');
+    for (const path of ['', 'assets/licences.txt']) {
+      expect((await fetch(root + path)).headers.get('cache-control')).toBe('no-cache');
+    }
+    for (const path of ['assets/', 'assets/index-Ab_-12xy.js.gz', 'assets/..%2findex.html', 'index.html']) {
+      expect((await fetch(root + path)).status, path).toBe(404);
+    }
+  });
+
+  test('who takes gzip gets what was packed at the build, under a tag of its own', async () => {
+    const asked = (accept: string) =>
+      exchange(
+        `GET /assets/index-Ab_-12xy.js HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: ${accept}\r\n\r\n`,
+        connect(pages.port, '127.0.0.1'),
+      );
+    for (const accept of ['gzip', 'br, gzip;q=0.5', 'x, gzip, deflate']) {
+      const answer = await asked(accept);
+      expect(answer, accept).toContain('\r\nContent-Encoding: gzip\r\n');
+      expect(answer, accept).toMatch(/\r\nVary: Accept-Encoding\r\n[\s\S]*\r\n\r\nthe packed script$/);
+      expect(answer, accept).toMatch(/\r\nETag: "[\w-]{22}-gzip"\r\n/);
+    }
+    for (const accept of ['identity', 'br', 'gzip;q=0', 'gzip; q=0.0, br']) {
+      const answer = await asked(accept);
+      expect(answer, accept).not.toContain('Content-Encoding');
+      expect(answer, accept).toMatch(/\r\nETag: "[\w-]{22}"\r\n[\s\S]*\r\n\r\nthe script$/);
+    }
+  });
+
+  test('that was never built says so at start', async () => {
+    await expect(loadDashboard(new URL('file:///nowhere/'), { httpDoors: () => [] })).rejects.toMatchObject({
+      code: 'assets.missing',
+      message: expect.stringContaining('dashboard.enabled'),
+    });
   });
 });

@@ -145,15 +145,17 @@ describe('two nodes', () => {
     expect(mute.links.peersRegistryWallMs()).toBeUndefined();
   });
 
-  test('say which heads moved, in beats', async () => {
+  test('say which heads moved, and when, in beats', async () => {
     const a = await started('a');
     const b = await started('b');
-    const heads: unknown[] = [];
-    b.hooks = { control: (_peer, message) => message.is === 'beat' && heads.push(...message.heads) };
-    a.hooks = { heads: () => [[1, 2, 3]] };
+    const told: unknown[] = [];
+    b.hooks = {
+      control: (_peer, message) => message.is === 'beat' && told.push([message.heads, message.cameAt]),
+    };
+    a.hooks = { heads: () => ({ heads: [[1, 2, 3]], cameAt: [4.5] }) };
     a.links.setNodes([b.record]);
-    await until('a head came', () => heads[0]);
-    expect(heads[0]).toEqual([1, 2, 3]);
+    await until('a head came', () => told[0]);
+    expect(told[0]).toEqual([[[1, 2, 3]], [4.5]]);
   });
 });
 
@@ -574,7 +576,7 @@ test('an owner that fails loses that link only, and it is logged', async () => {
   a.hooks = {
     control: on('control'),
     opened: on('opened'),
-    heads: (peer) => on('heads')(peer) ?? [],
+    heads: (peer) => on('heads')(peer) ?? { heads: [], cameAt: [] },
     closed: (peer) => (peer.node === 'b-heads' ? bug() : undefined),
   };
   a.links.setNodes([...others, well].map(({ record }) => record));

@@ -136,6 +136,18 @@ test('curl and ffmpeg follow to the node that is best for them', async () => {
   expect(await cluster.node('a').metric('tideway_redirects_total', 'door="route"')).toBeGreaterThanOrEqual(2);
 });
 
+test('what a node sends another is what that one has of it, by the region of each', async () => {
+  const of = (id: string, labels: string) =>
+    cluster.node(id).metric('tideway_mesh_media_bytes_total', labels);
+  const came = await of('b', 'direction="in",region="eu"');
+  const went = await of('a', 'direction="out",region="us"');
+  const later = await of('b', 'direction="in",region="eu"');
+  expect(came).toBeGreaterThan(10_000);
+  // Less what says where runs begin, and what is under way.
+  expect(went).toBeGreaterThan(came ?? 0);
+  expect(went).toBeLessThan((later ?? 0) * 1.2 + 50_000);
+});
+
 test('mpegts.js on a page of another site follows', async () => {
   const before = plays();
   const site = await serveSite();

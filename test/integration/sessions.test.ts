@@ -1,5 +1,6 @@
 // Sessions of a real node: who is here, who was, and who is told to go, in each protocol.
 import { type ClientRequest, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { httpFlv } from '../../src/format/flv.ts';
 import { Frame } from '../../src/format/frame.ts';
@@ -166,4 +167,92 @@ test('a kick ends publishers: they are told, and their streams are held', async 
   const back = await RtmpClient.publishing(node.rtmpPort, 'show');
   expect(rows({ state: 'open' })).toMatchObject([{ kind: 'publisher', stream: 'live/show', state: 'live' }]);
   back.destroy();
+});
+
+/** A player that counts what comes behind the head of the answer. */
+class RawPlayer {
+  bytes = 0;
+  isAnswered = false;
+  readonly socket: Socket;
+  #head = '';
+
+  constructor(headers: string) {
+    this.socket = connect(node.httpPort, '127.0.0.1');
+    this.socket.on('error', () => {});
+    this.socket.on('data', (chunk: Buffer) => this.#take(chunk));
+    this.socket.write(`GET /live/exact.flv HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.isAnswered) {
+      this.bytes += chunk.length;
+      return;
+    }
+    this.#head += chunk.toString('latin1');
+    const end = this.#head.indexOf('\r\n\r\n');
+    if (end < 0) return;
+    this.isAnswered = true;
+    this.bytes = this.#head.length - end - 4;
+  }
+}
+
+test('traffic is what players received, to the byte, and what publishers sent; those that are gone included', async () => {
+  const publisher = await RtmpClient.publishing(node.rtmpPort, 'exact');
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n';
+  const http = [new RawPlayer(''), new RawPlayer(''), new RawPlayer('')];
+  const ws = [new RawPlayer(`${upgrade}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n`)];
+  const rtmpPlayers = await Promise.all([
+    RtmpClient.playing(node.rtmpPort, 'exact'),
+    RtmpClient.playing(node.rtmpPort, 'exact'),
+  ]);
+  const before = rtmpPlayers.map(({ socket }) => socket.bytesRead);
+  await until('all are let in', () => rows({ stream: 'live/exact', kind: 'player' }).length === 6);
+
+  let sent = 0;
+  const send = (names: readonly PayloadName[], from: number) => {
+    for (const [at, name] of names.entries()) {
+      const payload = payloadOf(name, from + at, 700 + at * 37);
+      sent += payload.length;
+      publisher.frame({ kind: kindOf(name), timestamp: (from + at) * 20, payload });
+    }
+  };
+  const received = (protocol: string) => {
+    if (protocol === 'rtmp') {
+      return rtmpPlayers.reduce((sum, { socket }, at) => sum + socket.bytesRead - (before[at] ?? 0), 0);
+    }
+    return (protocol === 'http-flv' ? http : ws).reduce((sum, { bytes }) => sum + bytes, 0);
+  };
+  const counted = () => {
+    const { rows: listed } = node.node.answers.traffic({ stream: 'live/exact', limit: 100 }, ASKER);
+    return [...listed].map((row) => questions.traffic.row.parse(row));
+  };
+  const agree = () => {
+    const out = counted().filter(({ direction }) => direction === 'out');
+    return (
+      out.length === 3 && out.every(({ protocol, bytes }) => bytes > 0 && bytes === received(protocol)) && out
+    );
+  };
+
+  send(MEDIA, 0);
+  send(['avc delta', 'aac sample', 'avc delta'], 10);
+  await until('all have it', () => rtmpPlayers.every(({ media }) => media.length === 8));
+  await until('the counts are what was received', agree);
+  http[0]?.socket.destroy();
+  rtmpPlayers[0]?.destroy();
+  await until('two are gone', () => rows({ stream: 'live/exact', state: 'ended' }).length === 2);
+  send(['avc key', 'avc delta', 'aac sample'], 20);
+  await until('the rest have it', () => rtmpPlayers[1]?.media.length === 11);
+  const out = await until('the counts are what was received, still', agree);
+  for (const { protocol, windowBytes, region, cost } of out) {
+    expect([windowBytes, region, cost]).toEqual([received(protocol), null, 0]);
+  }
+  expect(counted().filter(({ direction }) => direction === 'in')).toMatchObject([
+    { protocol: 'rtmp', bytes: sent },
+  ]);
+  const metrics = await (await fetch(`http://127.0.0.1:${node.httpPort}/metrics`)).text();
+  const all = out.reduce((sum, { bytes }) => sum + bytes, 0);
+  expect(metrics).toContain(`tideway_stream_sent_bytes_total{stream="live/exact"} ${all}\n`);
+  expect(metrics).toContain(`tideway_player_bytes_total{protocol="ws-flv"} ${received('ws-flv')}\n`);
+  for (const { socket } of [...http, ...ws]) socket.destroy();
+  for (const client of [publisher, ...rtmpPlayers]) client.destroy();
 });

@@ -124,9 +124,9 @@ export class MeshNode {
         else this.told.push({ is: 'control', peer, message });
         this.hooks.control?.(peer, message);
       },
-      media: (peer, media) => {
+      media: (peer, media, bodyBytes) => {
         this.told.push({ is: 'media', peer, media });
-        this.hooks.media?.(peer, media);
+        this.hooks.media?.(peer, media, bodyBytes);
       },
       drained: (peer) => {
         this.told.push({ is: 'drained', peer });
@@ -136,7 +136,7 @@ export class MeshNode {
         this.told.push({ is: 'closed', peer, why });
         this.hooks.closed?.(peer, why);
       },
-      heads: (peer) => this.hooks.heads?.(peer) ?? [],
+      heads: (peer) => this.hooks.heads?.(peer) ?? { heads: [], cameAt: [] },
     };
   }
 }

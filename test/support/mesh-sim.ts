@@ -82,7 +82,15 @@ class SimPeer implements Peer {
   get quality(): LinkQuality {
     const rttMs = this.#net.rttMs(this.#from.id, this.#to.id);
     const lossShare = this.#net.lossShare(this.#from.id, this.#to.id);
-    return { rttMs, rttDevMs: 0, offsetMs: 0, lossShare, receivedBytesPerS: 0, sentBytesPerS: 0 };
+    return {
+      rttMs,
+      rttDevMs: 0,
+      offsetMs: 0,
+      errorMs: rttMs / 2,
+      lossShare,
+      receivedBytesPerS: 0,
+      sentBytesPerS: 0,
+    };
   }
 
   send(message: ControlMessage): void {
@@ -314,7 +322,7 @@ export class SimNode {
 
   beat(): void {
     for (const peer of this.links.values()) {
-      peer.send({ is: 'beat', at: 0, registryWallMs: 0, heads: this.relay.heads(peer) });
+      peer.send({ is: 'beat', at: 0, registryWallMs: 0, ...this.relay.heads(peer) });
     }
   }
 

@@ -133,10 +133,15 @@ export class WatchPage implements AsyncDisposable {
 
   /** Resolves when the video has moved on by some seconds, all in small steps: a jump is no play. */
   async plays(seconds = 1): Promise<void> {
+    await this.movesOn(`the video plays (${await this.said()})`, seconds);
+  }
+
+  /** The same, on a page that says nothing over its video. */
+  async movesOn(what: string, seconds: number): Promise<void> {
     let moved = 0;
     let before = await this.time();
     await until(
-      `the video plays (${await this.said()})`,
+      what,
       async () => {
         const now = await this.time();
         if (now > before && now - before < 1) moved += now - before;

@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import { bytes, clusterEnvelope, count, ms, nodeId, streamKey, time } from './common.ts';
 
-/** What went one way at one node. Media and its framing, without TCP and IP. */
+/** What went one way at one node: media, with its framing but from publishers, without TCP and IP (docs/traffic.md). */
 export const trafficRow = z.object({
   node: nodeId,
-  /** Null: all streams that are counted together (docs/operations.md). */
+  /** Null: all streams that are counted together (docs/traffic.md). */
   stream: streamKey.nullable(),
   protocol: z.enum(['rtmp', 'http-flv', 'ws-flv', 'mesh']),
   /** in: from publishers, or from other nodes (mesh); out: to players, or to other nodes. */

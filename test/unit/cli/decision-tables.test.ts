@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { decisionsText } from '../../../src/cli/decision-tables.ts';
 import type { DecisionRow } from '../../../src/http/forms/decisions.ts';
+import { CLUSTER } from '../../support/state-answers.ts';
 
 const PARTS = { cpu: 0.25, memory: 0.125, bandwidth: 0, place: 1, link: 0, price: 0, stream: 0.5 };
 
@@ -13,10 +14,7 @@ function row(fields: Partial<DecisionRow> = {}): DecisionRow {
 }
 
 function lines(...decisions: DecisionRow[]): string[] {
-  const told = { node: 'a', registry: 'up', asOf: '2026-01-01T00:02:00.000Z' } as const;
-  return decisionsText({ ...told, stale: [], total: decisions.length, truncated: false, decisions }).split(
-    '\n',
-  );
+  return decisionsText({ ...CLUSTER, total: decisions.length, truncated: false, decisions }).split('\n');
 }
 
 test('decisions are listed newest first, and the newest with its candidates and those that were left out', () => {
@@ -35,9 +33,9 @@ test('decisions are listed newest first, and the newest with its candidates and 
     ...{ why: 'no node is left', filtered: [{ reason: 'players', count: 1, nodes: ['x'] }] },
   });
   expect(lines(newest, older)).toEqual([
-    ' AGO  WHAT     FOR      CHOSEN  WHY',
-    ' 2 m  play     eu/eu-1  b       the best (score 2.400)',
-    '10 s  publish  -        -       no node is left',
+    ' AGO  BY  WHAT     FOR      CHOSEN  WHY',
+    ' 2 m  a   play     eu/eu-1  b       the best (score 2.400)',
+    '10 s  a   publish  -        -       no node is left',
     '',
     'CANDIDATE  REGION  SCORE    CPU  MEMORY  BANDWIDTH  PLACE   LINK  PRICE  STREAM  PROMISED',
     'b          us      2.400  0.250   0.125      0.000  1.000  0.000  0.000   0.500       1.3',
@@ -57,8 +55,8 @@ test('where a stream is pulled from is listed with what each node would cost', (
       row({ kind: 'upstream', place: null, why: 'cheaper', parents: [{ node: 'b', total: 521.25, parts }] }),
     ),
   ).toEqual([
-    'AGO  WHAT      FOR  CHOSEN  WHY',
-    '2 m  upstream  -    b       cheaper',
+    'AGO  BY  WHAT      FOR  CHOSEN  WHY',
+    '2 m  a   upstream  -    b       cheaper',
     '',
     'CANDIDATE  COST MS  RTT  HOPS  LOSS  BUSY  PRICE  DRAINING',
     'b            521.3  1.3  20.0   0.0   0.0  500.0       0.0',

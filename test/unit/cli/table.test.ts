@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { durationText, tableText } from '../../../src/cli/table.ts';
+import { paintFor } from '../../../src/cli/paint.ts';
+import { tableText } from '../../../src/cli/table.ts';
 
 test('columns are as wide as their widest cell, and no line ends in spaces', () => {
   const columns = [{ head: 'NAME' }, { head: 'N', align: 'right' as const }, { head: 'WHERE' }];
@@ -21,13 +22,13 @@ test('a cell can not command the terminal', () => {
   expect(tableText([{ head: 'A' }], [['\u001b[2Jx\n\u009b']])).toBe('A\n?[2Jx??\n');
 });
 
-test.each([
-  [-5, '0 s'],
-  [59_999, '59 s'],
-  [60_000, '1 m'],
-  [3_599_999, '59 m'],
-  [7_200_000, '2 h'],
-  [200_000_000, '2 d'],
-])('%i ms is "%s"', (ms, text) => {
-  expect(durationText(ms)).toBe(text);
+test('colours take no room', () => {
+  const paint = paintFor({ isTTY: true }, {});
+  const rows = [
+    [{ text: 'silent', tone: 'bad' as const }, 'x'],
+    ['up', ''],
+  ];
+  expect(tableText([{ head: 'STATE' }, { head: 'N', align: 'right' }], rows, paint)).toBe(
+    ['\u001b[1mSTATE\u001b[0m   \u001b[1mN\u001b[0m', '\u001b[31msilent\u001b[0m  x', 'up', ''].join('\n'),
+  );
 });

@@ -19,6 +19,7 @@ const OVERFULL_BYTES = 512 * 1024;
 let clock: FakeClock;
 let turns: Turns;
 let counters: MediaCounters;
+let given: { bytes: number };
 let log: FrameLog;
 let encoder: TestEncoder;
 let left: string[];
@@ -28,6 +29,7 @@ beforeEach(() => {
   clock = new FakeClock();
   turns = new Turns(clock);
   counters = new MediaCounters();
+  given = { bytes: 0 };
   log = new FrameLog(WIDE_LOG, new MemoryBudget(2 ** 40));
   encoder = new TestEncoder();
   left = [];
@@ -41,6 +43,7 @@ function fanOutOf(serving: Serving<TimedFrame>, maxDelayMs = 100): FanOut {
     log,
     maxDelayMs,
     counters: counters.of('test'),
+    given,
     moved: () => {},
   });
 }

@@ -18,7 +18,7 @@ beforeEach(() => {
   log = new FrameLog(WIDE_LOG, new MemoryBudget(2 ** 40));
   fanOuts = new FanOuts({
     ...{ clock, log, turns: new Turns(clock), counters: new MediaCounters() },
-    ...{ maxDelayMs: 100, moved: () => {} },
+    ...{ maxDelayMs: 100, moved: () => {}, given: () => ({ bytes: 0 }) },
   });
 });
 

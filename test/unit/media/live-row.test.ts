@@ -15,6 +15,7 @@ const WHOLE = Number.POSITIVE_INFINITY;
 
 let clock: FakeClock;
 let counters: MediaCounters;
+let given: { bytes: number };
 let row: LiveRow<TimedFrame>;
 let newest: LogEntry;
 let bytes: Buffer;
@@ -24,7 +25,8 @@ let served: number[];
 beforeEach(() => {
   clock = new FakeClock();
   counters = new MediaCounters();
-  row = new LiveRow(clock, counters.of('test'));
+  given = { bytes: 0 };
+  row = new LiveRow(clock, counters.of('test'), given);
   const encoder = new TestEncoder();
   newest = new FrameLog(WIDE_LOG, new MemoryBudget(2 ** 40)).append(frameOf('avc key', 1, 0), 0);
   bytes = encoder.encode([newest], 0);
@@ -68,6 +70,7 @@ test('a flush that stops goes on where it was, and says what all its pieces took
   expect(flush(startMs + 10)).toBeUndefined();
   expect(row.isServing).toBe(true);
   expect(served).toHaveLength(16);
+  expect(given.bytes, 'though nobody may be there to go on with it').toBe(16 * bytes.length);
   clock.advance(1000);
   expect(row.serve(WHOLE)).toMatchObject({ startMs, costMs: 40 });
   expect(row.isServing).toBe(false);
@@ -131,6 +134,7 @@ test('who leaves in the middle of a flush has what it was given, served or not, 
   const flushes = players.map(({ bytesTaken }) => bytesTaken / bytes.length);
   expect(flushes).toEqual(players.map((_, name) => (name < 3 || name === 19 ? 1 : 2)));
   expect(counters.of('test')).toMatchObject({ flushes: 2, writes: 36, bytes: 36 * bytes.length });
+  expect(given.bytes).toBe(36 * bytes.length);
 });
 
 test('who leaves the row by being too full has all flushes up to that one, each once', () => {

@@ -74,6 +74,8 @@ class Bench {
   readonly priorities = new Map<StreamKey, number>();
   readonly fenced: [StreamKey, number][] = [];
   refusesJoins = false;
+  /** What was counted of each stream and peer, bytes. */
+  readonly sent = new Map<string, { bytes: number }>();
   readonly downstreams = new Downstreams(
     { softChildren: 2, maxChildren: 4 },
     {
@@ -83,6 +85,11 @@ class Bench {
       priorityOf: (key) => this.priorities.get(key) ?? 0,
       fenced: (key, epoch) => this.fenced.push([key, epoch]),
       refusesJoins: () => this.refusesJoins,
+      sent: (key, node) => {
+        const count = this.sent.get(`${key} ${node}`) ?? { bytes: 0 };
+        this.sent.set(`${key} ${node}`, count);
+        return count;
+      },
     },
   );
   #lastId = 0;
@@ -361,12 +368,30 @@ test('a resume gets the very next frame, and a child that asks again goes on the
 test('beats tell the heads that moved, once', () => {
   const stream = bench.stream('show');
   const ref = bench.sub(b, stream);
-  expect(bench.downstreams.heads(b)).toEqual([[ref, 0, 1]]);
-  expect(bench.downstreams.heads(b)).toEqual([]);
+  expect(bench.downstreams.heads(b).heads).toEqual([[ref, 0, 1]]);
+  expect(bench.downstreams.heads(b)).toEqual({ heads: [], cameAt: [] });
   bench.append(stream, 2, 100);
-  expect(bench.downstreams.heads(b)).toEqual([[ref, 0, 2]]);
+  expect(bench.downstreams.heads(b).heads).toEqual([[ref, 0, 2]]);
 });
 
 function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, at) => from + at);
 }
+
+test('what each peer is sent of each stream is counted, of those that are over, too', () => {
+  const [b, c] = [bench.peer('b'), bench.peer('c')];
+  const [one, two] = [bench.stream('one'), bench.stream('two')];
+  bench.sub(b, one);
+  bench.sub(c, one);
+  bench.sub(c, two);
+  bench.append(one, 2, 5_000);
+  bench.clock.pass(100);
+  bench.downstreams.closed(c, { code: 'mesh.closed', message: '' });
+  bench.append(one, 3, 7_000);
+  bench.clock.pass(100);
+  const counted = Object.fromEntries([...bench.sent].map(([of, { bytes }]) => [of, bytes]));
+  expect(counted['live/one b']).toBe(b.sentBytes);
+  expect((counted['live/one c'] ?? 0) + (counted['live/two c'] ?? 0)).toBe(c.sentBytes);
+  expect(b.sentBytes - (counted['live/one c'] ?? 0)).toBeGreaterThan(7_000);
+  expect(counted['live/two c']).toBeGreaterThan(100);
+});

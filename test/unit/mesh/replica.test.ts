@@ -90,6 +90,29 @@ test('an upstream that has frames and does not send them is left, though its lin
   expect(sink?.ids.at(-1)).toBe(net.sent);
 });
 
+test('a replica knows whether its only upstream has more for it, has nothing either, or is not to be heard', async () => {
+  const net = await netOf(['a', 'b']);
+  const b = net.node('b');
+  void b.play();
+  await net.run(1000);
+  const has = () => b.replicas.get(KEY)?.upstreamHas;
+  const link = net.node('a').links.get('b');
+  const write = link?.write.bind(link);
+  if (!link || !write) throw new Error('a link is missing');
+  link.write = (framed) => bodiesOf(framed).some(isMediaMessage) || write(framed);
+  await net.run(1000);
+  expect([b.parent, has()]).toEqual(['a', 'more']);
+  net.deafen('a', 'b', true);
+  await net.run(1000);
+  expect(has()).toBe('unknown');
+  net.deafen('a', 'b', false);
+  link.write = write;
+  await net.run(5000);
+  net.node('a').unpublish();
+  await net.run(1000);
+  expect(has()).toBe('nothing');
+});
+
 test('a node that is sent elsewhere is fed by both, until the new one has begun; it asks for the next frame', async () => {
   const net = await netOf(['a', 'b', 'c'], 1);
   void net.node('b').play();

@@ -174,7 +174,8 @@ function away(): TidewayError {
 describe('nodes', () => {
   test('are this one and the others, by name, with their leases and links', () => {
     const bytes = { receivedBytesPerS: 10, sentBytesPerS: 20 };
-    const quality = { rttMs: 1, rttDevMs: 0.5, offsetMs: -3, lossShare: 0.02, ...bytes };
+    const told = { rttMs: 1, rttDevMs: 0.5, offsetMs: -3, lossShare: 0.02, ...bytes };
+    const quality = { ...told, errorMs: 0.5 };
     others = [
       { record: recordOf('c'), leaseMs: 0 },
       { record: recordOf('a'), leaseMs: 2500.4 },
@@ -184,7 +185,7 @@ describe('nodes', () => {
     const answer = state.nodes();
     expect(answer).toMatchObject({ node: 'b', registry: 'up', asOf: '2026-01-01T00:00:05.000Z' });
     expect(answer.nodes.map(({ node, self, leaseMs, link }) => ({ node, self, leaseMs, link }))).toEqual([
-      { node: 'a', self: false, leaseMs: 2500, link: { ...quality, dialledBy: 'a' } },
+      { node: 'a', self: false, leaseMs: 2500, link: { ...told, dialledBy: 'a' } },
       { node: 'b', self: true, leaseMs: null, link: null },
       {
         node: 'c',

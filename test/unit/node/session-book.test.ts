@@ -58,6 +58,7 @@ function ask(session: string): PublisherSeat {
       ended: ({ code }) => endedBy.push(code),
     },
     {
+      received: () => ({ bytes: 0 }),
       ...{ budget, now: () => clock.now(), standsBy: () => {}, stoodBy: () => {} },
       left: (gone, why) => book.closed(gone, why),
     },

@@ -190,7 +190,8 @@ describe('what is told of a stream', () => {
     expect(bench.here()).toMatchObject({ state: 'held', bitsPerS: 0, frameRate: 0 });
     bench.pass(20_100);
     expect(bench.here()).toBeUndefined();
-    expect(bench.answers.streams({}, ASKER)).toEqual({ total: 0, rows: [] });
+    const { total, rows } = bench.answers.streams({}, ASKER);
+    expect([total, [...rows]]).toEqual([0, []]);
     expect(bench.answers.history({ keys: [KEY, 'live/none'] }, ASKER)).toEqual({ total: 0, rows: [] });
   });
 
@@ -236,6 +237,18 @@ describe('alarms at the origin', () => {
     bench.pass(1_900);
     bench.play(next, 0, 2);
     expect(bench.alarms).toEqual(['stalled over']);
+  });
+
+  test('a publisher is not to blame for the time in which the node itself stood still', () => {
+    const publication = bench.publish();
+    bench.play(publication, 0, 4);
+    bench.clock.spend(6_000);
+    bench.clock.pass(0);
+    expect(bench.alarms).toEqual([]);
+    bench.play(publication, 10_000, 2);
+    expect(bench.alarms).toEqual([]);
+    bench.pass(2_600);
+    expect(bench.alarms).toEqual(['stalled']);
   });
 
   test('video without a key frame is told of, also where nothing of it can be used', () => {
@@ -296,6 +309,19 @@ describe('alarms at a replica', () => {
     bench.has = 'nothing';
     bench.pass(1_500);
     expect(bench.alarms).toEqual(['stalled p>self over']);
+  });
+
+  test('wait for the first frame of a parent that was found in a hold as for any other', () => {
+    const source = bench.pull('p');
+    const stream = bench.directory.get(KEY);
+    stream?.detach(source, GONE, 30_000);
+    bench.pass(10_000);
+    bench.has = 'unknown';
+    stream?.attach(source, NEWER);
+    bench.pass(1_900);
+    expect(bench.alarms).toEqual([]);
+    bench.pass(700);
+    expect(bench.alarms).toEqual(['stalled p>self']);
   });
 
   test('are none in a hold that the parent told of, also when the parent goes afterwards', () => {

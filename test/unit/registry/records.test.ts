@@ -85,6 +85,11 @@ describe('a node record', () => {
     expect(readNode('a', JSON.stringify({ ...NODE, wings: 2 }))).toEqual(NODE);
   });
 
+  test('of a node that is older says that it has no alarms', () => {
+    const { alarms: _, ...load } = NODE.load;
+    expect(readNode('a', JSON.stringify({ ...NODE, load }))?.load.alarms).toBe(0);
+  });
+
   test.each([
     ['of another id', 'b', NODE],
     ['that is a list', 'a', [NODE]],

@@ -1,0 +1,31 @@
+// Where a node's media are, for this page, and whether its policy lets it connect there. Pure.
+import type { NodeRow } from '../../src/http/forms/nodes.ts';
+
+/** How this page can play from a node. `not-listed`: the node came after the page was loaded, and its policy lacks it. */
+export type PlayAt =
+  | { readonly at: 'url'; readonly url: string }
+  | { readonly at: 'not-listed' }
+  | { readonly at: 'no-door' };
+
+export interface PageAddress {
+  /** What relative addresses are resolved against. */
+  readonly base: string;
+  /** Origins that the page's policy lists besides its own. */
+  readonly origins: ReadonlySet<string>;
+}
+
+/**
+ * The address of a stream at a node. The mark keeps the player there (src/base/redirect.ts): another one is no answer to
+ * "what comes out of this node?".
+ */
+export function playAt(
+  key: string,
+  node: Pick<NodeRow, 'http' | 'self'> | undefined,
+  { base, origins }: PageAddress,
+): PlayAt {
+  const path = `${key}.flv?tw_hop=1`;
+  if (node?.self) return { at: 'url', url: new URL(path, base).href };
+  if (!node || node.http === '') return { at: 'no-door' };
+  const origin = `http://${node.http}`;
+  return origins.has(origin) ? { at: 'url', url: `${origin}/${path}` } : { at: 'not-listed' };
+}
