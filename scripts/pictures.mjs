@@ -22,15 +22,17 @@ const SETTLE_MS = 4_000;
 const PATIENCE_MS = 20_000;
 const MOST_BYTES = 300_000;
 
-const DESKTOP = { width: 1280, height: 860 };
+/** As high as the views are with the demo's nodes and streams. */
+const CLUSTER = { width: 1280, height: 580 };
+const STREAM = { width: 1280, height: 1040 };
 const PHONE = { width: 390, height: 844 };
 const KEY = 'live/clock';
 
 const SHOTS = [
-  { name: 'cluster-dark', hash: '#/', scheme: 'dark', size: DESKTOP },
-  { name: 'cluster-light', hash: '#/', scheme: 'light', size: DESKTOP },
-  { name: 'stream-dark', hash: `#/streams/${KEY}`, scheme: 'dark', size: DESKTOP, plays: true },
-  { name: 'stream-light', hash: `#/streams/${KEY}`, scheme: 'light', size: DESKTOP, plays: true },
+  { name: 'cluster-dark', hash: '#/', scheme: 'dark', size: CLUSTER },
+  { name: 'cluster-light', hash: '#/', scheme: 'light', size: CLUSTER },
+  { name: 'stream-dark', hash: `#/streams/${KEY}`, scheme: 'dark', size: STREAM, plays: true },
+  { name: 'stream-light', hash: `#/streams/${KEY}`, scheme: 'light', size: STREAM, plays: true },
   { name: 'phone-dark', hash: `#/streams/${KEY}`, scheme: 'dark', size: PHONE },
   { name: 'phone-light', hash: '#/', scheme: 'light', size: PHONE },
 ];

@@ -218,17 +218,22 @@ export class Replica implements StreamSource, UpstreamListener {
   /** How it is fed now; undefined while nobody does. */
   get hop(): HopFacts | undefined {
     if (!this.#current) return undefined;
-    const { peer, told } = this.#current;
-    const nowMs = this.#needs.clock.now();
+    const { peer } = this.#current;
     const { quality } = peer;
+    const { hopDelayMs: delayMs } = this;
     const { jitterMs } = this.#meter;
-    // In hold nothing is on its way: what was told and has not come was left out.
-    const delayMs = told.at === 'live' ? this.#meter.delayMs(nowMs) : this.#meter.smoothedMs;
     return {
       ...{ from: peer.node, delayMs, jitterMs, rttMs: quality?.rttMs },
       errorMs: delayMs === undefined ? undefined : quality?.errorMs,
       ...{ gaps: this.#gaps, resumes: this.#resumes, skipped: this.#skipped },
     };
+  }
+
+  /** From a frame's arrival at its upstream to its arrival here, ms; undefined while nobody knows. */
+  get hopDelayMs(): number | undefined {
+    // In hold nothing is on its way: what was told and has not come was left out.
+    const isLive = this.#current?.told.at === 'live';
+    return isLive ? this.#meter.delayMs(this.#needs.clock.now()) : this.#meter.smoothedMs;
   }
 
   /** What its upstream has for it: frames that did not come, nothing newer, or `unknown`, since not a byte comes of it. */

@@ -10,13 +10,7 @@ import type { TreePlace } from './downstreams.ts';
 import { isLinkSilent, WATCH_EVERY_MS } from './failure-detector.ts';
 import { MAX_HELD_BACK } from './intake.ts';
 import type { Peer } from './peer.ts';
-import {
-  type HopFacts,
-  Replica,
-  type ReplicaNeeds,
-  type ReplicaOptions,
-  type ReplicaOwner,
-} from './replica.ts';
+import { Replica, type ReplicaNeeds, type ReplicaOptions, type ReplicaOwner } from './replica.ts';
 import { type Sources, UNKNOWN_MS } from './sources.ts';
 import type { SwitchCause } from './switch-cause.ts';
 
@@ -169,16 +163,11 @@ export class Replicas implements ReplicaOwner {
     }
   }
 
-  /** The worst delay of a hop, ms, as it is now; 0 without one. */
-  get worstHopDelayMs(): number {
-    let worstMs = 0;
-    for (const replica of this.#replicas.values()) worstMs = Math.max(worstMs, replica.hop?.delayMs ?? 0);
-    return worstMs;
-  }
-
-  /** The hops of all streams that are fed. */
-  *hops(): Generator<{ readonly key: StreamKey; readonly hop: HopFacts }> {
-    for (const { key, hop } of this.#replicas.values()) if (hop) yield { key, hop };
+  /** The hops whose delay is known. */
+  *hopDelays(): Generator<{ readonly key: StreamKey; readonly from: string; readonly delayMs: number }> {
+    for (const { key, upstreamNode: from, hopDelayMs: delayMs } of this.#replicas.values()) {
+      if (from !== undefined && delayMs !== undefined) yield { key, from, delayMs };
+    }
   }
 
   // From the replicas

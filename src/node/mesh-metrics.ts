@@ -32,8 +32,7 @@ export interface MeshSources {
     | 'fences'
     | 'resumes'
     | 'skippedFrames'
-    | 'worstHopDelayMs'
-    | 'hops'
+    | 'hopDelays'
   >;
 }
 
@@ -129,10 +128,10 @@ export function meshMetrics(of: MeshSources, maxStreams: number): MetricFamily[]
 /** How streams come from the nodes that feed this one. */
 function hopMetrics(replicas: MeshSources['replicas'], maxStreams: number): MetricFamily[] {
   const samples: MetricSample[] = [];
+  let worstMs = 0;
   let otherMs: number | undefined;
-  for (const { key, hop } of replicas.hops()) {
-    const { from, delayMs } = hop;
-    if (delayMs === undefined) continue;
+  for (const { key, from, delayMs } of replicas.hopDelays()) {
+    worstMs = Math.max(worstMs, delayMs);
     if (samples.length < maxStreams) samples.push({ labels: { stream: key, from }, value: delayMs / 1_000 });
     else otherMs = Math.max(otherMs ?? 0, delayMs);
   }
@@ -145,7 +144,7 @@ function hopMetrics(replicas: MeshSources['replicas'], maxStreams: number): Metr
       'From the arrival of a frame at the node that feeds this one to its arrival here.',
       samples,
     ),
-    gauge('tideway_hop_delay_max_seconds', 'The longest of all streams.', replicas.worstHopDelayMs / 1_000),
+    gauge('tideway_hop_delay_max_seconds', 'The longest of all streams.', worstMs / 1_000),
     counter(
       'tideway_hop_resumes_total',
       'Times that a stream went on from another node than before.',

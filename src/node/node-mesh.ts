@@ -346,6 +346,11 @@ export class NodeMesh {
     };
   }
 
+  /** What that hop takes, ms; undefined while nobody knows. */
+  hopDelayMs(key: StreamKey): number | undefined {
+    return this.#replicas.get(key)?.hopDelayMs;
+  }
+
   /** The nodes that pull a stream here. */
   childRows(key: StreamKey): ChildRow[] {
     const stream = this.#needs.directory.get(key);

@@ -1,4 +1,5 @@
 // One publisher or player that is here, as lists show it: read from its part when somebody asks.
+import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { protocol, type SessionRow } from '../http/forms/sessions.ts';
@@ -24,7 +25,10 @@ const PUBLISHER_STATES: Readonly<Record<PublisherSeat['at'], SessionRow['state']
 
 export class OpenSession {
   readonly id: string;
+  readonly protocol: SessionRow['protocol'];
   readonly #part: Part;
+  /** When it began, ISO 8601; as it was told first. */
+  #since: string | undefined;
   /** When its bytes were looked at last, how many they were, and how fast they had come. */
   #lookedMs: number;
   #lookedBytes = 0;
@@ -34,6 +38,9 @@ export class OpenSession {
   constructor(id: string, part: Part) {
     this.id = id;
     this.#part = part;
+    this.protocol = protocol.parse(
+      part.is === 'player' ? part.player.encoder.format : part.seat.request.protocol,
+    );
     this.#lookedMs = this.startedMs;
   }
 
@@ -45,17 +52,18 @@ export class OpenSession {
     return this.#part.is === 'player' ? this.#part.key : this.#part.seat.key;
   }
 
-  get protocol(): SessionRow['protocol'] {
-    const part = this.#part;
-    return protocol.parse(part.is === 'player' ? part.player.encoder.format : part.seat.request.protocol);
-  }
-
   get remote(): string {
     return this.#part.is === 'player' ? this.#part.player.remote : this.#part.seat.request.remote;
   }
 
   get startedMs(): number {
     return this.#part.is === 'player' ? this.#part.player.startedMs : this.#part.seat.startedMs;
+  }
+
+  /** When it began, ISO 8601. */
+  since(clock: Clock): string {
+    this.#since ??= new Date(clock.wallMs() - (clock.now() - this.startedMs)).toISOString();
+    return this.#since;
   }
 
   /** Undefined: it is a publisher that was not let in yet. */

@@ -33,6 +33,7 @@ import { CodeCounter } from '../observe/metrics.ts';
 import { MetricsText } from '../observe/metrics-text.ts';
 import { OthersSum } from '../observe/others-sum.ts';
 import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
+import { TRAFFIC_WINDOW_MS } from '../observe/traffic-ledger.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import { ClusterAsk } from './cluster-ask.ts';
@@ -197,7 +198,7 @@ export class RelayNode {
       mesh: {
         replica: (key) => this.#meshFacts.replica(key),
         upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
-        hopDelayMs: (key) => this.#mesh?.hop(key)?.delayMs ?? undefined,
+        hopDelayMs: (key) => this.#mesh?.hopDelayMs(key),
       },
     });
     this.answers = this.#answers();
@@ -394,7 +395,7 @@ export class RelayNode {
       trouble: () => this.#member.trouble,
       rtmpPort: () => this.#rtmp.port,
       guardsPublish: this.#authorizer.guardsPublish,
-      trafficWindowMs: 0,
+      trafficWindowMs: TRAFFIC_WINDOW_MS,
     });
   }
 
@@ -560,6 +561,9 @@ export class RelayNode {
       ...this.#watch.tables,
       ...this.#ask.tables,
       ...this.#state.tables,
+      ...this.#sessions.tables,
+      ...this.#traffic.tables,
+      ...this.#events.tables,
     ];
   }
 

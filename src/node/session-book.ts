@@ -6,6 +6,7 @@ import type { Log } from '../base/log.ts';
 import { sessionBrought } from '../base/redirect.ts';
 import type { SessionOf } from '../base/session-id.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { NodeAnswers } from '../http/forms/questions.ts';
 import type { SessionRow } from '../http/forms/sessions.ts';
 import type { Player } from '../media/player.ts';
@@ -119,13 +120,17 @@ export class SessionBook implements SessionRegister, PublisherRegister {
     return { total: 1, rows: [row] };
   };
 
+  get tables(): Table[] {
+    // It forgets the oldest, and so is full most of the time: that is no trouble.
+    return [{ table: 'sessions_ended', entries: this.#ended.length, limit: undefined }];
+  }
+
   metrics(): MetricFamily[] {
     return [
       gauge('tideway_sessions', 'Publishers, those that stand by among them, and players.', [
         { labels: { kind: 'publisher' }, value: this.#publishers.size },
         { labels: { kind: 'player' }, value: this.#players.size },
       ]),
-      gauge('tideway_sessions_ended', 'Sessions that are over and still listed.', this.#ended.length),
       counter('tideway_sessions_kicked_total', 'Sessions that an operator ended.', this.#kicks),
     ];
   }
@@ -143,13 +148,24 @@ export class SessionBook implements SessionRegister, PublisherRegister {
   #rowOf(session: OpenSession): SessionRow {
     const { clock, node } = this.#needs;
     const nowMs = clock.now();
-    const durationMs = Math.round(nowMs - session.startedMs);
-    const { kind, key: stream, protocol, remote, counted } = session;
-    const state = session.state ?? 'ended';
+    const { id, kind, key: stream, protocol, remote, counted } = session;
+    const { bytes, backlogBytes, dropped, skips } = counted;
     return {
-      ...{ id: session.id, node, kind, stream, protocol, remote },
-      ...{ since: new Date(clock.wallMs() - durationMs).toISOString(), durationMs, state },
-      ...{ ...counted, bytesPerS: session.bytesPerS(counted.bytes, nowMs), ended: null },
+      id,
+      node,
+      kind,
+      stream,
+      protocol,
+      remote,
+      since: session.since(clock),
+      durationMs: Math.round(nowMs - session.startedMs),
+      state: session.state ?? 'ended',
+      bytes,
+      bytesPerS: session.bytesPerS(bytes, nowMs),
+      backlogBytes,
+      dropped,
+      skips,
+      ended: null,
     };
   }
 

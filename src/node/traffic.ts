@@ -2,10 +2,11 @@
 // as cost.
 import type { Clock } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 import type { NodeAnswers } from '../http/forms/questions.ts';
 import { protocol as playerProtocol } from '../http/forms/sessions.ts';
 import type { TrafficRow } from '../http/forms/traffic.ts';
-import { counter, gauge, type MetricFamily, type MetricSample } from '../observe/metrics.ts';
+import { counter, type MetricFamily, type MetricSample } from '../observe/metrics.ts';
 import { NamedStreams } from '../observe/named-streams.ts';
 import { type ByteCount, TrafficLedger, type TrafficSum } from '../observe/traffic-ledger.ts';
 import type { Prices } from '../routing/prices.ts';
@@ -79,6 +80,10 @@ export class Traffic {
     return { total: sums.length, rows: this.#rows(sums.slice(0, limit)) };
   };
 
+  get tables(): Table[] {
+    return [this.#ledger.table];
+  }
+
   metrics(): MetricFamily[] {
     const toPlayers = new Map<string, number>();
     const fromPublishers = new Map<string, number>();
@@ -128,7 +133,6 @@ export class Traffic {
         'Media of a stream to players and other nodes; of streams beyond metrics.streams all together.',
         this.#named.samples(sent, totalSent),
       ),
-      gauge('tideway_traffic_rows', 'Counts that are kept for single streams.', this.#ledger.streamRowCount),
     ];
   }
 

@@ -1,9 +1,10 @@
-// The newest lines of this node's log that tell what became of it, its links and its streams: kept for lists, told to who
-// listens. What anybody can cause at will is left out, or kept apart, so that it never pushes out the rest.
+// The newest lines of this node's log that tell what became of it, its links and its streams: kept for
+// lists. What anybody can cause at will is left out, or kept apart, so that it never pushes out the rest.
 import type { Clock } from '../base/clock.ts';
-import { messageOf, TidewayError } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import { isSecretField, type LogTap, type TappedLevel } from '../base/log.ts';
-import { counter, gauge, type MetricFamily } from './metrics.ts';
+import type { Table } from '../base/table.ts';
+import { counter, type MetricFamily } from './metrics.ts';
 
 /** One line, as it is told. */
 export interface EventLine {
@@ -18,20 +19,18 @@ export interface EventLine {
   readonly fields: Record<string, string | number | boolean>;
 }
 
-/** Never throws, and never logs. */
-export type EventListener = (line: EventLine) => void;
-
 export interface EventQuery {
   readonly stream?: string | undefined;
   /** Only lines with a higher id. */
   readonly after?: number | undefined;
+  /** Only lines of the last so many ms. */
+  readonly withinMs?: number | undefined;
   readonly limit: number;
 }
 
 /** How many lines are kept: of the node and its links, of its streams, and those that strangers can cause. */
 const KEPT = { node: 300, streams: 500, strangers: 200 } as const;
 type Shelf = keyof typeof KEPT;
-const MAX_LISTENERS = 64;
 const MAX_FIELDS = 24;
 const MAX_CHARS = 300;
 
@@ -49,8 +48,6 @@ export class EventBook {
   readonly #clock: Clock;
   /** The oldest first; bounded by KEPT. */
   readonly #shelves: Readonly<Record<Shelf, EventLine[]>> = { node: [], streams: [], strangers: [] };
-  /** At most MAX_LISTENERS. */
-  readonly #listeners = new Set<EventListener>();
   readonly #counts: Record<TappedLevel, number> = { info: 0, warn: 0, error: 0 };
   #lastId = 0;
 
@@ -74,32 +71,26 @@ export class EventBook {
     const lines = this.#shelves[shelf];
     lines.push(line);
     if (lines.length > KEPT[shelf]) lines.shift();
-    for (const listener of this.#listeners) listener(line);
   };
 
   /** The newest first. */
-  list({ stream, after = 0, limit }: EventQuery): { readonly total: number; readonly rows: EventLine[] } {
+  list({ stream, after = 0, withinMs, limit }: EventQuery): {
+    readonly total: number;
+    readonly rows: EventLine[];
+  } {
     const { node, streams, strangers } = this.#shelves;
+    const from = withinMs === undefined ? '' : new Date(this.#clock.wallMs() - withinMs).toISOString();
     const rows = [...node, ...streams, ...strangers].filter(
-      (line) => line.id > after && (stream === undefined || line.stream === stream),
+      (line) => line.id > after && line.time >= from && (stream === undefined || line.stream === stream),
     );
     rows.sort((a, b) => b.id - a.id);
     return { total: rows.length, rows: rows.slice(0, limit) };
   }
 
-  /**
-   * Tells a listener of each line from now on, until what is returned is called.
-   * @throws TidewayError `events.too-many-listeners`
-   */
-  subscribe(listener: EventListener): () => void {
-    if (this.#listeners.size >= MAX_LISTENERS) {
-      const message = `${MAX_LISTENERS} listen to the events of this node already`;
-      throw new TidewayError('events.too-many-listeners', message);
-    }
-    // A listener may be one more than once.
-    const own: EventListener = (line) => listener(line);
-    this.#listeners.add(own);
-    return () => void this.#listeners.delete(own);
+  get tables(): Table[] {
+    const { node, streams, strangers } = this.#shelves;
+    // It forgets the oldest, and so is full most of the time: that is no trouble.
+    return [{ table: 'events', entries: node.length + streams.length + strangers.length, limit: undefined }];
   }
 
   metrics(): MetricFamily[] {
@@ -109,12 +100,6 @@ export class EventBook {
         'Lines of the log, by level; whether they are written or not.',
         Object.entries(this.#counts).map(([level, value]) => ({ labels: { level }, value })),
       ),
-      gauge(
-        'tideway_events_kept',
-        'Lines of the log that are kept, by what they are of.',
-        Object.entries(this.#shelves).map(([of, lines]) => ({ labels: { of }, value: lines.length })),
-      ),
-      gauge('tideway_event_listeners', 'Who is told of lines as they come.', this.#listeners.size),
     ];
   }
 }

@@ -56,10 +56,12 @@ export class NamedStreams {
   #name(values: ReadonlyMap<StreamKey, number>): void {
     const without = [...values].filter(([stream]) => !this.#named.has(stream));
     const free = this.#max - this.#named.size;
-    if (without.length > free) without.sort(([, a], [, b]) => b - a);
-    for (const [stream, value] of without.slice(0, free)) {
-      this.#named.set(stream, { base: this.#nameless.has(stream) ? value : 0, value: 0 });
+    if (free > 0 && without.length > free) without.sort(([, a], [, b]) => b - a);
+    const before = this.#nameless;
+    this.#nameless = new Set();
+    for (const [at, [stream, value]] of without.entries()) {
+      if (at >= free) this.#nameless.add(stream);
+      else this.#named.set(stream, { base: before.has(stream) ? value : 0, value: 0 });
     }
-    this.#nameless = new Set(without.slice(free).map(([stream]) => stream));
   }
 }

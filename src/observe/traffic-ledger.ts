@@ -2,6 +2,7 @@
 // last hour. Who carries bytes is handed a count to add to; it is read here, once a minute and when somebody asks.
 import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
 
 export type TrafficProtocol = 'rtmp' | 'http-flv' | 'ws-flv' | 'mesh';
 
@@ -82,10 +83,8 @@ class Row implements TrafficSum {
     if (bytes > 0) this.#minutes ??= new Float64Array(MINUTES);
     if (!this.#minutes) return bytes;
     // The one that begins now is of the window, too: the one that it takes the place of is not any more.
-    const next = (minute + 1) % MINUTES;
     this.#minutes[minute % MINUTES] = bytes;
-    this.#minutesBytes += bytes - (this.#minutes[next] ?? 0);
-    this.#minutes[next] = 0;
+    this.#minutesBytes += bytes - (this.#minutes[(minute + 1) % MINUTES] ?? 0);
     return bytes;
   }
 
@@ -148,8 +147,8 @@ export class TrafficLedger {
   }
 
   /** Counts that are kept for single streams. */
-  get streamRowCount(): number {
-    return this.#streamRows;
+  get table(): Table {
+    return { table: 'traffic_rows', entries: this.#streamRows, limit: MAX_STREAM_ROWS };
   }
 
   /** All counts. */

@@ -10,6 +10,8 @@ import {
   writeMediaFrame,
   writeMediaHead,
 } from '../../src/format/mesh/media-codec.ts';
+import { nodeLink } from '../../src/http/forms/nodes.ts';
+import { streamHere } from '../../src/http/forms/streams.ts';
 import { nextEpoch } from '../../src/registry/epoch.ts';
 import { metric } from '../support/hostile.ts';
 import { payloadOf } from '../support/media.ts';
@@ -322,6 +324,49 @@ describe('ends the subscription, and nothing reaches players:', () => {
     await until('it is asked again', () => x.heard('sub').length > 1);
     expect(x.heard('sub').at(-1)).toMatchObject({ resume: { epoch: x.epoch, from: 3 } });
     expect(x.heard('unsub')).toEqual([{ is: 'unsub', ref: x.ref, id: x.heard('sub')[0]?.id }]);
+  });
+});
+
+describe('is answered what it may ask:', () => {
+  async function rowsOf(kind: string, args: object): Promise<unknown[]> {
+    count += 1;
+    x.peer.say({ is: 'query', id: count, kind, args: JSON.stringify(args), request: 'r-1' });
+    const isAnswer = ({ id }: { id: number }) => id === count;
+    const reply = await until('an answer', () => x.heard('reply').find(isAnswer));
+    expect(reply).toMatchObject({ last: true });
+    return JSON.parse(reply.rows) as unknown[];
+  }
+
+  test('the links of the node, its own among them', async () => {
+    const links = nodeLink.array().parse(await rowsOf('links', {}));
+    expect(links.map(({ node: of, peer, dialledBy }) => [of, peer, dialledBy])).toContainEqual([
+      ...['v', x.id, x.id],
+    ]);
+    const friendly = links.find(({ peer }) => peer === 'w');
+    expect(friendly?.receivedBytes).toBeGreaterThan(10_000);
+    expect(friendly?.rttMs).toBeLessThan(1_000);
+  });
+
+  test('all about a stream: the hop that it comes over, and the children', async () => {
+    const row = async () => streamHere.array().parse(await rowsOf('stream', { key: 'live/witness' }))[0];
+    const here = await until('the hop is known', async () => {
+      const now = await row();
+      return now?.hop?.delayMs !== null && now;
+    });
+    expect(here).toMatchObject({ node: 'v', upstream: 'w', path: ['w', 'v'], childRows: [] });
+    expect(here.hop).toMatchObject({ from: 'w', to: 'v', gaps: 0, resumes: 0, skipped: 0 });
+    expect(here.hop?.delayMs).toBeLessThan(500);
+    expect(here.hop?.errorMs).toBeLessThan(100);
+    x.peer.say({ is: 'sub', id: 1, key: 'live/witness', insist: true });
+    const fed = await until('its own row', async () => {
+      const now = await row();
+      return (now?.childRows[0]?.sentBytes ?? 0) > 0 && now;
+    });
+    expect(fed.childRows).toMatchObject([{ node: x.id, skips: 0, leftOut: 0 }]);
+  });
+
+  test('no row of a stream that is not there', async () => {
+    expect(await rowsOf('stream', { key: 'live/none' })).toEqual([]);
   });
 });
 

@@ -263,11 +263,11 @@ test('a session goes back to the node where it was, and `tideway why` tells', as
     ...['--url', `http://127.0.0.1:${cluster.node('a').httpPort}`],
   ]);
   const [head, ...rows] = String(stdout).split('\n');
-  expect(head).toMatch(/^AGO +WHAT +FOR +CHOSEN +WHY$/);
+  expect(head).toMatch(/^AGO +BY +WHAT +FOR +CHOSEN +WHY$/);
   expect(rows.slice(0, 3)).toEqual([
-    expect.stringMatching(/ s +play +mars +\w /),
-    expect.stringMatching(/ s +publish +us +b +/),
-    expect.stringMatching(/ s +play +us +a +it is there already, or was before /),
+    expect.stringMatching(/ s +a +play +mars +\w /),
+    expect.stringMatching(/ s +a +publish +us +b +/),
+    expect.stringMatching(/ s +a +play +us +a +it is there already, or was before /),
   ]);
   expect(String(stdout)).toMatch(/\n\nCANDIDATE +REGION +SCORE .*\n\w +\w+ +\d\.\d{3} /);
 });
@@ -292,7 +292,7 @@ test('where no node is left, operators are told why of each, and players that th
   const none = await fetch(routeUrl('c'), { redirect: 'manual' });
   expect([none.status, none.headers.get('retry-after'), Object.keys((await none.json()) as object)]).toEqual([
     ...[503, '2'],
-    ['status', 'code', 'detail'],
+    ['type', 'title', 'status', 'code', 'detail'],
   ]);
   // It is over its own limit, and there is no better one.
   const refused = await fetch(cluster.node('c').flvUrl(KEY), { redirect: 'manual' });

@@ -94,7 +94,8 @@ class Door {
           this.publications.push(publication);
           return publication as unknown as Publication;
         },
-        sessionOf: () => 'session12345',
+        sessionOf: () => SESSION,
+        elsewhere: () => 'b.example:1935',
         sendOn: (arrival) => {
           this.arrivals.push(arrival);
           return this.elsewhere;
@@ -125,6 +126,8 @@ class Door {
     return player;
   }
 }
+
+const SESSION = 'session12345';
 
 let running: Door[] = [];
 
@@ -201,6 +204,15 @@ describe('connect', () => {
 });
 
 describe('a publisher', () => {
+  test('that is sent elsewhere goes on with its query and its session there', async () => {
+    const door = await open();
+    const client = await RtmpClient.publishing(door.port, 'cam', 'live?key=s3cret', { capsEx: 1 });
+    door.server.sendElsewhere({ code: 'node.draining', message: 'the node is being emptied' });
+    const { args } = await client.command('onStatus');
+    expect(field(args[1], 'code')).toBe('NetConnection.Connect.ReconnectRequest');
+    expect(field(args[1], 'tcUrl')).toBe(`rtmp://b.example:1935/live?key=s3cret&tw_session=${SESSION}`);
+  });
+
   test('gets its messages appended as they were sent, @setDataFrame cut off', async () => {
     const door = await open();
     const client = await RtmpClient.publishing(door.port, 'cam');
@@ -418,7 +430,9 @@ describe('a player', () => {
     expect(door.plays).toEqual([]);
     // It is no refusal: who sends it on counts and logs it.
     expect(door.refused).toEqual([]);
-    expect(door.arrivals).toMatchObject([{ key: 'live/cam', protocol: 'rtmp', headers: {} }]);
+    expect(door.arrivals).toMatchObject([
+      { key: 'live/cam', protocol: 'rtmp', headers: {}, session: SESSION },
+    ]);
     expect(String(door.arrivals[0]?.query)).toBe('token=x&region=eu');
     expect(door.arrivals[0]?.remote).toBe(`127.0.0.1:${localPort}`);
   });

@@ -106,7 +106,7 @@ function HopWords({ hop, place }: { hop: TreeHop | null | undefined; place: Rect
 
 /** What a hop is worth a word for: a verdict that is not good, else what waits in it. */
 function hopNote({ verdict, queueBytes }: TreeHop): string {
-  return VERDICTS[verdict] || (queueBytes === null ? '' : `${bytes(queueBytes)} queued`);
+  return VERDICTS[verdict] || (queueBytes === null ? '' : bytes(queueBytes));
 }
 
 function BoxView({

@@ -422,6 +422,54 @@ describe('streams', () => {
   });
 });
 
+describe('one stream', () => {
+  const here = (row: NodeStream) => ({ ...row, quality: {}, hop: null, childRows: [], publisher: null });
+
+  beforeEach(() => {
+    others = ['a', 'c', 'd'].map((node) => ({ record: recordOf(node), leaseMs: 2500 }));
+  });
+
+  test('is told with its tree, and with what the registry has of nodes that did not answer', async () => {
+    nodes.stale = [{ node: 'd', why: 'no-answer' }];
+    nodes.rows.stream = [pulledBy('c', ['a'], 'one'), toldBy('a', 'one')].map(here) as never;
+    nodes.rows.alarms = [{ id: '1' }] as never;
+    registry.found.set(keyOf('one'), {
+      origin: originOf('a'),
+      replicas: [replicaOf('d', 'c', 2), replicaOf('c', 'a', 1), replicaOf('b', 'a', 1)],
+    });
+    const tree = await state.stream(keyOf('one'), 'request');
+    expect(tree).toMatchObject({
+      ...{ node: 'b', key: 'live/one', stale: [{ node: 'd' }], alarms: [{ id: '1' }], backup: null },
+      origin: { node: 'a', reason: 'publish', since: SINCE },
+      nodes: [{ node: 'a', ageMs: 0 }, { node: 'c' }],
+    });
+    // b answered, and has it no more; c tells of itself.
+    expect(tree?.replicas).toEqual([{ node: 'd', hops: 2, upstream: 'c', epoch: 4096 }]);
+    expect(nodes.asked).toEqual([
+      'all stream {"key":"live/one"}',
+      'all alarms {"stream":"live/one","limit":100}',
+    ]);
+  });
+
+  test('that nobody has is undefined, and one that only the registry has is told', async () => {
+    expect(await state.stream(keyOf('never'), 'request')).toBeUndefined();
+    registry.found.set(keyOf('far'), { origin: originOf('d') });
+    expect(await state.stream(keyOf('far'), 'request')).toMatchObject({ origin: { node: 'd' }, nodes: [] });
+  });
+
+  test('is looked at once by all who ask within half a second, also while the registry is away', async () => {
+    registry.failure = away();
+    nodes.rows.stream = [here(toldBy('b', 'one'))] as never;
+    const ask = () => state.stream(keyOf('one'), 'request');
+    const [first] = await Promise.all([ask(), ask()]);
+    expect(first).toMatchObject({ registry: 'away', origin: { node: 'b' }, nodes: [{ node: 'b' }] });
+    expect([await ask(), nodes.asked.length]).toEqual([first, 2]);
+    clock.advance(FRESH_MS);
+    await ask();
+    expect(nodes.asked.length).toBe(4);
+  });
+});
+
 describe('while the registry is away, streams are what nodes tell', () => {
   beforeEach(() => {
     registry.failure = away();

@@ -62,6 +62,16 @@ describe('the book', () => {
     expect(book.list({ limit: 2 })).toMatchObject({ total: 6, rows: [{ id: 6 }, { id: 5 }] });
   });
 
+  test('is asked for what is no older than so many ms', () => {
+    log.info({}, 'relay.n1');
+    clock.advance(1_000);
+    log.info({}, 'relay.n2');
+    clock.advance(1_000);
+    expect(events({ withinMs: 2_000 })).toEqual(['relay.n2', 'relay.n1']);
+    expect(events({ withinMs: 1_999 })).toEqual(['relay.n2']);
+    expect(events({ withinMs: 0 })).toEqual([]);
+  });
+
   test('has no players and no refusals, and what strangers can cause pushes out only its like', () => {
     log.info({}, 'node.start');
     log.info({ stream: 'live/a' }, 'publish.start');
@@ -107,38 +117,5 @@ describe('the book', () => {
     });
     log.info(Object.fromEntries(Array.from({ length: 50 }, (_, at) => [`f${at}`, at])), 'node.start');
     expect(Object.keys(rows()[0]?.fields ?? {})).toHaveLength(24);
-  });
-});
-
-describe('a listener', () => {
-  test('is told of what comes from then on, until it has enough', () => {
-    log.info({}, 'node.start');
-    const [first, second]: string[][] = [[], []];
-    const stop = book.subscribe(({ event }) => first?.push(event));
-    book.subscribe(({ event }) => second?.push(event));
-    log.info({}, 'node.drain');
-    log.info({}, 'play.start');
-    stop();
-    stop();
-    log.info({}, 'node.stop');
-    expect([first, second]).toEqual([['node.drain'], ['node.drain', 'node.stop']]);
-  });
-
-  test('is refused beyond the bound, and makes room', () => {
-    const stops = Array.from({ length: 64 }, () => book.subscribe(() => {}));
-    const code = (() => {
-      try {
-        book.subscribe(() => {});
-        return 'taken';
-      } catch (error) {
-        return (error as { code?: string }).code;
-      }
-    })();
-    expect(code).toBe('events.too-many-listeners');
-    stops[0]?.();
-    expect(book.subscribe(() => {})).toBeInstanceOf(Function);
-    expect(book.metrics().find(({ name }) => name === 'tideway_event_listeners')?.samples).toEqual([
-      { value: 64 },
-    ]);
   });
 });

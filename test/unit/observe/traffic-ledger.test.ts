@@ -120,7 +120,7 @@ describe('more streams than are told apart', () => {
       { stream: null, kind: 'http-flv out null', bytes: 53, windowBytes: 53 },
     ]);
     expect(ledger.of(key(5), PLAYERS).bytes, 'who is known has its own').toBe(2);
-    expect(ledger.streamRowCount).toBe(MAX_STREAM_ROWS);
+    expect(ledger.table.entries).toBe(MAX_STREAM_ROWS);
   });
 
   test('make room sooner: those that are gone and idle go with what they had in the hour', () => {
@@ -128,11 +128,11 @@ describe('more streams than are told apart', () => {
     here = new Set([key(0), key(1)]);
     clock.advance(MINUTE_MS);
     clock.advance(MINUTE_MS);
-    expect(ledger.streamRowCount, 'a minute without a byte').toBe(MAX_STREAM_ROWS);
+    expect(ledger.table.entries, 'a minute without a byte').toBe(MAX_STREAM_ROWS);
     ledger.of(key(2), PLAYERS).bytes += 2;
     clock.advance(MINUTE_MS);
     // As many as are over nine tenths, but for those that are here or had bytes.
-    expect(ledger.streamRowCount).toBe(MAX_STREAM_ROWS * 0.9);
+    expect(ledger.table.entries).toBe(MAX_STREAM_ROWS * 0.9);
     const kept = sums().flatMap(({ stream }) => stream ?? []);
     expect(kept).toEqual(expect.arrayContaining([key(0), key(1), key(2)]));
     const gone = 2 * MAX_STREAM_ROWS * 0.1;

@@ -54,7 +54,11 @@ export function StreamView({ streamKey }: { streamKey: string }) {
       {shown && <Head answer={shown} nodes={nodes} origin={origin} />}
       <div class={`stream-grid ${isGone ? 'gone' : ''}`}>
         <div class="stream-column">
-          <Panel title="Tree" id="tree-title">
+          <Panel
+            title="Tree"
+            id="tree-title"
+            aside={<span class="legend quiet">On each hop: its delay, and what waits in it</span>}
+          >
             {shown ? (
               <TreeGraph roots={roots} selected={selected} select={setChosen} />
             ) : (
@@ -66,11 +70,7 @@ export function StreamView({ streamKey }: { streamKey: string }) {
             )}
           </Panel>
           {shown && <Way roots={roots} selected={selected} />}
-          {shown && (
-            <Panel title="Alarms" id="stream-alarms-title">
-              <AlarmList alarms={shown.alarms} empty="No alarm of this stream." />
-            </Panel>
-          )}
+          {shown && <Quality row={nodes.find(({ id }) => id === selected)?.row} />}
         </div>
         <div class="stream-column">
           <Panel title="Preview" id="preview-title">
@@ -82,7 +82,11 @@ export function StreamView({ streamKey }: { streamKey: string }) {
               suggested={chosen}
             />
           </Panel>
-          {shown && <Quality row={nodes.find(({ id }) => id === selected)?.row} />}
+          {shown && (
+            <Panel title="Alarms" id="stream-alarms-title">
+              <AlarmList alarms={shown.alarms} empty="No alarm of this stream." />
+            </Panel>
+          )}
         </div>
       </div>
       {shown && (
