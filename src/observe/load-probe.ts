@@ -24,10 +24,7 @@ export interface Load {
 /** What turns of the event loop were late, s. */
 export interface LoopLag {
   readonly max: number;
-  readonly mean: number;
-  /** In so many of a hundred turns it was no more. */
-  readonly p50: number;
-  readonly p90: number;
+  /** In 99 of a hundred it was no more. */
   readonly p99: number;
 }
 
@@ -63,7 +60,7 @@ const NOTHING: Load = {
   ...{ sentBytesPerS: 0, receivedBytesPerS: 0, capacityBytesPerS: 0 },
 };
 
-const NO_LAG: LoopLag = { max: 0, mean: 0, p50: 0, p90: 0, p99: 0 };
+const NO_LAG: LoopLag = { max: 0, p99: 0 };
 
 interface Totals extends Traffic {
   readonly atMs: number;
@@ -129,7 +126,8 @@ export class LoadProbe {
       receivedBytesPerS: come(receivedBytesPerS, ((now.receivedBytes - since.receivedBytes) * 1000) / ms),
     };
     const delayMs = this.#delays.percentile(99) / 1e6;
-    this.#lag = worseOf(this.#lag, this.#delays);
+    const { max, p99 } = this.#lag;
+    this.#lag = { max: Math.max(max, lateS(this.#delays.max)), p99: Math.max(p99, lateS(delayMs * 1e6)) };
     this.#delays.reset();
     this.#since = now;
     this.#show(now, Math.max(0, Math.round(delayMs - RESOLUTION_MS)));
@@ -174,22 +172,14 @@ export class LoadProbe {
   }
 }
 
-/** @param delays of a span; they hold the pause between two measurements, too */
-function worseOf(lag: LoopLag, delays: IntervalHistogram): LoopLag {
-  if (delays.count === 0) return lag;
-  const worse = (before: number, ns: number) => Math.max(before, ns / 1e9 - RESOLUTION_MS / 1000);
-  return {
-    max: worse(lag.max, delays.max),
-    mean: worse(lag.mean, delays.mean),
-    p50: worse(lag.p50, delays.percentile(50)),
-    p90: worse(lag.p90, delays.percentile(90)),
-    p99: worse(lag.p99, delays.percentile(99)),
-  };
-}
-
 /** The memory that this process may use, bytes: the container's limit, else what the machine has. */
 export function usableMemoryBytes(): number {
   return new Machine().memory().limitBytes;
+}
+
+/** Measured delays hold the pause between two measurements, too; 0 without any. */
+function lateS(delayNs: number): number {
+  return Math.max(0, delayNs / 1e9 - RESOLUTION_MS / 1000);
 }
 
 function share(part: number, whole: number): number {

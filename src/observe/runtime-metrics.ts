@@ -92,13 +92,10 @@ function known(value: number | undefined, times = 1): MetricFamily['samples'] {
   return value === undefined ? [] : [{ value: value * times }];
 }
 
-function eventLoop({ max, mean, p50, p90, p99 }: LoopLag): MetricFamily[] {
+function eventLoop({ max, p99 }: LoopLag): MetricFamily[] {
   const late = 'What turns of the event loop were late, in the worst second since the last look';
   return [
     gauge('nodejs_eventloop_lag_max_seconds', `${late}: the worst.`, max),
-    gauge('nodejs_eventloop_lag_mean_seconds', `${late}: the mean.`, mean),
-    gauge('nodejs_eventloop_lag_p50_seconds', `${late}: 50 in a hundred were no later.`, p50),
-    gauge('nodejs_eventloop_lag_p90_seconds', `${late}: 90 in a hundred were no later.`, p90),
     gauge('nodejs_eventloop_lag_p99_seconds', `${late}: 99 in a hundred were no later.`, p99),
   ];
 }

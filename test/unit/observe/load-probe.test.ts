@@ -153,10 +153,9 @@ test('the lag of the event loop is that of the worst span, until it is taken', a
   await span(200);
   await span(0);
   const lag = probe.takeLag();
-  expect(lag.max).toBeGreaterThan(0.15);
-  expect(lag.p99).toBeGreaterThan(0.15);
-  expect(lag.mean).toBeLessThan(lag.max);
-  expect(probe.takeLag()).toEqual({ max: 0, mean: 0, p50: 0, p90: 0, p99: 0 });
+  expect(lag.max).toBeGreaterThan(0.1);
+  expect(lag.p99).toBeGreaterThan(0.1);
+  expect(probe.takeLag()).toEqual({ max: 0, p99: 0 });
   probe.stop();
 });
 
