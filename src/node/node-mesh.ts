@@ -175,6 +175,7 @@ export class NodeMesh {
       },
       fenced: (key, epoch) => this.#fenced(key, epoch),
       wanted: (node, key, ttlMs) => void this.#wants.ask(node, key, ttlMs),
+      stops: (boot) => member.membership.stops(boot),
     });
     this.#links = new Links(
       {

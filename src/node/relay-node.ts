@@ -389,7 +389,7 @@ export class RelayNode {
       ...{ clock, log: this.#log, slices: this.#slices, node: node.id, version: version(), registry },
       ask: this.#ask,
       self: () => this.#member.record(),
-      others: () => membership.nodes(),
+      others: () => membership.known(),
       link: (other) => this.#meshFacts.link(other),
       notReady: this.#whyNotReady,
       trouble: () => this.#member.trouble,
