@@ -32,13 +32,19 @@ export interface SessionBookNeeds {
   readonly newId: () => string;
 }
 
+/** A session that is over. */
+interface EndedSession {
+  readonly row: SessionRow;
+  readonly startedMs: number;
+}
+
 export class SessionBook implements SessionRegister, PublisherRegister {
   readonly #needs: SessionBookNeeds;
   /** By id; the oldest first. Bounded by the doors' connection limits. */
   readonly #publishers = new Map<string, OpenSession>();
   readonly #players = new Map<string, OpenSession>();
   /** The oldest first; at most MAX_ENDED. */
-  readonly #ended: SessionRow[] = [];
+  readonly #ended: EndedSession[] = [];
   #kicks = 0;
 
   constructor(needs: SessionBookNeeds) {
@@ -88,24 +94,20 @@ export class SessionBook implements SessionRegister, PublisherRegister {
     return null;
   }
 
-  /** Publishers first, the oldest first; then those that are over, the newest first. */
+  /** Publishers that are here first; then players and who is over. Of both the newest first. */
   readonly list: NodeAnswers['sessions'] = ({ stream, id, kind, state, limit }) => {
     const isAsked = (session: { readonly id: string; readonly kind: string }, key: string) =>
       (id === undefined || session.id === id) &&
       (kind === undefined || session.kind === kind) &&
       (stream === undefined || key === stream);
-    const open: OpenSession[] = [];
-    let total = 0;
-    for (const sessions of state === 'ended' ? [] : [this.#publishers, this.#players]) {
-      for (const session of sessions.values()) {
-        if (!isAsked(session, session.key) || session.state === undefined) continue;
-        total += 1;
-        if (open.length < limit) open.push(session);
-      }
-    }
-    const ended = state === 'open' ? [] : this.#ended.filter((row) => isAsked(row, row.stream)).reverse();
-    const rows = this.#rows(open, ended.slice(0, limit - open.length));
-    return { total: total + ended.length, rows };
+    const openOf = (sessions: ReadonlyMap<string, OpenSession>) =>
+      [...sessions.values()].filter((one) => one.state !== undefined && isAsked(one, one.key)).reverse();
+    const publishers = state === 'ended' ? [] : openOf(this.#publishers);
+    const others: (OpenSession | EndedSession)[] = state === 'ended' ? [] : openOf(this.#players);
+    if (state !== 'open') others.push(...this.#ended.filter(({ row }) => isAsked(row, row.stream)).reverse());
+    others.sort((a, b) => b.startedMs - a.startedMs);
+    const all = [...publishers, ...others];
+    return { total: all.length, rows: this.#rows(all.slice(0, limit)) };
   };
 
   /** Ends one that is here. */
@@ -140,9 +142,8 @@ export class SessionBook implements SessionRegister, PublisherRegister {
   }
 
   /** Made as they are read: those that end meanwhile are told as ended. */
-  *#rows(open: readonly OpenSession[], ended: readonly SessionRow[]): Generator<SessionRow> {
-    for (const session of open) yield this.#rowOf(session);
-    yield* ended;
+  *#rows(sessions: readonly (OpenSession | EndedSession)[]): Generator<SessionRow> {
+    for (const session of sessions) yield 'row' in session ? session.row : this.#rowOf(session);
   }
 
   #rowOf(session: OpenSession): SessionRow {
@@ -173,10 +174,11 @@ export class SessionBook implements SessionRegister, PublisherRegister {
     const session = sessions.get(id);
     if (!session) return;
     sessions.delete(id);
-    this.#ended.push({
+    const row: SessionRow = {
       ...this.#rowOf(session),
       ...{ state: 'ended', bytesPerS: 0, backlogBytes: 0, ended: { code, message } },
-    });
+    };
+    this.#ended.push({ row, startedMs: session.startedMs });
     if (this.#ended.length > MAX_ENDED) this.#ended.shift();
   }
 }

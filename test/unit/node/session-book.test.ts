@@ -171,26 +171,31 @@ describe('the list', () => {
     expect(rows({ kind: 'player' })[0]?.bytesPerS).toBe(0);
   });
 
-  test('has publishers first, then players, then who is over, the newest first; by stream, kind, id and state', () => {
+  test('has publishers first, then players and who is over, the newest first; by stream, kind, id and state', () => {
     const first = play('player000001');
     goOnAir(ask('publisher001'));
+    bench.clock.advance(10);
     play('player000002', 'ws-flv');
     first.player?.leave(GONE);
+    bench.clock.advance(10);
     play('player000003').player?.destroy({ code: 'player.stalled', message: 'it took nothing' });
-    expect(ids()).toEqual(['publisher001', 'player000002', 'player000003', 'player000001']);
-    expect(ids({ state: 'open' })).toEqual(['publisher001', 'player000002']);
+    bench.clock.advance(10);
+    play('player000004');
+    const newest = ['player000004', 'player000003', 'player000002', 'player000001'];
+    expect(ids()).toEqual(['publisher001', ...newest]);
+    expect(ids({ state: 'open' })).toEqual(['publisher001', 'player000004', 'player000002']);
     expect(ids({ state: 'ended', kind: 'player' })).toEqual(['player000003', 'player000001']);
     expect(ids({ kind: 'publisher' })).toEqual(['publisher001']);
     expect(ids({ id: 'player000001' })).toEqual(['player000001']);
-    expect(ids({ stream: KEY }).length).toBe(4);
+    expect(ids({ stream: KEY }).length).toBe(5);
     expect(ids({ stream: parseStreamKey('live', 'other') })).toEqual([]);
     expect(rows({ id: 'player000003' })).toMatchObject([
       { state: 'ended', ended: { code: 'player.stalled', message: 'it took nothing' }, bytesPerS: 0 },
     ]);
     const cut = book.list({ limit: 3 }, ASKER);
-    expect([cut.total, [...cut.rows].map(({ id }) => id)]).toEqual([
-      4,
-      ['publisher001', 'player000002', 'player000003'],
+    expect([cut.total, [...cut.rows].map(({ id }) => id)], 'those that are cut are the oldest').toEqual([
+      5,
+      ['publisher001', 'player000004', 'player000003'],
     ]);
   });
 
