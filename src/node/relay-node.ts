@@ -233,6 +233,8 @@ export class RelayNode {
     opened.add(() => this.#runtime.stop());
     this.#traffic.start();
     opened.add(() => this.#traffic.stop());
+    this.#sessions.start();
+    opened.add(() => this.#sessions.stop());
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();

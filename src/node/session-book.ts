@@ -1,6 +1,6 @@
 // The sessions of this node: its publishers and players by their ids, those that are here and those that ended of late. It
 // lists and ends them.
-import type { Clock } from '../base/clock.ts';
+import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { sessionBrought } from '../base/redirect.ts';
@@ -16,6 +16,8 @@ import { OpenSession } from './open-session.ts';
 import type { PublisherSeat } from './publisher-seat.ts';
 import type { PublisherRegister } from './publishing.ts';
 
+/** Rates are looked at so often, whether somebody asks or not: one that is asked for is of late. */
+const LOOK_MS = 2_000;
 /** Sessions that are over and still listed. */
 const MAX_ENDED = 500;
 
@@ -46,9 +48,19 @@ export class SessionBook implements SessionRegister, PublisherRegister {
   /** The oldest first; at most MAX_ENDED. */
   readonly #ended: EndedSession[] = [];
   #kicks = 0;
+  #looks: Timer | undefined;
 
   constructor(needs: SessionBookNeeds) {
     this.#needs = needs;
+  }
+
+  start(): void {
+    this.#looks ??= every(this.#needs.clock, LOOK_MS, () => this.#look());
+  }
+
+  stop(): void {
+    this.#looks?.cancel();
+    this.#looks = undefined;
   }
 
   /** The id that another node gave to who comes with this query, unless it is in use here; else a new one. */
@@ -137,6 +149,12 @@ export class SessionBook implements SessionRegister, PublisherRegister {
     ];
   }
 
+  #look(): void {
+    const nowMs = this.#needs.clock.now();
+    for (const session of this.#publishers.values()) session.bytesPerS(nowMs);
+    for (const session of this.#players.values()) session.bytesPerS(nowMs);
+  }
+
   #find(id: string): OpenSession | undefined {
     return this.#publishers.get(id) ?? this.#players.get(id);
   }
@@ -162,7 +180,7 @@ export class SessionBook implements SessionRegister, PublisherRegister {
       durationMs: Math.round(nowMs - session.startedMs),
       state: session.state ?? 'ended',
       bytes,
-      bytesPerS: session.bytesPerS(bytes, nowMs),
+      bytesPerS: Math.round(session.bytesPerS(nowMs)),
       backlogBytes,
       dropped,
       skips,

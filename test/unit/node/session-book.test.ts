@@ -136,7 +136,7 @@ describe('the list', () => {
       {
         ...{ id: 'publisher001', node: 'node-1', kind: 'publisher', stream: KEY, protocol: 'rtmp' },
         ...{ remote: '203.0.113.2:40000', since: expect.any(String), durationMs: 2_500, state: 'live' },
-        ...{ bytes: 1_509, bytesPerS: 603.6, backlogBytes: 0, dropped: 1, skips: 0, ended: null },
+        ...{ bytes: 1_509, bytesPerS: 604, backlogBytes: 0, dropped: 1, skips: 0, ended: null },
       },
       {
         ...{ id: 'player000001', node: 'node-1', kind: 'player', stream: KEY, protocol: 'http-flv' },
@@ -144,6 +144,21 @@ describe('the list', () => {
         ...{ bytes, bytesPerS: bytes, backlogBytes: 0, dropped: 0, skips: 0, ended: null },
       },
     ]);
+  });
+
+  test('tells rates of the last two seconds, however long nobody asked', () => {
+    book.start();
+    const seat = ask('publisher001');
+    goOnAir(seat);
+    for (let second = 0; second < 60; second += 1) {
+      send(seat, 'avc key', second * 1_000, 1_000);
+      bench.clock.pass(1_000);
+    }
+    expect(rows()[0]?.bytes).toBeGreaterThan(59_000);
+    bench.clock.pass(4_000);
+    expect(rows()[0]?.bytesPerS, 'it has sent nothing since').toBe(0);
+    book.stop();
+    book.stop();
   });
 
   test('counts what is flushed at once, and tells rates between two looks', () => {
@@ -155,7 +170,9 @@ describe('the list', () => {
     const sink = play('player000001');
     bench.clock.advance(600);
     const before = sink.buffers.reduce((sum, { length }) => sum + length, 0);
-    expect(rows({ kind: 'player' })).toMatchObject([{ bytes: before, bytesPerS: (before * 1_000) / 600 }]);
+    expect(rows({ kind: 'player' })).toMatchObject([
+      { bytes: before, bytesPerS: Math.round((before * 1_000) / 600) },
+    ]);
     send(seat, 'avc delta', 80, 1_000);
     bench.clock.pass(300);
     const after = sink.buffers.reduce((sum, { length }) => sum + length, 0);
@@ -163,10 +180,12 @@ describe('the list', () => {
     expect(rows({ kind: 'player' }), 'no sweep came between').toMatchObject([{ bytes: after }]);
     bench.clock.pass(500);
     expect(rows({ kind: 'player' })).toMatchObject([
-      { bytes: after, bytesPerS: ((after - before) * 1_000) / 800 },
+      { bytes: after, bytesPerS: Math.round(((after - before) * 1_000) / 800) },
     ]);
     bench.clock.advance(100);
-    expect(rows({ kind: 'player' })[0]?.bytesPerS, 'the same look').toBe(((after - before) * 1_000) / 800);
+    expect(rows({ kind: 'player' })[0]?.bytesPerS, 'the same look').toBe(
+      Math.round(((after - before) * 1_000) / 800),
+    );
     bench.clock.advance(900);
     expect(rows({ kind: 'player' })[0]?.bytesPerS).toBe(0);
   });
