@@ -267,7 +267,8 @@ export class ClusterState implements StateSource {
   #answered(stale: readonly StaleNode[]): Answered {
     const { node, others } = this.#needs;
     const silent = new Set(stale.map((each) => each.node));
-    const known = new Set([node, ...others().map(({ record }) => record.node)]);
+    const beating = others().filter(({ leaseMs }) => leaseMs > 0);
+    const known = new Set([node, ...beating.map(({ record }) => record.node)]);
     return (asked) => known.has(asked) && !silent.has(asked);
   }
 

@@ -89,6 +89,7 @@ const NO_QUALITY = {
 /** How long a node that stops waits for those that it feeds to go elsewhere. */
 const GO_AWAY_MS = 1_000;
 const LOOK_EVERY_MS = 20;
+const MAX_UNPLACED = 4_096;
 
 export class NodeMesh {
   readonly #needs: NodeMeshNeeds;
@@ -104,6 +105,8 @@ export class NodeMesh {
   readonly #wantsLog: QuietLog;
   /** That metrics name. */
   readonly #maxStreams: number;
+  /** Nodes whose traffic is counted, and that no beat has told of: they are in no region yet. Bounded by MAX_UNPLACED. */
+  readonly #unplaced = new Set<string>();
   #unsubscribe = () => {};
 
   /** @param config with `mesh.secret` */
@@ -115,7 +118,7 @@ export class NodeMesh {
     const streamOf = (key: StreamKey) => directory.get(key);
     this.#subscriptions = new Subscriptions({
       clock,
-      received: (key, node) => needs.traffic.fromNode(key, this.#parents.regionOf(node)),
+      received: (key, node) => needs.traffic.fromNode(key, this.#regionOf(node)),
     });
     this.#parents = new Parents(
       { node: owner.node, region: config.node.region, prices: needs.prices },
@@ -139,7 +142,7 @@ export class NodeMesh {
       priorityOf: (key) => priorityOf(key, config.priority ?? []),
       fenced: (key, epoch) => this.#fenced(key, epoch),
       refusesJoins: needs.refusesJoins,
-      sent: (key, node) => needs.traffic.toNode(key, this.#parents.regionOf(node)),
+      sent: (key, node) => needs.traffic.toNode(key, this.#regionOf(node)),
     });
     this.#wantsLog = new QuietLog({ clock, log });
     this.#wants = new Wants({
@@ -175,6 +178,7 @@ export class NodeMesh {
       },
       fenced: (key, epoch) => this.#fenced(key, epoch),
       wanted: (node, key, ttlMs) => void this.#wants.ask(node, key, ttlMs),
+      stops: (boot) => member.membership.stops(boot),
     });
     this.#links = new Links(
       {
@@ -255,7 +259,14 @@ export class NodeMesh {
 
   /** The registry's nodes are as they are now. */
   nodesChanged(): void {
-    this.#links.setNodes(this.#needs.member.membership.nodes().map(({ record }) => record));
+    const { member, nodeView } = this.#needs;
+    this.#links.setNodes(member.membership.nodes().map(({ record }) => record));
+    for (const node of this.#unplaced) {
+      if (!nodeView(node)) continue;
+      this.#unplaced.delete(node);
+      this.#downstreams.recount(node);
+      this.#subscriptions.recount(node);
+    }
   }
 
   peersRegistryWallMs(): number | undefined {
@@ -396,6 +407,7 @@ export class NodeMesh {
       this.#wants.table,
       { ...this.#wantsLog.table, table: 'wants_quiet_log' },
       this.#parents.table,
+      { table: 'unplaced_nodes', entries: this.#unplaced.size, limit: MAX_UNPLACED },
       ...this.#questions.tables,
       this.#answers.table,
     ];
@@ -427,6 +439,13 @@ export class NodeMesh {
       ...{ receivedBytes, sentBytes, queueBytes: Math.max(0, sentBytes - peer.takenBytes) },
       ...(quality ? measured(quality) : NO_QUALITY),
     };
+  }
+
+  /** Of a node, for what is counted of traffic with it; empty until a beat has told of it. */
+  #regionOf(node: string): string {
+    const isKnown = this.#needs.nodeView(node) !== undefined;
+    if (!isKnown && this.#unplaced.size < MAX_UNPLACED) this.#unplaced.add(node);
+    return this.#parents.regionOf(node);
   }
 
   #fenced(key: StreamKey, epoch: number): void {

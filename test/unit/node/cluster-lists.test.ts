@@ -69,6 +69,14 @@ test('the same question within half a second is asked once; an order to end some
   expect(asked.slice(3)).toEqual(['all kick {"id":"abcd"}', 'all kick {"id":"abcd"}']);
 });
 
+test('an id that no node could have made is nobody, and no node is asked for it', async () => {
+  for (const id of ['abc', 'ABCD', '', 'x'.repeat(33), '<script>']) {
+    expect(await lists.session(id, 'r')).toEqual({ session: undefined, stale: [] });
+    expect(await lists.kick(id, 'r')).toEqual({ session: undefined, stale: [] });
+  }
+  expect(asked).toEqual([]);
+});
+
 test('a session that nobody has is told with who did not answer', async () => {
   stale = [{ node: 'c', why: 'no-link' }];
   expect(await lists.session('abcd', 'r')).toEqual({ session: undefined, stale: ['c'] });
