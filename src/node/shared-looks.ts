@@ -23,7 +23,7 @@ export class SharedLooks<T> {
 
   /** How full it is. */
   get kept(): Pick<Table, 'entries' | 'limit'> {
-    return { entries: this.#looks.size, limit: this.#most };
+    return { entries: this.#looks.size, limit: undefined };
   }
 
   /** The answer of that name, made now if there is none that is fresh. One that failed is made again. */
