@@ -1,8 +1,8 @@
 // `tideway events --follow`: what happened, and then what happens, each once; over a lost connection, too.
 import type { Clock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
+import type { ServerEvent } from '../format/server-events.ts';
 import { type EventRow, eventRow } from '../http/forms/alarms.ts';
-import type { ServerEvent } from './sse-reader.ts';
 
 export interface FollowNeeds {
   readonly clock: Clock;
