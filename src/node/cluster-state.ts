@@ -10,11 +10,11 @@ import type { StateSource, StreamsQuery } from '../http/cluster-api.ts';
 import type { Envelope, StaleNode, Told } from '../http/forms/common.ts';
 import type { LinkRow, NodeRow, NodesAnswer, StatusAnswer } from '../http/forms/nodes.ts';
 import type { History } from '../http/forms/quality.ts';
-import type { QuestionArgs, QuestionKind, QuestionRow } from '../http/forms/questions.ts';
 import type { StreamRow, StreamsAnswer, TreeAnswer } from '../http/forms/streams.ts';
 import type { LinkQuality } from '../mesh/peer.ts';
 import { isAway } from '../registry/guarded.ts';
 import type { Lookup, NodeRecord, NodeSeen, Registry } from '../registry/registry.ts';
+import type { AskNodes } from './cluster-ask.ts';
 import { mapSome } from './map-some.ts';
 import { SharedLooks } from './shared-looks.ts';
 import { type ListedStream, listedStream, StreamList } from './stream-list.ts';
@@ -34,26 +34,6 @@ const MAX_HISTORIES = 1_000;
 /** Of one question. */
 const HISTORIES_AT_ONCE = 200;
 const MAX_TREE_ALARMS = 100;
-
-/** What nodes answered. */
-export interface NodesTold<K extends QuestionKind> {
-  readonly rows: readonly QuestionRow<K>[];
-  /** Rows that there are, those that were left out among them. */
-  readonly total: number;
-  readonly stale: readonly StaleNode[];
-}
-
-/** How nodes are asked, this one among them; who does not answer is stale. Rejects if too many ask: `cluster.busy`. */
-export interface AskNodes {
-  /** @param request names the API's request in logs */
-  all<K extends QuestionKind>(kind: K, args: QuestionArgs<K>, request: string): Promise<NodesTold<K>>;
-  some<K extends QuestionKind>(
-    nodes: readonly string[],
-    kind: K,
-    args: QuestionArgs<K>,
-    request: string,
-  ): Promise<NodesTold<K>>;
-}
 
 /** A link to another node. */
 export interface LinkFacts {

@@ -9,7 +9,7 @@ import type { StateSource } from '../http/cluster-api.ts';
 import type { LiveName } from '../http/forms/live.ts';
 import type { LiveFeed, LiveSink, LiveWish, Topic } from '../http/live-api.ts';
 import { counter, gauge, type MetricFamily } from '../observe/metrics.ts';
-import type { AskNodes } from './cluster-state.ts';
+import type { AskNodes } from './cluster-ask.ts';
 import { AlarmNews, EventNews, NodeNews } from './live-news.ts';
 import { mapSome } from './map-some.ts';
 

@@ -7,14 +7,13 @@ import type { StreamsQuery } from '../../../src/http/cluster-api.ts';
 import type { StaleNode } from '../../../src/http/forms/common.ts';
 import type { QuestionArgs, QuestionKind } from '../../../src/http/forms/questions.ts';
 import type { NodeStream } from '../../../src/http/forms/streams.ts';
+import type { AskNodes, NodesTold } from '../../../src/node/cluster-ask.ts';
 import {
-  type AskNodes,
   ClusterState,
   FRESH_MS,
   type LinkFacts,
   LOOKUPS_AT_ONCE,
   MAX_REPLICA_ROWS,
-  type NodesTold,
 } from '../../../src/node/cluster-state.ts';
 import type {
   Lookup,
