@@ -1,7 +1,7 @@
 // This node's part of the mesh: links, what it pulls and what it feeds, put together for one configuration. A node alone
 // has none.
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, wait } from '../base/clock.ts';
 import { messageOf, type Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Slices } from '../base/slices.ts';
@@ -31,12 +31,12 @@ import type { NodeView } from '../routing/node-view.ts';
 import type { Prices } from '../routing/prices.ts';
 import type { LinkedNodes } from './cluster-ask.ts';
 import type { LinkFacts } from './cluster-state.ts';
+import type { ReplicaFacts } from './here-row.ts';
 import type { Member } from './member.ts';
 import { meshMetrics } from './mesh-metrics.ts';
 import { Parents } from './parents.ts';
 import { regionRtts } from './region-rtts.ts';
 import type { StreamSight } from './standbys.ts';
-import type { ReplicaFacts } from './stream-summaries.ts';
 import type { Traffic } from './traffic.ts';
 
 /** What the origin of a stream is told by its peers. */
@@ -227,7 +227,7 @@ export class NodeMesh {
     this.#downstreams.goAway(deadlineMs);
     const untilMs = clock.now() + deadlineMs;
     while (clock.now() < untilMs && this.#feedsReplicas()) {
-      await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve));
+      await wait(clock, LOOK_EVERY_MS);
     }
   }
 
