@@ -1,6 +1,7 @@
 // What nodes know of sessions, links, decisions, alarms, events and traffic, asked of those that are meant and put together
 // in the order that each list has. Many askers share one look.
 import type { Clock } from '../base/clock.ts';
+import { compare } from '../base/compare.ts';
 import type { Table } from '../base/table.ts';
 import type {
   AlarmsQuery,
@@ -21,7 +22,6 @@ import type { TrafficAnswer } from '../http/forms/traffic.ts';
 import type { AskNodes, NodesTold } from './cluster-ask.ts';
 import { FRESH_MS } from './cluster-state.ts';
 import { SharedLooks } from './shared-looks.ts';
-import { compare } from './stream-rows.ts';
 import { trafficRows } from './traffic-rows.ts';
 
 export interface ListNeeds {

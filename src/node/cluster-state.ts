@@ -1,6 +1,7 @@
 // What the node tells about the cluster: each node is asked for what it knows, and what nodes that did not answer have is
 // taken from the registry. Nobody's silence holds up an answer. Many askers share one look.
 import type { Clock } from '../base/clock.ts';
+import { compare } from '../base/compare.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Slices } from '../base/slices.ts';
 import type { StreamKey } from '../base/stream-key.ts';
@@ -18,7 +19,7 @@ import type { AskNodes } from './cluster-ask.ts';
 import { mapSome } from './map-some.ts';
 import { SharedLooks } from './shared-looks.ts';
 import { type ListedStream, listedStream, StreamList } from './stream-list.ts';
-import { type Answered, compare, placesOf, streamRow } from './stream-rows.ts';
+import { type Answered, placesOf, streamRow } from './stream-rows.ts';
 import { treeOf } from './stream-tree.ts';
 
 /** An answer this old is as good as a new one. */
