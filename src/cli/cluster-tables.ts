@@ -4,7 +4,7 @@ import type { NodeRow, NodesAnswer } from '../http/forms/nodes.ts';
 import type { OriginRow, StreamRow, StreamsAnswer } from '../http/forms/streams.ts';
 import { type Paint, plain } from './paint.ts';
 import { staleText } from './stale-text.ts';
-import { type Cell, type Column, tableText } from './table.ts';
+import { type Cell, type Column, numberColumns, tableText } from './table.ts';
 import { treeOf } from './tree-lines.ts';
 import { mbitText, msText, NONE, percentText, sinceText } from './units.ts';
 
@@ -13,13 +13,7 @@ const NODE_COLUMNS: readonly Column[] = [
   { head: 'REGION' },
   { head: 'STATE' },
   { head: 'LINK' },
-  { head: 'STREAMS', align: 'right' },
-  { head: 'PLAYERS', align: 'right' },
-  { head: 'ALARMS', align: 'right' },
-  { head: 'CPU', align: 'right' },
-  { head: 'MEM', align: 'right' },
-  { head: 'LOOP', align: 'right' },
-  { head: 'OUT', align: 'right' },
+  ...numberColumns(['STREAMS', 'PLAYERS', 'ALARMS', 'CPU', 'MEM', 'LOOP', 'OUT']),
   { head: 'MESH' },
   { head: 'HTTP' },
   { head: 'VERSION' },
@@ -30,11 +24,7 @@ const STREAM_COLUMNS: readonly Column[] = [
   { head: 'NODE' },
   { head: 'ROLE' },
   { head: 'STATE' },
-  { head: 'SINCE', align: 'right' },
-  { head: 'HOPS', align: 'right' },
-  { head: 'PLAYERS', align: 'right' },
-  { head: 'BITRATE', align: 'right' },
-  { head: 'FPS', align: 'right' },
+  ...numberColumns(['SINCE', 'HOPS', 'PLAYERS', 'BITRATE', 'FPS']),
   { head: 'CODECS' },
 ];
 
