@@ -20,7 +20,6 @@ import { MAX_ROWS, type QuestionArgs, type QuestionKind } from '../http/forms/qu
 import type { SessionsAnswer } from '../http/forms/sessions.ts';
 import type { TrafficAnswer } from '../http/forms/traffic.ts';
 import type { AskNodes, NodesTold } from './cluster-ask.ts';
-import { FRESH_MS } from './cluster-state.ts';
 import { SharedLooks } from './shared-looks.ts';
 import { trafficRows } from './traffic-rows.ts';
 
@@ -42,7 +41,7 @@ export class ClusterLists implements ListSource {
 
   constructor(needs: ListNeeds) {
     this.#needs = needs;
-    this.#looks = new SharedLooks(needs.clock, { freshMs: FRESH_MS, most: MAX_LOOKS });
+    this.#looks = new SharedLooks(needs.clock, MAX_LOOKS);
   }
 
   get table(): Table {

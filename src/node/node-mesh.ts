@@ -8,7 +8,7 @@ import type { Slices } from '../base/slices.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
-import type { NodeLink } from '../http/forms/nodes.ts';
+import type { LinkRow, NodeLink } from '../http/forms/nodes.ts';
 import type { HopQuality } from '../http/forms/quality.ts';
 import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
@@ -30,7 +30,6 @@ import type { UpstreamDecision } from '../routing/decisions.ts';
 import type { NodeView } from '../routing/node-view.ts';
 import type { Prices } from '../routing/prices.ts';
 import type { LinkedNodes } from './cluster-ask.ts';
-import type { LinkFacts } from './cluster-state.ts';
 import type { ReplicaFacts } from './here-row.ts';
 import type { Member } from './member.ts';
 import { meshMetrics } from './mesh-metrics.ts';
@@ -360,14 +359,12 @@ export class NodeMesh {
   /** Its links, as it tells the cluster of them. */
   links(): NodeLink[] {
     const nowMs = this.#needs.clock.now();
-    return this.#links.list().map((peer) => this.#linkRow(peer, nowMs));
+    return this.#links.list().map((peer) => this.#nodeLink(peer, nowMs));
   }
 
-  link(node: string): LinkFacts | undefined {
+  link(node: string): LinkRow | undefined {
     const peer = this.#links.get(node);
-    return (
-      peer && { quality: peer.quality, dialledBy: peer.isDialled ? this.#needs.member.owner.node : node }
-    );
+    return peer && this.#linkRow(peer);
   }
 
   replica(key: StreamKey): ReplicaFacts | undefined {
@@ -416,16 +413,19 @@ export class NodeMesh {
     return meshMetrics(sources, this.#maxStreams);
   }
 
-  #linkRow(peer: Peer, nowMs: number): NodeLink {
-    const { node: self } = this.#needs.member.owner;
-    const { quality, receivedBytes, sentBytes } = peer;
+  #nodeLink(peer: Peer, nowMs: number): NodeLink {
+    const { receivedBytes, sentBytes, takenBytes } = peer;
     return {
-      node: self,
-      peer: peer.node,
-      dialledBy: peer.isDialled ? self : peer.node,
-      ageMs: nowMs - peer.sinceMs,
-      ...{ receivedBytes, sentBytes, queueBytes: Math.max(0, sentBytes - peer.takenBytes) },
+      ...this.#linkRow(peer),
+      ...{ node: this.#needs.member.owner.node, peer: peer.node, ageMs: nowMs - peer.sinceMs },
+      ...{ receivedBytes, sentBytes, queueBytes: Math.max(0, sentBytes - takenBytes) },
+    };
+  }
+
+  #linkRow({ node, quality, isDialled }: Peer): LinkRow {
+    return {
       ...(quality ? measured(quality) : NO_QUALITY),
+      dialledBy: isDialled ? this.#needs.member.owner.node : node,
     };
   }
 

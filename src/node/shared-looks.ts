@@ -2,6 +2,9 @@
 import type { Clock } from '../base/clock.ts';
 import type { Table } from '../base/table.ts';
 
+/** An answer this old is as good as a new one. */
+export const FRESH_MS = 500;
+
 interface Look<T> {
   readonly answer: Promise<T>;
   /** Infinite while it is being made. */
@@ -10,14 +13,12 @@ interface Look<T> {
 
 export class SharedLooks<T> {
   readonly #clock: Clock;
-  readonly #freshMs: number;
   readonly #most: number;
   readonly #looks = new Map<string, Look<T>>();
 
-  /** @param options.freshMs an answer this old is as good as a new one */
-  constructor(clock: Clock, { freshMs, most }: { readonly freshMs: number; readonly most: number }) {
+  /** @param most answers that are kept */
+  constructor(clock: Clock, most: number) {
     this.#clock = clock;
-    this.#freshMs = freshMs;
     this.#most = most;
   }
 
@@ -41,7 +42,7 @@ export class SharedLooks<T> {
       look.untilMs = this.#clock.now() + freshMs;
     };
     look.answer.then(
-      () => done(this.#freshMs),
+      () => done(FRESH_MS),
       () => done(0),
     );
     return look.answer;
