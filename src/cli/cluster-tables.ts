@@ -6,7 +6,7 @@ import { type Paint, plain } from './paint.ts';
 import { staleText } from './stale-text.ts';
 import { type Cell, type Column, numberColumns, tableText } from './table.ts';
 import { treeOf } from './tree-lines.ts';
-import { mbitText, msText, NONE, percentText, sinceText } from './units.ts';
+import { mbitText, msText, NONE, percentText, placeText, sinceText } from './units.ts';
 
 const NODE_COLUMNS: readonly Column[] = [
   { head: 'NODE' },
@@ -61,7 +61,7 @@ function nodeCells(row: NodeRow): Cell[] {
   const { load } = row;
   return [
     row.node,
-    [row.region, row.zone].filter((part) => part !== '').join('/') || NONE,
+    placeText(row.region, row.zone),
     nodeState(row),
     linkOf(row),
     String(load.streams),
