@@ -1,6 +1,7 @@
 // What nodes know of sessions, links, decisions, alarms, events and traffic, asked of those that are meant and put together
 // in the order that each list has. Many askers share one look.
 import type { Clock } from '../base/clock.ts';
+import { compare } from '../base/compare.ts';
 import type { Table } from '../base/table.ts';
 import type {
   AlarmsQuery,
@@ -18,9 +19,8 @@ import type { LinksAnswer } from '../http/forms/nodes.ts';
 import { MAX_ROWS, type QuestionArgs, type QuestionKind } from '../http/forms/questions.ts';
 import type { SessionsAnswer } from '../http/forms/sessions.ts';
 import type { TrafficAnswer } from '../http/forms/traffic.ts';
-import { type AskNodes, FRESH_MS, type NodesTold } from './cluster-state.ts';
+import type { AskNodes, NodesTold } from './cluster-ask.ts';
 import { SharedLooks } from './shared-looks.ts';
-import { compare } from './stream-rows.ts';
 import { trafficRows } from './traffic-rows.ts';
 
 export interface ListNeeds {
@@ -42,7 +42,7 @@ export class ClusterLists implements ListSource {
 
   constructor(needs: ListNeeds) {
     this.#needs = needs;
-    this.#looks = new SharedLooks(needs.clock, { freshMs: FRESH_MS, most: MAX_LOOKS });
+    this.#looks = new SharedLooks(needs.clock, MAX_LOOKS);
   }
 
   get table(): Table {

@@ -1,14 +1,14 @@
 // This node's part of the mesh: links, what it pulls and what it feeds, put together for one configuration. A node alone
 // has none.
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, wait } from '../base/clock.ts';
 import { messageOf, type Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Slices } from '../base/slices.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
-import type { NodeLink } from '../http/forms/nodes.ts';
+import type { LinkRow, NodeLink } from '../http/forms/nodes.ts';
 import type { HopQuality } from '../http/forms/quality.ts';
 import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
@@ -30,13 +30,12 @@ import type { UpstreamDecision } from '../routing/decisions.ts';
 import type { NodeView } from '../routing/node-view.ts';
 import type { Prices } from '../routing/prices.ts';
 import type { LinkedNodes } from './cluster-ask.ts';
-import type { LinkFacts } from './cluster-state.ts';
+import type { ReplicaFacts } from './here-row.ts';
 import type { Member } from './member.ts';
 import { meshMetrics } from './mesh-metrics.ts';
 import { Parents } from './parents.ts';
 import { regionRtts } from './region-rtts.ts';
 import type { StreamSight } from './standbys.ts';
-import type { ReplicaFacts } from './stream-summaries.ts';
 import type { Traffic } from './traffic.ts';
 
 /** What the origin of a stream is told by its peers. */
@@ -231,7 +230,7 @@ export class NodeMesh {
     this.#downstreams.goAway(deadlineMs);
     const untilMs = clock.now() + deadlineMs;
     while (clock.now() < untilMs && this.#feedsReplicas()) {
-      await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve));
+      await wait(clock, LOOK_EVERY_MS);
     }
   }
 
@@ -371,14 +370,12 @@ export class NodeMesh {
   /** Its links, as it tells the cluster of them. */
   links(): NodeLink[] {
     const nowMs = this.#needs.clock.now();
-    return this.#links.list().map((peer) => this.#linkRow(peer, nowMs));
+    return this.#links.list().map((peer) => this.#nodeLink(peer, nowMs));
   }
 
-  link(node: string): LinkFacts | undefined {
+  link(node: string): LinkRow | undefined {
     const peer = this.#links.get(node);
-    return (
-      peer && { quality: peer.quality, dialledBy: peer.isDialled ? this.#needs.member.owner.node : node }
-    );
+    return peer && this.#linkRow(peer);
   }
 
   replica(key: StreamKey): ReplicaFacts | undefined {
@@ -428,16 +425,19 @@ export class NodeMesh {
     return meshMetrics(sources, this.#maxStreams);
   }
 
-  #linkRow(peer: Peer, nowMs: number): NodeLink {
-    const { node: self } = this.#needs.member.owner;
-    const { quality, receivedBytes, sentBytes } = peer;
+  #nodeLink(peer: Peer, nowMs: number): NodeLink {
+    const { receivedBytes, sentBytes, takenBytes } = peer;
     return {
-      node: self,
-      peer: peer.node,
-      dialledBy: peer.isDialled ? self : peer.node,
-      ageMs: nowMs - peer.sinceMs,
-      ...{ receivedBytes, sentBytes, queueBytes: Math.max(0, sentBytes - peer.takenBytes) },
+      ...this.#linkRow(peer),
+      ...{ node: this.#needs.member.owner.node, peer: peer.node, ageMs: nowMs - peer.sinceMs },
+      ...{ receivedBytes, sentBytes, queueBytes: Math.max(0, sentBytes - takenBytes) },
+    };
+  }
+
+  #linkRow({ node, quality, isDialled }: Peer): LinkRow {
+    return {
       ...(quality ? measured(quality) : NO_QUALITY),
+      dialledBy: isDialled ? this.#needs.member.owner.node : node,
     };
   }
 

@@ -1,5 +1,5 @@
 // One publisher or player that is here, as lists show it: read from its part when somebody asks.
-import type { Clock } from '../base/clock.ts';
+import { type Clock, wallMsAt } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { protocol, type SessionRow } from '../http/forms/sessions.ts';
@@ -62,7 +62,7 @@ export class OpenSession {
 
   /** When it began, ISO 8601. */
   since(clock: Clock): string {
-    this.#since ??= new Date(clock.wallMs() - (clock.now() - this.startedMs)).toISOString();
+    this.#since ??= new Date(wallMsAt(clock, this.startedMs)).toISOString();
     return this.#since;
   }
 

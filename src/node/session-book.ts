@@ -135,7 +135,6 @@ export class SessionBook implements SessionRegister, PublisherRegister {
   };
 
   get tables(): Table[] {
-    // It forgets the oldest, and so is full most of the time: that is no trouble.
     return [{ table: 'sessions_ended', entries: this.#ended.length, limit: undefined }];
   }
 

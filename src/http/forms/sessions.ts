@@ -48,6 +48,3 @@ export type SessionRow = z.output<typeof sessionRow>;
 
 export const sessionsAnswer = clusterEnvelope.extend(page.shape).extend({ sessions: z.array(sessionRow) });
 export type SessionsAnswer = z.output<typeof sessionsAnswer>;
-
-/** What a node answers to the question `kick`. */
-export const kicked = sessionRow;

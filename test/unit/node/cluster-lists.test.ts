@@ -4,8 +4,8 @@ import type { StaleNode } from '../../../src/http/forms/common.ts';
 import { MAX_ROWS, type QuestionArgs, type QuestionKind } from '../../../src/http/forms/questions.ts';
 import type { SessionRow } from '../../../src/http/forms/sessions.ts';
 import type { TrafficRow } from '../../../src/http/forms/traffic.ts';
+import type { NodesTold } from '../../../src/node/cluster-ask.ts';
 import { ClusterLists } from '../../../src/node/cluster-lists.ts';
-import type { NodesTold } from '../../../src/node/cluster-state.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const ENVELOPE = { node: 'a', registry: 'up', asOf: '2026-01-01T00:00:00.000Z' } as const;
