@@ -49,7 +49,7 @@ export class Arrivals {
   }
 
   get tables(): Table[] {
-    return [this.#byAddress.table];
+    return [this.#all.table, this.#byAddress.table];
   }
 
   /** Why a new connection is not taken; undefined: it is. One that an address has too many of costs the others nothing. */

@@ -250,6 +250,8 @@ export class RelayNode {
     opened.add(() => this.#files.stop());
     this.#traffic.start();
     opened.add(() => this.#traffic.stop());
+    this.#sessions.start();
+    opened.add(() => this.#sessions.stop());
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();
@@ -411,7 +413,7 @@ export class RelayNode {
       ...{ clock, log: this.#log, slices: this.#slices, node: node.id, version: version(), registry },
       ask: this.#ask,
       self: () => this.#member.record(),
-      others: () => membership.nodes(),
+      others: () => membership.known(),
       link: (other) => this.#meshFacts.link(other),
       notReady: this.#whyNotReady,
       trouble: () => this.#member.trouble,
@@ -638,7 +640,7 @@ export class RelayNode {
       wireErrors: this.#wireErrors,
     });
     return this.#metrics.write(
-      [...families, ...this.#files.metrics(), ...this.#runtime.families()],
+      [...families, ...this.#files.metrics(), ...this.#runtime.families(this.#member.load.takeLag())],
       this.#runtime.registry,
     );
   }

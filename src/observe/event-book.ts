@@ -89,7 +89,6 @@ export class EventBook {
   }
 
   get tables(): Table[] {
-    // It forgets the oldest, and so is full most of the time: that is no trouble.
     return [{ table: 'events', entries: this.#all.length, limit: undefined }];
   }
 

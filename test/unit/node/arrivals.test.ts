@@ -85,5 +85,5 @@ test('a flood from very many addresses keeps its table within the bound', () => 
   const door = arrivals({ limits: { connectionsPerSecond: 1_000_000 } });
   for (let at = 0; at < 20_000; at += 1)
     door.refusal('rtmp', `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}`);
-  expect(door.tables).toEqual([{ table: 'arrival_addresses', entries: 16_385, limit: 16_385 }]);
+  expect(door.tables).toContainEqual({ table: 'arrival_addresses', entries: 16_385, limit: 16_385 });
 });
