@@ -9,6 +9,11 @@ export interface Log {
   error(fields: object, event: string): void;
 }
 
+/** A log whose level can be changed. */
+export interface LevelledLog extends Log {
+  level: string;
+}
+
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 /** A reader of our log that stands still costs this much memory; lines beyond it are dropped. */
@@ -58,7 +63,10 @@ export function standardOutput(): DestinationStream {
  * @param options.node the node's id, on each line
  * @param destination where lines go; standard output by default
  */
-export function createLog(options: { level: LogLevel; node: string }, destination?: DestinationStream): Log {
+export function createLog(
+  options: { level: LogLevel; node: string },
+  destination?: DestinationStream,
+): LevelledLog {
   return pino(
     {
       level: options.level,

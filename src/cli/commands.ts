@@ -2,7 +2,7 @@
 import { networkInterfaces } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
-import { createLog, type Log, standardOutput } from '../base/log.ts';
+import { createLog, type LevelledLog, type Log, standardOutput } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { RelayNode, version } from '../node/relay-node.ts';
 import { banner } from './banner.ts';
@@ -13,11 +13,16 @@ import { type ProcessEnd, processEnds } from './process-end.ts';
 const STOP_MARGIN_MS = 1_000;
 
 /**
- * Runs a node. Logs go to standard output, the lines to paste to standard error.
+ * Runs a node. Logs go to standard output, the lines to paste to standard error. At SIGHUP it reads its configuration again.
+ * @param read reads it as it was read for the start
  * @returns the exit code, once the node has stopped
  * @throws TidewayError when it can't start, such as `listen.busy`
  */
-export async function start(config: Config, process: NodeJS.Process): Promise<ExitCode> {
+export async function start(
+  config: Config,
+  process: NodeJS.Process,
+  read: () => Promise<Config>,
+): Promise<ExitCode> {
   const log = await openLog(config, process);
   const { asked, failed: crashed } = processEnds(process, log);
   let fail: (end: ProcessEnd) => void = () => {};
@@ -28,12 +33,17 @@ export async function start(config: Config, process: NodeJS.Process): Promise<Ex
     process.stderr.write(`tideway: ${why.message}\n`);
     fail({ why, exitCode: 1 });
   };
-  const node = new RelayNode({ config, log, clock: systemClock, failed });
+  const reconfigured = (now: Config) => {
+    log.level = now.log.level;
+  };
+  const node = new RelayNode({ config, log, clock: systemClock, failed, read, reconfigured });
   await node.start();
+  // What was wrong with it is in the log.
+  process.on('SIGHUP', () => void node.reload('SIGHUP').catch(() => {}));
   process.stderr.write(banner({ config, version: version(), ...node.addresses, lanAddress: lanAddress() }));
   const broken = Promise.race([crashed, takenOver]);
   let end = await Promise.race([asked, broken]);
-  const { graceMs, drainSeconds } = config.shutdown;
+  const { graceMs, drainSeconds } = node.config.shutdown;
   if (end.exitCode === 0 && drainSeconds > 0) {
     const order = end;
     process.stderr.write(`tideway: drains for at most ${drainSeconds} s; a second signal ends it at once\n`);
@@ -43,7 +53,7 @@ export async function start(config: Config, process: NodeJS.Process): Promise<Ex
 }
 
 /** Lines for people where people look, unless `log.format` says. */
-async function openLog({ log, node }: Config, { stdout }: NodeJS.Process): Promise<Log> {
+async function openLog({ log, node }: Config, { stdout }: NodeJS.Process): Promise<LevelledLog> {
   const options = { level: log.level, node: node.id };
   const isForPeople = log.format === 'pretty' || (log.format === 'auto' && stdout.isTTY === true);
   if (!isForPeople) return createLog(options);

@@ -38,8 +38,9 @@ async function run(argv: readonly string[], process: NodeJS.Process): Promise<Ex
       return 0;
     case 'start': {
       const { configPath: path, flags } = invocation;
-      const config = await readConfig({ path, env: process.env, flags });
-      return start(config, process);
+      const sources = { path, env: process.env, flags };
+      const config = await readConfig(sources);
+      return start(config, process, () => readConfig({ ...sources, newNodeId: () => config.node.id }));
     }
     default:
       return show(invocation, process);

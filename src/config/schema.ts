@@ -42,6 +42,8 @@ interface KeyDoc {
   readonly secret?: boolean;
   /** The default in words, where it is computed or absent. */
   readonly unset?: string;
+  /** It takes effect when the configuration is read again; other keys do when the node is started again. */
+  readonly isLive?: true;
 }
 
 const docs = z.registry<KeyDoc>();
@@ -64,6 +66,13 @@ function optional<T>(kind: Kind<T>, unset: string, help: string) {
 /** A key for which `load.ts` always has a value; `unset` says where from. */
 function computed<T>(kind: Kind<T>, unset: string, help: string) {
   return kind.type.register(docs, docOf(kind, help, unset));
+}
+
+/** A key that takes effect while the node runs: who needs it reads it each time. */
+function live<T extends z.ZodType>(type: T): T {
+  const doc = docs.get(type);
+  if (doc) docs.add(type, { ...doc, isLive: true });
+  return type;
 }
 
 function docOf(kind: Kind<unknown>, help: string, unset?: string): KeyDoc {
@@ -89,7 +98,7 @@ export const configSchema = z.strictObject({
     ),
   }),
   log: z.strictObject({
-    level: key(logLevel, 'info', 'Log lines below this level are left out.'),
+    level: live(key(logLevel, 'info', 'Log lines below this level are left out.')),
     format: key(
       choice('auto', 'json', 'pretty'),
       'auto',
@@ -108,14 +117,12 @@ export const configSchema = z.strictObject({
       'none',
       'Where RTMP publishers and players within the cluster network reach this node (network=internal).',
     ),
-    maxConnections: key(count, 10_000, 'RTMP connections at once; more are closed on arrival.'),
-    maxConnectionsPerAddress: key(
-      count,
-      10_000,
-      'RTMP connections at once from one address; of IPv6, from one /64.',
+    maxConnections: live(key(count, 10_000, 'RTMP connections at once; more are closed on arrival.')),
+    maxConnectionsPerAddress: live(
+      key(count, 10_000, 'RTMP connections at once from one address; of IPv6, from one /64.'),
     ),
-    handshakeMs: key(ms(1), 5_000, 'A connection whose handshake takes longer is closed.'),
-    connectMs: key(ms(1), 10_000, 'A connection that takes longer to publish or play is closed.'),
+    handshakeMs: live(key(ms(1), 5_000, 'A connection whose handshake takes longer is closed.')),
+    connectMs: live(key(ms(1), 10_000, 'A connection that takes longer to publish or play is closed.')),
   }),
   http: z.strictObject({
     port: key(port, 8080, 'Port for HTTP-FLV, WS-FLV, the watch page and health; 0 takes any free one.'),
@@ -130,10 +137,8 @@ export const configSchema = z.strictObject({
       'Where HTTP players within the cluster network reach this node (network=internal).',
     ),
     maxConnections: key(count, 20_000, 'HTTP connections at once; more are closed on arrival.'),
-    maxConnectionsPerAddress: key(
-      count,
-      10_000,
-      'HTTP connections at once from one address; of IPv6, from one /64.',
+    maxConnectionsPerAddress: live(
+      key(count, 10_000, 'HTTP connections at once from one address; of IPv6, from one /64.'),
     ),
   }),
   mesh: z.strictObject({
@@ -170,30 +175,32 @@ export const configSchema = z.strictObject({
   }),
   routing: z.strictObject({
     weights: z.strictObject({
-      cpu: key(weight, 1, 'How much the CPU of a node counts where one is chosen, event loop included.'),
-      memory: key(weight, 0.3, 'How much its memory counts.'),
-      bandwidth: key(weight, 1, 'How much its bandwidth counts, as a part of what it may send.'),
-      place: key(weight, 2, 'How much it counts that it is in another zone or region than who asks.'),
-      link: key(weight, 0.5, 'How much the round trip to the region of who asks counts.'),
-      price: key(weight, 0.5, 'How much the price counts at which it gets a stream that it lacks.'),
-      stream: key(weight, 0.3, 'How much it counts that it lacks the stream.'),
+      cpu: live(
+        key(weight, 1, 'How much the CPU of a node counts where one is chosen, event loop included.'),
+      ),
+      memory: live(key(weight, 0.3, 'How much its memory counts.')),
+      bandwidth: live(key(weight, 1, 'How much its bandwidth counts, as a part of what it may send.')),
+      place: live(key(weight, 2, 'How much it counts that it is in another zone or region than who asks.')),
+      link: live(key(weight, 0.5, 'How much the round trip to the region of who asks counts.')),
+      price: live(key(weight, 0.5, 'How much the price counts at which it gets a stream that it lacks.')),
+      stream: live(key(weight, 0.3, 'How much it counts that it lacks the stream.')),
     }),
     limits: z.strictObject({
-      cpu: key(share, 0.9, 'Above this part of its CPU a node is not chosen.'),
-      memory: key(share, 0.9, 'Above this part of its memory a node is not chosen.'),
-      bandwidth: key(share, 0.95, 'Above this part of what it may send a node is not chosen.'),
-      loop: key(share, 0.95, 'Above this part of the time of its event loop a node is not chosen.'),
-      loopLagMs: key(ms(1), 500, 'A node whose event loop is later than this is not chosen.'),
-      players: optional(
-        count,
-        'none',
-        'A node with so many players is not chosen for one more, and refuses it.',
+      cpu: live(key(share, 0.9, 'Above this part of its CPU a node is not chosen.')),
+      memory: live(key(share, 0.9, 'Above this part of its memory a node is not chosen.')),
+      bandwidth: live(key(share, 0.95, 'Above this part of what it may send a node is not chosen.')),
+      loop: live(key(share, 0.95, 'Above this part of the time of its event loop a node is not chosen.')),
+      loopLagMs: live(key(ms(1), 500, 'A node whose event loop is later than this is not chosen.')),
+      players: live(
+        optional(count, 'none', 'A node with so many players is not chosen for one more, and refuses it.'),
       ),
     }),
-    prices: optional(
-      prices,
-      'none: no way costs anything',
-      'What a gigabyte costs from one region to another; the first rule that matches counts, within a region it is 0.',
+    prices: live(
+      optional(
+        prices,
+        'none: no way costs anything',
+        'What a gigabyte costs from one region to another; the first rule that matches counts, within a region it is 0.',
+      ),
     ),
     networks: optional(
       networks,
@@ -207,10 +214,12 @@ export const configSchema = z.strictObject({
     ),
   }),
   route: z.strictObject({
-    redirect: key(
-      choice('never', 'overload', 'always'),
-      'overload',
-      'When a player that asks this node for a stream is sent to a better one: never, when this one is over its limits, or whenever there is one.',
+    redirect: live(
+      key(
+        choice('never', 'overload', 'always'),
+        'overload',
+        'When a player that asks this node for a stream is sent to a better one: never, when this one is over its limits, or whenever there is one.',
+      ),
     ),
   }),
   preload: optional(
@@ -219,17 +228,21 @@ export const configSchema = z.strictObject({
     'Which streams are kept warm in which regions before anybody plays them there; the first rule that matches counts.',
   ),
   api: z.strictObject({
-    token: optional(secret, 'none', 'Token of an admin of the API: who has it may do everything.'),
-    tokens: optional(
-      apiTokens,
-      'none',
-      'Further tokens of the API, each with a name and a role. A viewer may look, an operator also end sessions, order copies and drain, an admin everything. Only hashes are kept: "tideway token" makes both.',
+    token: live(optional(secret, 'none', 'Token of an admin of the API: who has it may do everything.')),
+    tokens: live(
+      optional(
+        apiTokens,
+        'none',
+        'Further tokens of the API, each with a name and a role. A viewer may look, an operator also end sessions, order copies and drain, an admin everything. Only hashes are kept: "tideway token" makes both.',
+      ),
     ),
-    requireToken: key(boolean, false, 'The API wants a token of its own machine, too.'),
-    requestsPerSecond: key(
-      count,
-      50,
-      'Requests to the API that are answered of one token, or of one address without; at once four times as many. This machine, without a token, has no limit.',
+    requireToken: live(key(boolean, false, 'The API wants a token of its own machine, too.')),
+    requestsPerSecond: live(
+      key(
+        count,
+        50,
+        'Requests to the API that are answered of one token, or of one address without; at once four times as many. This machine, without a token, has no limit.',
+      ),
     ),
   }),
   priority: optional(
@@ -243,34 +256,38 @@ export const configSchema = z.strictObject({
       'none: anybody may publish',
       'A publisher must add ?key=<secret> to its stream name.',
     ),
-    policy: key(
-      choice('takeover', 'reject'),
-      'takeover',
-      'What becomes of a second publisher of a live stream: it takes over, or is refused.',
+    policy: live(
+      key(
+        choice('takeover', 'reject'),
+        'takeover',
+        'What becomes of a second publisher of a live stream: it takes over, or is refused.',
+      ),
     ),
-    holdMs: key(ms(0), 30_000, 'How long players stay connected after the publisher was lost.'),
-    holdAfterStopMs: key(
-      ms(0),
-      30_000,
-      'How long players stay connected after the publisher stopped by itself.',
-      'the value of publish.holdMs',
+    holdMs: live(key(ms(0), 30_000, 'How long players stay connected after the publisher was lost.')),
+    holdAfterStopMs: live(
+      key(
+        ms(0),
+        30_000,
+        'How long players stay connected after the publisher stopped by itself.',
+        'the value of publish.holdMs',
+      ),
     ),
-    idleMs: key(ms(1), 30_000, 'A publisher that sends nothing for so long counts as lost.'),
-    maxMbps: key(
-      count,
-      200,
-      'What a publisher may send, in Mbit/s, over some 10 s; one that sends more is ended.',
+    idleMs: live(key(ms(1), 30_000, 'A publisher that sends nothing for so long counts as lost.')),
+    maxMbps: live(
+      key(count, 200, 'What a publisher may send, in Mbit/s, over some 10 s; one that sends more is ended.'),
     ),
-    maxFramesPerSecond: key(
-      count,
-      5_000,
-      'Frames that a publisher may send a second, audio included, over some 10 s; one that sends more is ended.',
+    maxFramesPerSecond: live(
+      key(
+        count,
+        5_000,
+        'Frames that a publisher may send a second, audio included, over some 10 s; one that sends more is ended.',
+      ),
     ),
   }),
   play: z.strictObject({
-    waitMs: key(ms(0), 2_000, 'How long a player waits for a stream that is not live yet.'),
-    maxWaitingKeys: key(count, 1_000, 'Stream keys that players wait for at once.'),
-    maxPlayersPerStream: optional(count, 'none', 'Players of one stream on this node.'),
+    waitMs: live(key(ms(0), 2_000, 'How long a player waits for a stream that is not live yet.')),
+    maxWaitingKeys: live(key(count, 1_000, 'Stream keys that players wait for at once.')),
+    maxPlayersPerStream: live(optional(count, 'none', 'Players of one stream on this node.')),
   }),
   player: z.strictObject({
     maxBacklogBytes: key(
@@ -296,17 +313,23 @@ export const configSchema = z.strictObject({
     logFrames: key(count, 32_768, 'Recent past kept of each stream, in frames.'),
   }),
   limits: z.strictObject({
-    streams: key(count, 10_000, 'Streams at once on this node.'),
-    connectionsPerSecond: key(
-      count,
-      2_000,
-      'New connections a second, RTMP and HTTP together; at once five times as many. More are closed on arrival.',
+    streams: live(key(count, 10_000, 'Streams at once on this node.')),
+    connectionsPerSecond: live(
+      key(
+        count,
+        2_000,
+        'New connections a second, RTMP and HTTP together; at once five times as many. More are closed on arrival.',
+      ),
     ),
-    connectionsPerSecondPerAddress: key(count, 1_000, 'The same from one address; of IPv6, from one /64.'),
-    reservedFiles: key(
-      countOrNone,
-      100,
-      'Files that the process may open (ulimit -n) and media does not get: so health, the API and links answer; a quarter of all at most.',
+    connectionsPerSecondPerAddress: live(
+      key(count, 1_000, 'The same from one address; of IPv6, from one /64.'),
+    ),
+    reservedFiles: live(
+      key(
+        countOrNone,
+        100,
+        'Files that the process may open (ulimit -n) and media does not get: so health, the API and links answer; a quarter of all at most.',
+      ),
     ),
   }),
   fanout: z.strictObject({
@@ -324,18 +347,18 @@ export const configSchema = z.strictObject({
     ),
   }),
   alarms: z.strictObject({
-    stalledMs: key(ms(500), 2_000, 'A live stream without a frame for so long raises an alarm.'),
-    noKeyFrameMs: key(
-      ms(1_000),
-      15_000,
-      'A live stream with video and no key frame for so long raises an alarm.',
+    stalledMs: live(key(ms(500), 2_000, 'A live stream without a frame for so long raises an alarm.')),
+    noKeyFrameMs: live(
+      key(ms(1_000), 15_000, 'A live stream with video and no key frame for so long raises an alarm.'),
     ),
-    bitrateShare: key(
-      shareOrNone,
-      0.4,
-      'A bitrate that stays below this part of what it was in the minute before raises an alarm; 0: never.',
+    bitrateShare: live(
+      key(
+        shareOrNone,
+        0.4,
+        'A bitrate that stays below this part of what it was in the minute before raises an alarm; 0: never.',
+      ),
     ),
-    hopMs: key(ms(1), 500, 'A hop between two nodes on which frames take longer raises an alarm.'),
+    hopMs: live(key(ms(1), 500, 'A hop between two nodes on which frames take longer raises an alarm.')),
   }),
   metrics: z.strictObject({
     streams: key(
@@ -345,11 +368,13 @@ export const configSchema = z.strictObject({
     ),
   }),
   shutdown: z.strictObject({
-    graceMs: key(ms(0), 5_000, 'How long a stopping node takes to end its players and publishers.'),
-    drainSeconds: key(
-      seconds,
-      0,
-      'How long a node that is told to stop lets its players go on while everything else goes elsewhere; 0: not at all.',
+    graceMs: live(key(ms(0), 5_000, 'How long a stopping node takes to end its players and publishers.')),
+    drainSeconds: live(
+      key(
+        seconds,
+        0,
+        'How long a node that is told to stop lets its players go on while everything else goes elsewhere; 0: not at all.',
+      ),
     ),
   }),
   dashboard: z.strictObject({

@@ -13,6 +13,7 @@ import { drainAnswer, drainBody } from './forms/drain.ts';
 import { topic } from './forms/live.ts';
 import { linksAnswer, nodesAnswer, statusAnswer } from './forms/nodes.ts';
 import { preloadAnswer, preloadBody } from './forms/preload.ts';
+import { reloadAnswer, reloadBody } from './forms/reload.ts';
 import { routeDocument } from './forms/routes.ts';
 import { sessionRow, sessionsAnswer } from './forms/sessions.ts';
 import { streamSort, streamsAnswer, treeAnswer } from './forms/streams.ts';
@@ -311,6 +312,18 @@ export const operations = {
     summary: 'Has the node that answers take everybody again',
     answers: { 200: drainAnswer },
     errors: [],
+  },
+  reload: {
+    method: 'POST',
+    path: '/api/v1/node/reload',
+    tag: 'node',
+    role: 'admin',
+    summary: 'Has the node that answers read its configuration again',
+    description:
+      'What can take effect at once does; the rest is named. If something is wrong with it, nothing changes.',
+    body: reloadBody,
+    answers: { 200: reloadAnswer },
+    errors: ['config.invalid', 'config.syntax', 'config.unreadable'],
   },
 } as const satisfies Record<string, Declared>;
 

@@ -58,7 +58,7 @@ export interface FoundSession {
   readonly stale: readonly string[];
 }
 
-type StateHandlers = Omit<Handlers, `${string}Drain` | `${string}Preload` | `route${string}`>;
+type StateHandlers = Omit<Handlers, 'reload' | `${string}Drain` | `${string}Preload` | `route${string}`>;
 
 export function clusterHandlers({ state, lists, listen }: ClusterNeeds): StateHandlers {
   const ok = <T>(document: T) => ({ status: 200, document }) as const;

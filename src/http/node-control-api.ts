@@ -1,6 +1,7 @@
-// What operators tell a node over its API: `/api/v1/node/drain`. What is done comes from a narrow interface.
+// What operators tell a node over its API: `/api/v1/node/drain`, `/api/v1/node/reload`. What is done comes from a narrow interface.
 import type { Handlers } from './api-operations.ts';
 import type { DrainAnswer } from './forms/drain.ts';
+import type { ReloadAnswer } from './forms/reload.ts';
 
 export interface DrainControl {
   state(): DrainAnswer;
@@ -24,4 +25,12 @@ export function drainHandlers(drain: DrainControl): Pick<Handlers, 'showDrain' |
       return told();
     },
   };
+}
+
+/**
+ * What has a node read its configuration again.
+ * @param reload throws TidewayError `config.*`
+ */
+export function reloadHandlers(reload: () => Promise<ReloadAnswer>): Pick<Handlers, 'reload'> {
+  return { reload: async () => ({ status: 200, document: await reload() }) };
 }

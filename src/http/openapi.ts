@@ -23,6 +23,7 @@ import {
 import { preloadAnswer, preloadBody, preloadRow } from './forms/preload.ts';
 import { problem } from './forms/problem.ts';
 import { history, hopQuality, streamQuality } from './forms/quality.ts';
+import { reloadAnswer, reloadBody } from './forms/reload.ts';
 import { routeDocument } from './forms/routes.ts';
 import { sessionRow, sessionsAnswer } from './forms/sessions.ts';
 import {
@@ -79,6 +80,8 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   Problem: problem,
   Quality: streamQuality,
   Reason: reason,
+  Reload: reloadAnswer,
+  ReloadOrder: reloadBody,
   Replica: replicaRow,
   RouteAnswer: routeDocument,
   Session: sessionRow,

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
-import type { Publication } from '../media/publication.ts';
+import type { HoldTimes, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
 import { ClaimKeeper } from '../registry/claim-keeper.ts';
@@ -40,7 +40,7 @@ interface Kept {
 }
 
 export class Claims {
-  readonly #holdMs: number;
+  readonly #holds: Pick<HoldTimes, 'holdMs'>;
   readonly #needs: ClaimsNeeds;
   /** Of the streams that are published here, or held; bounded by limits.streams. */
   readonly #kept = new Map<StreamKey, Kept>();
@@ -51,9 +51,9 @@ export class Claims {
   /** What the claims that are over did; those that are kept have their own. */
   readonly #ended = { renewals: 0, heals: 0, failures: 0 };
 
-  /** @param holdMs of a stream whose claim is lost */
-  constructor(holdMs: number, needs: ClaimsNeeds) {
-    this.#holdMs = holdMs;
+  /** @param holds of a stream whose claim is lost */
+  constructor(holds: Pick<HoldTimes, 'holdMs'>, needs: ClaimsNeeds) {
+    this.#holds = holds;
     this.#needs = needs;
   }
 
@@ -93,7 +93,7 @@ export class Claims {
   endPublishers(why: Reason): void {
     for (const { publication } of [...this.#kept.values()]) {
       if (!publication.isOpen) continue;
-      this.#needs.directory.get(publication.key)?.detach(publication, why, this.#holdMs);
+      this.#needs.directory.get(publication.key)?.detach(publication, why, this.#holds.holdMs);
       publication.displace(why);
     }
   }
@@ -208,7 +208,7 @@ export class Claims {
     if (!publication) return;
     const stream = this.#needs.directory.get(publication.key);
     const why = lostTo(by?.reason ?? 'publish');
-    stream?.detach(publication, why, this.#holdMs);
+    stream?.detach(publication, why, this.#holds.holdMs);
     publication.displace(why);
     if (stream?.state.at === 'held') this.#needs.passedOn(stream, by?.node);
   }

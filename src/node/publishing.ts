@@ -80,7 +80,7 @@ export class Publishing {
     this.#options = options;
     this.#needs = needs;
     const { clock, log, claimant, registry, directory, sight, claimed, passedOn } = needs;
-    this.claims = new Claims(options.holds.holdMs, {
+    this.claims = new Claims(options.holds, {
       ...{ clock, directory, claimant, registry, claimed, passedOn },
     });
     this.#standbys = new Standbys({

@@ -8,6 +8,7 @@ import { type Log, tapped } from '../base/log.ts';
 import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
 import type { Table } from '../base/table.ts';
+import type { Reloading } from '../config/reload.ts';
 import type { Config } from '../config/schema.ts';
 import { FlvPlayRoute } from '../flv/player.ts';
 import { FlvPublishRoute } from '../flv/publisher.ts';
@@ -18,7 +19,7 @@ import type { Handlers } from '../http/api-operations.ts';
 import { apiRoutes } from '../http/api-routes.ts';
 import { loadDashboard, loadWatchPage } from '../http/assets.ts';
 import type { NodeAnswers } from '../http/forms/questions.ts';
-import { drainHandlers } from '../http/node-control-api.ts';
+import { drainHandlers, reloadHandlers } from '../http/node-control-api.ts';
 import { openApiRoute } from '../http/openapi.ts';
 import { preloadHandlers } from '../http/preload-api.ts';
 import type { Route } from '../http/route.ts';
@@ -55,6 +56,7 @@ import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
 import { SessionBook } from './session-book.ts';
+import { Settings } from './settings.ts';
 import { SIGHT_OF_ONE, type StreamSight } from './standbys.ts';
 import { StateApi } from './state-api.ts';
 import { streamAnswers } from './stream-answers.ts';
@@ -71,6 +73,10 @@ export interface NodeNeeds {
   readonly clock: Clock;
   /** It can't go on, and is to be stopped: another process has its id. */
   readonly failed?: (why: Reason) => void;
+  /** Reads the configuration again; without it, it stays as it is. @throws TidewayError `config.*` */
+  readonly read?: () => Promise<Config>;
+  /** Told of a configuration that took effect. */
+  readonly reconfigured?: (config: Config) => void;
 }
 
 /** The part of the container's memory that media may take, unless `memory.budgetBytes` says. */
@@ -89,6 +95,8 @@ export function version(): string {
 }
 
 export class RelayNode {
+  readonly #settings: Settings;
+  /** Each section as it is now. */
   readonly #config: Config;
   readonly #log: Log;
   readonly #events: EventBook;
@@ -129,10 +137,19 @@ export class RelayNode {
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
   /** @throws TidewayError `registry.url` */
-  constructor({ config, log: written, clock, failed = () => {} }: NodeNeeds) {
-    this.#config = config;
-    this.#events = new EventBook({ node: config.node.id, clock });
+  constructor({ config: given, log: written, clock, failed = () => {}, read, reconfigured }: NodeNeeds) {
+    this.#events = new EventBook({ node: given.node.id, clock });
     const log = tapped(written, this.#events.take);
+    const settings = new Settings(given, {
+      ...{ log, read: read ?? (() => Promise.resolve(given)) },
+      changed: (now) => {
+        this.#routing.prices.replace(now.routing.prices);
+        reconfigured?.(now);
+      },
+    });
+    this.#settings = settings;
+    const config = settings.part((all) => all);
+    this.#config = config;
     this.#log = log;
     this.#clock = clock;
     this.#metrics = new MetricsText(clock);
@@ -150,7 +167,10 @@ export class RelayNode {
       { clock, prices: () => this.#routing.prices, isHere: (key) => this.#directory.has(key) },
     );
     this.#directory = new StreamDirectory(
-      { maxStreams: config.limits.streams, maxPlayers: config.routing.limits.players, ...config.play },
+      settings.part(({ limits, routing, play }) => ({
+        ...{ maxStreams: limits.streams, maxPlayers: routing.limits.players },
+        ...{ ...play, maxPlayersPerStream: play.maxPlayersPerStream },
+      })),
       { log: config.stream, player: config.player, maxDelayMs: config.fanout.maxDelayMs },
       {
         ...{ clock, log, budget: this.#budget, sessions: this.#sessions, given: this.#traffic.toPlayers },
@@ -172,10 +192,11 @@ export class RelayNode {
     });
     const { claimant, registry } = this.#member;
     this.#publishing = new Publishing(
-      {
-        ...{ policy: config.publish.policy, holds: config.publish, maxStandbys: config.limits.streams },
+      settings.part(({ publish, limits }) => ({
+        ...{ policy: publish.policy, maxStandbys: limits.streams },
+        holds: settings.part((all) => all.publish),
         pace: () => config.publish,
-      },
+      })),
       {
         ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
         ...{ claimant, registry, sessions: this.#sessions, received: this.#traffic.fromPublishers },
@@ -207,15 +228,18 @@ export class RelayNode {
       redirect: (request) => this.#routing.redirect(request),
     });
     this.#slices = new Slices({ clock });
-    this.#watch = new QualityWatch(config.alarms, {
-      ...{ clock, log, node: config.node.id },
-      streams: () => this.#directory.streams,
-      mesh: {
-        replica: (key) => this.#meshFacts.replica(key),
-        upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
-        hopDelayMs: (key) => this.#mesh?.hopDelayMs(key),
+    this.#watch = new QualityWatch(
+      settings.part(({ alarms }) => alarms),
+      {
+        ...{ clock, log, node: config.node.id },
+        streams: () => this.#directory.streams,
+        mesh: {
+          replica: (key) => this.#meshFacts.replica(key),
+          upstreamHas: (key) => this.#meshFacts.upstreamHas(key),
+          hopDelayMs: (key) => this.#mesh?.hopDelayMs(key),
+        },
       },
-    });
+    );
     this.answers = this.#answers();
     this.#ask = new ClusterAsk({
       ...{ log, slices: this.#slices, self: config.node.id, answers: this.answers },
@@ -227,6 +251,11 @@ export class RelayNode {
     this.#state = this.#buildState();
     this.#rtmp = this.#buildRtmp();
     this.#drain = this.#buildDrain();
+  }
+
+  /** What it goes by now. */
+  get config(): Config {
+    return this.#settings.now;
   }
 
   /** The ports that it listens on; 0 for a door that is not open. */
@@ -294,6 +323,15 @@ export class RelayNode {
   }
 
   /**
+   * Reads the configuration again: what can take effect at once does, and nobody is dropped for it.
+   * @param by who asked, for the log
+   * @throws TidewayError `config.unreadable`, `config.syntax`, `config.invalid`: nothing has changed then
+   */
+  reload(by: string): Promise<Reloading> {
+    return this.#settings.reload(by);
+  }
+
+  /**
    * Takes nobody new, lets players go on and sends the rest elsewhere, before it is stopped: resolves once nobody is left,
    * at the latest after `shutdown.drainSeconds`, with whose end it ends who is left.
    */
@@ -345,9 +383,8 @@ export class RelayNode {
   }
 
   #buildRtmp(): RtmpServer {
-    const { host, rtmp, publish } = this.#config;
     return new RtmpServer(
-      { host, ...rtmp, publishIdleMs: publish.idleMs },
+      this.#settings.part(({ host, rtmp, publish }) => ({ host, ...rtmp, publishIdleMs: publish.idleMs })),
       {
         clock: this.#clock,
         log: this.#log,
@@ -362,7 +399,7 @@ export class RelayNode {
   }
 
   async #buildHttp(): Promise<HttpServer> {
-    const { node, host, http, publish, watch, dashboard } = this.#config;
+    const { node, watch, dashboard } = this.#config;
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
@@ -382,12 +419,16 @@ export class RelayNode {
         ...routeHandlers(routing),
         ...preloadHandlers(this.#preload ?? NO_PRELOAD),
         ...drainHandlers(drainControl(node.id, this.#drain)),
+        ...reloadHandlers(async () => {
+          const { changed, needsRestart } = await this.reload('api');
+          return { node: node.id, changed: [...changed], needsRestart: [...needsRestart] };
+        }),
       } satisfies Handlers),
       openApiRoute(version()),
       playerRoute(routing),
       new FlvPlayRoute({ clock, openStream, sendOn, sessionOf, isLive: (key) => this.#directory.has(key) }),
       new FlvPublishRoute(
-        { idleMs: publish.idleMs },
+        this.#settings.part(({ publish }) => ({ idleMs: publish.idleMs })),
         { clock, budget: this.#budget, sessionOf, openPublication: this.#openPublication },
       ),
     ];
@@ -400,7 +441,8 @@ export class RelayNode {
       refusal: (address) => this.#arrivals.refusal('http', address),
     };
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades, arrivals };
-    return new HttpServer({ host, ...http }, needs);
+    const options = this.#settings.part(({ host, http }) => ({ host, ...http }));
+    return new HttpServer(options, needs);
   }
 
   readonly #whyNotReady = () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
@@ -640,7 +682,12 @@ export class RelayNode {
       wireErrors: this.#wireErrors,
     });
     return this.#metrics.write(
-      [...families, ...this.#files.metrics(), ...this.#runtime.families(this.#member.load.takeLag())],
+      [
+        ...families,
+        ...this.#files.metrics(),
+        ...this.#settings.metrics(),
+        ...this.#runtime.families(this.#member.load.takeLag()),
+      ],
       this.#runtime.registry,
     );
   }

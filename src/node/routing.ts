@@ -37,7 +37,7 @@ export class NodeRouting implements RouteNeeds {
   readonly decisions: Decisions;
   readonly router: Router;
   readonly prices: Prices;
-  readonly #redirects: Config['route']['redirect'];
+  readonly #config: Pick<Config, 'routing' | 'route'>;
   readonly #self: string;
   readonly #place: Place;
   readonly #needs: NodeRoutingNeeds;
@@ -46,20 +46,26 @@ export class NodeRouting implements RouteNeeds {
   readonly #complained = new Set<string>();
   #timer: Timer | undefined;
 
-  constructor({ node, routing, route }: Pick<Config, 'node' | 'routing' | 'route'>, needs: NodeRoutingNeeds) {
+  /** @param config read whenever something of it counts */
+  constructor(config: Pick<Config, 'node' | 'routing' | 'route'>, needs: NodeRoutingNeeds) {
     const { clock, version } = needs;
+    const { node } = config;
     this.#needs = needs;
-    this.#redirects = route.redirect;
+    this.#config = config;
     this.#self = node.id;
     this.#place = { region: node.region, zone: node.zone };
-    this.prices = new Prices(routing.prices);
+    this.prices = new Prices(config.routing.prices);
     this.decisions = new Decisions(() => clock.wallMs());
-    const { weights, limits } = routing;
     this.router = new Router(
       {
         self: node.id,
-        weights,
-        limits: { ...limits, players: limits.players },
+        get weights() {
+          return config.routing.weights;
+        },
+        get limits() {
+          const { limits } = config.routing;
+          return { ...limits, players: limits.players };
+        },
         prices: this.prices,
         version,
       },
@@ -134,8 +140,9 @@ export class NodeRouting implements RouteNeeds {
   #redirectTo(request: RouteRequest): string | undefined {
     const isOver = this.router.ownLimit() !== undefined;
     // Most RTMP players follow no redirect: one that could be served here is not lost for a better place.
-    const isLookedFor = this.#redirects === 'always' && request.protocol !== 'rtmp';
-    if (this.#redirects === 'never' || !(isOver || isLookedFor)) return undefined;
+    const { redirect } = this.#config.route;
+    const isLookedFor = redirect === 'always' && request.protocol !== 'rtmp';
+    if (redirect === 'never' || !(isOver || isLookedFor)) return undefined;
     const holders = this.#needs.holders.now(request.key);
     const ask = this.#ask(request, { kind: 'redirect', holders });
     const routed = this.router.route({ ...ask, at: this.#self });

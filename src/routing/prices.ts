@@ -13,15 +13,22 @@ export interface PriceRule {
 const MAX_PAIRS = 10_000;
 
 export class Prices {
-  readonly #rules: readonly PriceRule[];
+  #rules: readonly PriceRule[] = [];
   readonly #pairs = new Map<string, Map<string, number>>();
   #pairCount = 0;
   /** The highest of all, 0 without one: by it, prices are compared with other things that count. */
-  readonly highest: number;
+  highest = 0;
 
   constructor(rules: readonly PriceRule[] = []) {
+    this.replace(rules);
+  }
+
+  /** From now on these rules count. */
+  replace(rules: readonly PriceRule[] = []): void {
     this.#rules = rules;
     this.highest = rules.reduce((highest, { price }) => Math.max(highest, price), 0);
+    this.#pairs.clear();
+    this.#pairCount = 0;
   }
 
   get table(): Table {

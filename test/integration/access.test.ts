@@ -10,7 +10,7 @@ import type { EventsAnswer } from '../../src/http/forms/alarms.ts';
 import { type HttpArrivals, HttpServer } from '../../src/http/server.ts';
 import { captureHttpFlv } from '../support/frames.ts';
 import { metric, RawSocket } from '../support/hostile.ts';
-import { FakeLog, payloadOf } from '../support/media.ts';
+import { FakeLog, type PayloadName, payloadOf } from '../support/media.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
 import { until } from '../support/until.ts';
@@ -217,6 +217,89 @@ describe('limits', () => {
       return next.received.includes('200 OK');
     });
     for (const { socket } of held) socket.destroy();
+  });
+});
+
+describe('a configuration that is read again', () => {
+  const before = {
+    'node.id': 'again',
+    'api.token': ADMIN,
+    'watch.enabled': 'false',
+    'dashboard.enabled': 'false',
+  };
+  let settings: Record<string, string> = before;
+  let again: RunningNode;
+
+  beforeAll(async () => {
+    again = await runNode(before, () => settings);
+  });
+
+  afterAll(() => again.stop());
+
+  async function reload(token: string): Promise<{ status: number; answer: unknown }> {
+    const answer = await fetch(`http://127.0.0.1:${again.httpPort}/api/v1/node/reload`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      body: '{}',
+    });
+    return { status: answer.status, answer: await answer.json() };
+  }
+
+  test('takes effect where it can, names the rest, and drops nobody', async () => {
+    const publisher = await RtmpClient.publishing(again.rtmpPort, 'on');
+    const send = (name: PayloadName, at: number) =>
+      publisher.frame({ kind: FrameKind.video, timestamp: at, payload: payloadOf(name, at) });
+    const frame = (at: number) => send('avc delta', at);
+    send('avc header', 0);
+    send('avc key', 1);
+    const player = captureHttpFlv(again.flvUrl('live/on'));
+    await until('it plays', () => player.frames.length > 0);
+
+    settings = {
+      ...{ ...before, 'api.tokens': `eva=operator:${sha256Of(EVA)}`, 'play.maxPlayersPerStream': '1' },
+      ...{ 'http.port': '1', 'publish.maxFramesPerSecond': '1' },
+    };
+    expect((await reload(EVA)).status).toBe(401);
+    expect(await reload(ADMIN)).toEqual({
+      status: 200,
+      answer: {
+        node: 'again',
+        changed: ['api.tokens', 'publish.maxFramesPerSecond', 'play.maxPlayersPerStream'],
+        needsRestart: ['http.port'],
+      },
+    });
+    // Eva is an operator now: she may ask, and not for this.
+    expect(await reload(EVA)).toMatchObject({ status: 403, answer: { code: 'api.role' } });
+    expect((await fetch(again.flvUrl('live/on'))).status).toBe(503);
+    const seen = player.frames.length;
+    frame(2);
+    await until('the player goes on', () => player.frames.length > seen);
+    // What a publisher may send is less now, for the one who is there, too.
+    for (let at = 3; at < 30; at += 1) frame(at);
+    await until('it sent too much', () => publisher.isClosed);
+    player.close();
+  });
+
+  test('changes nothing if there is a mistake in it, and says which', async () => {
+    settings = { ...before, 'play.waitMs': 'soon', 'publish.holdMs': '1' };
+    const { status, answer } = await reload(ADMIN);
+    expect([status, answer]).toEqual([
+      422,
+      expect.objectContaining({
+        code: 'config.invalid',
+        detail: expect.stringContaining('play.waitMs (--play.waitMs): "soon" is not allowed'),
+      }),
+    ]);
+    expect(again.node.config.publish.holdMs).toBe(30_000);
+    expect(again.lines.filter(({ event }) => event === 'config.reload-failed')).toHaveLength(1);
+  });
+
+  test('is never asked for by a page of another site', async () => {
+    const answer = await fetch(`http://127.0.0.1:${again.httpPort}/api/v1/node/reload`, { method: 'POST' });
+    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([
+      415,
+      'http.media-type',
+    ]);
   });
 });
 

@@ -293,6 +293,10 @@ const CASES: Readonly<Record<OperationId, () => Promise<void>>> = {
     });
     expect(refused('beginDrain', await ask('POST', DRAIN, { deadlineSeconds: -1 }))).toBe('api.body');
   },
+  reload: async () => {
+    const answer = await ask('POST', '/api/v1/node/reload', {});
+    expect(held('reload', answer)).toEqual({ node: 'b', changed: [], needsRestart: [] });
+  },
   undoDrain: async () => {
     expect(held('undoDrain', await ask('DELETE', DRAIN))).toMatchObject({ state: 'serving', since: null });
   },

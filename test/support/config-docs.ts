@@ -49,9 +49,12 @@ function yamlValue(key: ConfigKey): string {
 export function markdownTable(): string {
   const rows = configKeys.map((key) => {
     const fallback = key.unset ?? `\`${defaultText(key)}\``;
-    return `| \`${key.path}\` | \`${key.env}\` | ${fallback} | ${key.help} | ${key.allowed} |`;
+    const changes = key.isLive ? 'live' : 'restart';
+    return `| \`${key.path}\` | \`${key.env}\` | ${fallback} | ${key.help} | ${key.allowed} | ${changes} |`;
   });
-  return ['| key | environment | default | what it does | allowed |', '|---|---|---|---|---|', ...rows].join(
-    '\n',
-  );
+  const head = [
+    '| key | environment | default | what it does | allowed | change |',
+    '|---|---|---|---|---|---|',
+  ];
+  return [...head, ...rows].join('\n');
 }

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import { systemClock } from '../../src/base/clock.ts';
 import { createLog } from '../../src/base/log.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import type { Config } from '../../src/config/schema.ts';
 import { RelayNode } from '../../src/node/relay-node.ts';
 
 /** One log line, parsed. */
@@ -25,21 +26,15 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
-/** Starts a node; `settings` are flags by key path. */
-export async function runNode(settings: Readonly<Record<string, string>> = {}): Promise<RunningNode> {
-  const config = loadConfig({
-    flags: {
-      host: '127.0.0.1',
-      'rtmp.port': '0',
-      'http.port': '0',
-      'mesh.port': '0',
-      'node.id': 'test',
-      'log.level': 'debug',
-      // A busy machine would make some nodes better than others.
-      'route.redirect': 'never',
-      ...settings,
-    },
-  });
+/** Flags by key path. */
+export type NodeSettings = Readonly<Record<string, string>>;
+
+/** @param read what is read when the node is to read its configuration again */
+export async function runNode(
+  settings: NodeSettings = {},
+  read: () => NodeSettings = () => settings,
+): Promise<RunningNode> {
+  const config = configOf(settings);
   const lines: LogLine[] = [];
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -52,6 +47,7 @@ export async function runNode(settings: Readonly<Record<string, string>> = {}): 
     config,
     log: createLog({ level: config.log.level, node: config.node.id }, sink),
     clock: systemClock,
+    read: async () => configOf(read()),
     failed: ({ code }) => failures.push(code),
   });
   await node.start();
@@ -67,4 +63,20 @@ export async function runNode(settings: Readonly<Record<string, string>> = {}): 
     failures,
     stop: () => node.stop({ code: 'test.over', message: 'the test is over' }),
   };
+}
+
+function configOf(settings: NodeSettings): Config {
+  return loadConfig({
+    flags: {
+      host: '127.0.0.1',
+      'rtmp.port': '0',
+      'http.port': '0',
+      'mesh.port': '0',
+      'node.id': 'test',
+      'log.level': 'debug',
+      // A busy machine would make some nodes better than others.
+      'route.redirect': 'never',
+      ...settings,
+    },
+  });
 }

@@ -48,7 +48,7 @@ beforeEach(() => {
     ...{ clock, log, budget, seek: () => {} },
     changed: (stream) => claims.streamChanged(stream),
   });
-  claims = new Claims(HOLDS.holdMs, {
+  claims = new Claims(HOLDS, {
     ...{ clock, directory, claimant: claimantOf('test-1'), registry },
     claimed: (key, epoch) => void announced.push([key, epoch]),
     passedOn: (_, to) => void passedOn.push(to),
