@@ -48,7 +48,8 @@ function TokenForm() {
     <Panel title="By the token" id="token-title">
       <form onSubmit={enter} class="token">
         <label for="token">
-          <span class="mono">api.token</span> of the node. It is kept in this tab until that is closed.
+          A token of the node: <span class="mono">api.token</span>, or one of{' '}
+          <span class="mono">api.tokens</span>. It is kept in this tab until that is closed.
         </label>
         <input
           id="token"
