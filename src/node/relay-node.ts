@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Authorizer } from '../auth/authorizer.ts';
 import { isLoopback } from '../base/address.ts';
+import type { SecureDoor } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import { type Log, tapped } from '../base/log.ts';
@@ -36,6 +37,9 @@ import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { TRAFFIC_WINDOW_MS } from '../observe/traffic-ledger.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
+import type { DoorPorts } from './advertised.ts';
+import { type CertificateFiles, openCertificates } from './certificate-files.ts';
+import { certificateMetrics } from './certificate-metrics.ts';
 import { ClusterAsk } from './cluster-ask.ts';
 import { decisionAnswer } from './decision-rows.ts';
 import { Drain, drainControl } from './drain.ts';
@@ -115,6 +119,7 @@ export class RelayNode {
   readonly #droppedOfOthers = new OthersSum();
   #metricsMade: Promise<string> | undefined;
   readonly #metrics: MetricsText;
+  readonly #certificates: readonly CertificateFiles[];
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
   #http: HttpServer | undefined;
@@ -122,7 +127,7 @@ export class RelayNode {
   #stopByMs: number | undefined;
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
-  /** @throws TidewayError `registry.url` */
+  /** @throws TidewayError `registry.url`, `tls.unreadable`, `tls.bad-certificate`, `tls.bad-key`, `tls.key-mismatch` */
   constructor({ config, log: written, clock, failed = () => {} }: NodeNeeds) {
     this.#config = config;
     this.#events = new EventBook({ node: config.node.id, clock });
@@ -130,6 +135,7 @@ export class RelayNode {
     this.#log = log;
     this.#clock = clock;
     this.#metrics = new MetricsText(clock);
+    this.#certificates = openCertificates(config, { clock, log });
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
@@ -215,10 +221,12 @@ export class RelayNode {
   }
 
   /** The ports that it listens on; 0 for a door that is not open. */
-  get addresses(): { readonly rtmpPort: number; readonly httpPort: number; readonly meshPort: number } {
+  get addresses(): DoorPorts {
     return {
       rtmpPort: this.#rtmp.port,
+      rtmpsPort: this.#rtmp.securePort,
       httpPort: this.#http?.port ?? 0,
+      httpsPort: this.#http?.securePort ?? 0,
       meshPort: this.#mesh?.port ?? 0,
     };
   }
@@ -231,6 +239,10 @@ export class RelayNode {
     await using opened = new Closer();
     this.#runtime.start();
     opened.add(() => this.#runtime.stop());
+    for (const certificate of this.#certificates) {
+      certificate.start();
+      opened.add(() => certificate.stop());
+    }
     this.#traffic.start();
     opened.add(() => this.#traffic.stop());
     // Closed last: what ends before it gives its claims back.
@@ -272,6 +284,11 @@ export class RelayNode {
       const hint = 'anybody who reaches this node may publish: set publish.secret, or host to 127.0.0.1';
       this.#log.warn({ host: this.#config.host, hint }, 'node.open-to-publish');
     }
+  }
+
+  /** Looks for new certificates now. Never rejects: what can't be used is logged. */
+  async reloadCertificates(): Promise<void> {
+    await Promise.all(this.#certificates.map((certificate) => certificate.reload()));
   }
 
   /**
@@ -326,9 +343,10 @@ export class RelayNode {
   }
 
   #buildRtmp(): RtmpServer {
-    const { host, rtmp, publish } = this.#config;
+    const { host, rtmp, rtmps, publish } = this.#config;
+    const doors = { port: openPort(rtmp.port), secure: this.#secureDoor(rtmps.port) };
     return new RtmpServer(
-      { host, ...rtmp, publishIdleMs: publish.idleMs },
+      { host, ...rtmp, ...doors, publishIdleMs: publish.idleMs },
       {
         clock: this.#clock,
         log: this.#log,
@@ -342,7 +360,7 @@ export class RelayNode {
   }
 
   async #buildHttp(): Promise<HttpServer> {
-    const { node, host, http, publish, watch, dashboard } = this.#config;
+    const { node, host, http, https, publish, watch, dashboard } = this.#config;
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
@@ -376,7 +394,13 @@ export class RelayNode {
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadWatchPage(WATCH_FOLDER));
     const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
-    return new HttpServer({ host, ...http }, needs);
+    const doors = { port: openPort(http.port), secure: this.#secureDoor(https.port) };
+    return new HttpServer({ host, ...http, ...doors }, needs);
+  }
+
+  #secureDoor(port: number | undefined): SecureDoor | undefined {
+    const certificate = this.#certificates.find(({ name }) => name === 'tls');
+    return port === undefined || !certificate ? undefined : { port, certificate };
   }
 
   readonly #whyNotReady = () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
@@ -608,11 +632,16 @@ export class RelayNode {
       ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
       sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics(), ...this.#events.metrics()],
+      certificates: certificateMetrics(this.#certificates),
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
     return this.#metrics.write([...families, ...this.#runtime.families()], this.#runtime.registry);
   }
+}
+
+function openPort(port: number | 'off'): number | undefined {
+  return port === 'off' ? undefined : port;
 }
 
 function listed<R>(rows: readonly R[]): { readonly total: number; readonly rows: readonly R[] } {
