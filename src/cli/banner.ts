@@ -31,6 +31,7 @@ export function banner(facts: BannerFacts): string {
     meshPort === 0 ? '' : `It is a node of a cluster: the other nodes reach it at port ${meshPort}.\n`;
   const http = httpPort === 0 ? `https://${host}:${httpsPort}` : `http://${host}:${httpPort}`;
   const page = config.watch.enabled ? `  in a browser       ${http}/watch/\n` : '';
+  const dashboard = config.dashboard.enabled ? `\nSee it\n  in a browser       ${http}/\n` : '';
   const elsewhere =
     lanAddress !== undefined && isAnyAddress(config.host)
       ? `\nFrom another machine: ${lanAddress} in place of ${host}.\n`
@@ -53,7 +54,7 @@ ${publish}
 
 Play
   URL                ${http}/${DEMO_APP}/${DEMO_NAME}.flv
-${page}${elsewhere}${open}
+${page}${dashboard}${elsewhere}${open}
 `;
 }
 

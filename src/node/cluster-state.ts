@@ -15,6 +15,7 @@ import type { StreamRow, StreamsAnswer, TreeAnswer } from '../http/forms/streams
 import type { LinkQuality } from '../mesh/peer.ts';
 import { isAway } from '../registry/guarded.ts';
 import type { Lookup, NodeRecord, NodeSeen, Registry } from '../registry/registry.ts';
+import { mapSome } from './map-some.ts';
 import { SharedLooks } from './shared-looks.ts';
 import { type ListedStream, listedStream, StreamList } from './stream-list.ts';
 import { type Answered, compare, placesOf, streamRow } from './stream-rows.ts';
@@ -350,31 +351,4 @@ function chunksOf<T>(items: readonly T[], size: number): T[][] {
   const chunks: T[][] = [];
   for (let from = 0; from < items.length; from += size) chunks.push(items.slice(from, from + size));
   return chunks;
-}
-
-/** Maps with at most `atOnce` calls under way; after the first that fails no more are begun. */
-async function mapSome<A, B>(
-  items: readonly A[],
-  atOnce: number,
-  call: (item: A) => Promise<B>,
-): Promise<readonly B[]> {
-  const results = new Array<B>(items.length);
-  let next = 0;
-  let isFailed = false;
-  const work = async (): Promise<void> => {
-    while (next < items.length && !isFailed) {
-      const at = next;
-      next += 1;
-      const item = items[at];
-      if (item === undefined) continue;
-      try {
-        results[at] = await call(item);
-      } catch (error) {
-        isFailed = true;
-        throw error;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, work));
-  return results;
 }

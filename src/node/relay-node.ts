@@ -636,7 +636,10 @@ export class RelayNode {
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
-    return this.#metrics.write([...families, ...this.#runtime.families()], this.#runtime.registry);
+    return this.#metrics.write(
+      [...families, ...this.#runtime.families(this.#member.load.takeLag())],
+      this.#runtime.registry,
+    );
   }
 }
 

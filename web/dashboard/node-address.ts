@@ -1,7 +1,10 @@
 // Where a node's media are, for this page, and whether its policy lets it connect there. Pure.
 import type { NodeRow } from '../../src/http/forms/nodes.ts';
 
-/** How this page can play from a node. `not-listed`: the node came after the page was loaded, and its policy lacks it. */
+/**
+ * How this page can play from a node. `not-listed`: the page's policy lacks it, as it came after the page was loaded, or has
+ * an address that no policy can name.
+ */
 export type PlayAt =
   | { readonly at: 'url'; readonly url: string }
   | { readonly at: 'not-listed' }

@@ -16,6 +16,7 @@ test('it has what OBS, ffmpeg and a player need, to paste as it is', () => {
   expect(text).toMatch(/^ +ffmpeg +ffmpeg -re .* -f flv "rtmp:\/\/127\.0\.0\.1\/live\/demo"$/m);
   expect(text).toMatch(/URL +http:\/\/127\.0\.0\.1:8080\/live\/demo\.flv$/m);
   expect(text).toMatch(/in a browser +http:\/\/127\.0\.0\.1:8080\/watch\/$/m);
+  expect(text).toMatch(/^See it\n +in a browser +http:\/\/127\.0\.0\.1:8080\/$/m);
 });
 
 test('it names the ports that the node got', () => {
@@ -49,8 +50,9 @@ test('an IPv6 address is put in brackets', () => {
   expect(shown({ host: '::1' })).toContain('http://[::1]:8080/live/demo.flv');
 });
 
-test('without a watch page it names none', () => {
+test('without a watch page or a dashboard it names none', () => {
   expect(shown({ 'watch.enabled': 'false' })).not.toContain('/watch/');
+  expect(shown({ 'dashboard.enabled': 'false' })).not.toContain('See it');
 });
 
 test('a node of a cluster says so, and on which port the others reach it', () => {

@@ -351,6 +351,17 @@ describe('alarms at a replica', () => {
     bench.directory.get(KEY)?.end(GONE);
     expect([bench.watch.alarms.count, bench.alarms]).toEqual([0, ['stalled p>self over']]);
   });
+
+  test('that ended are left out when only those of the last so many ms are asked for', () => {
+    bench.pull('p');
+    bench.has = 'more';
+    bench.pass(30_000);
+    const within = (withinMs: number) => bench.answers.alarms({ withinMs, limit: 100 }, ASKER).total;
+    expect(within(0), 'it lasts').toBe(1);
+    bench.directory.get(KEY)?.end(GONE);
+    bench.clock.advance(2_000);
+    expect([within(2_000), within(1_999)]).toEqual([1, 0]);
+  });
 });
 
 test('the alarms of one stream are as many as were asked for, and those that there are', () => {
