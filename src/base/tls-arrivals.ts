@@ -38,7 +38,11 @@ export class TlsArrivals {
     server.on('tlsClientError', (error, socket) => {
       const arrival = this.#settled(nameOf(socket));
       socket.destroy();
-      if (arrival) needs.refused(new TidewayError('tls.handshake', inWords(error)), arrival.raw);
+      if (arrival)
+        needs.refused(
+          new TidewayError('tls.handshake', `the TLS handshake failed: ${tlsErrorText(error)}`),
+          arrival.raw,
+        );
     });
   }
 
@@ -76,14 +80,14 @@ export class TlsArrivals {
   }
 }
 
-function nameOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+/** By this a socket that was accepted and the TLSSocket over it are known to be one connection. */
+export function nameOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
-/** What OpenSSL says, without the place in its own source. */
-function inWords({ message, code }: Error & { code?: string }): string {
-  if (code === 'ECONNRESET') return 'the peer went away during the TLS handshake';
+/** What became of a connection, in words: OpenSSL's without the place in its own source. */
+export function tlsErrorText({ message, code }: Error & { readonly code?: string }): string {
   if (code === 'ERR_SSL_HTTP_REQUEST') return 'the peer speaks plain HTTP at a port for TLS';
   const [, reason] = /:SSL routines:[^:]*:([^:]+)/.exec(message) ?? [];
-  return `the TLS handshake failed: ${reason ?? code ?? 'unknown error'}`;
+  return reason === undefined ? message : `TLS: ${reason}`;
 }

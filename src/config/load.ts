@@ -118,10 +118,17 @@ function conflictsIn(config: Config): string[] {
   return conflicts;
 }
 
-function tlsConflicts({ tls, http, https, rtmps }: Config): string[] {
+function tlsConflicts({ tls, mesh, http, https, rtmps }: Config): string[] {
   const conflicts: string[] = [];
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     conflicts.push('tls.cert, tls.key: a certificate and its key go together: give both');
+  }
+  const { cert, key, ca } = mesh.tls;
+  const given = [cert, key, ca].filter((file) => file !== undefined).length;
+  if (given > 0 && given < 3) {
+    conflicts.push(
+      'mesh.tls: a certificate, its key and what others are signed by go together: give all three',
+    );
   }
   for (const [name, { port }] of Object.entries({ https, rtmps })) {
     if (port === undefined || tls.cert !== undefined) continue;

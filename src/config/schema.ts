@@ -159,6 +159,20 @@ export const configSchema = z.strictObject({
       'none: this node is alone',
       'Secret that all nodes of the cluster share: openssl rand -hex 32.',
     ),
+    tls: z.strictObject({
+      cert: optional(
+        path,
+        'none: links between nodes are plain',
+        'Certificate that this node shows to others, in PEM; all nodes of a cluster speak TLS, or none.',
+      ),
+      key: optional(path, 'none', 'Its private key, in PEM, without a passphrase.'),
+      ca: optional(path, 'none', 'Certificates that those of the other nodes have to be signed by, in PEM.'),
+      names: key(
+        choice('any', 'node'),
+        'any',
+        'What a certificate has to name: anything, or the node.id of who shows it, as a DNS name.',
+      ),
+    }),
   }),
   registry: z.strictObject({
     url: key(registryUrl, 'memory:', 'Directory of nodes and streams; memory: is built in, for one node.'),

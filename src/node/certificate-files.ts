@@ -187,12 +187,16 @@ export class CertificateFiles implements Certificate {
  * @throws TidewayError as the constructor does
  */
 export function openCertificates(
-  { tls }: Pick<Config, 'tls'>,
+  { tls, mesh }: Pick<Config, 'tls' | 'mesh'>,
   needs: Omit<CertificateNeeds, 'name'>,
 ): CertificateFiles[] {
-  const { cert, key } = tls;
-  if (cert === undefined || key === undefined) return [];
-  return [new CertificateFiles({ cert, key }, { ...needs, name: 'tls' })];
+  return [
+    { name: 'tls', ...tls },
+    { name: 'mesh.tls', ...mesh.tls },
+  ].flatMap(({ name, cert, key, ...more }) => {
+    if (cert === undefined || key === undefined) return [];
+    return [new CertificateFiles({ cert, key, ca: 'ca' in more ? more.ca : undefined }, { ...needs, name })];
+  });
 }
 
 function textOf(path: string): string {

@@ -28,6 +28,7 @@ import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
+import type { MeshTls } from '../mesh/channel.ts';
 import { EventBook } from '../observe/event-book.ts';
 import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
@@ -494,8 +495,14 @@ export class RelayNode {
       traffic: this.#traffic,
       decided: (decision) => this.#routing.decisions.add(decision),
       slices: this.#slices,
+      tls: this.#meshTls,
       answer: (peer, query) => this.#ask.answer(peer, query),
     });
+  }
+
+  get #meshTls(): MeshTls | undefined {
+    const certificate = this.#certificates.find(({ name }) => name === 'mesh.tls');
+    return certificate && { certificate, names: this.#config.mesh.tls.names };
   }
 
   /** What it tells of itself, to this node's own API and to other nodes. */

@@ -1,11 +1,19 @@
 // Every door of a real node over TLS, and a certificate that changes while media go on.
-import { connect as connectTcp } from 'node:net';
-import { connect, type TLSSocket } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type AddressInfo, connect as connectTcp } from 'node:net';
+import { connect, createServer, type TLSSocket } from 'node:tls';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { systemClock } from '../../src/base/clock.ts';
 import { FrameKind } from '../../src/format/frame.ts';
+import { MeshEncoder } from '../../src/format/mesh/mesh-encoder.ts';
+import type { MeshTls } from '../../src/mesh/channel.ts';
+import { SUBPROTOCOL } from '../../src/mesh/handshake.ts';
+import { CertificateFiles } from '../../src/node/certificate-files.ts';
 import { captureRtmpOf } from '../support/captures.ts';
 import { Authority, type MadeCertificate, overwrite } from '../support/certificates.ts';
 import { captureHttpFlv, captureWsFlv, seen } from '../support/frames.ts';
+import { loggedFrame } from '../support/mesh-bytes.ts';
+import { HandPeer, LinkWitness, MeshNode } from '../support/mesh-node.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
 import { until } from '../support/until.ts';
@@ -228,4 +236,126 @@ test('a player over TLS that reads nothing holds up nobody', async () => {
   await until('it has all', () => ws.frames.at(-1)?.hash === sent.at(-1));
   socket.destroy();
   ws.close();
+});
+
+describe('between nodes', () => {
+  const meshNodes: MeshNode[] = [];
+  let other: Authority;
+
+  beforeAll(async () => {
+    other = await Authority.make();
+  });
+
+  afterEach(async () => {
+    await Promise.all(meshNodes.splice(0).map(({ links }) => links.stop()));
+  });
+
+  async function files(name: string, by = authority, trusts = authority): Promise<CertificateFiles> {
+    const made = await by.sign(`${name}-${by.folder.slice(-4)}`, { names: [`DNS:${name}`] });
+    const silent = { debug() {}, info() {}, warn() {}, error() {} };
+    return new CertificateFiles(
+      { ...(await by.copy(made, `mesh-${name}`)), ca: trusts.cert },
+      { clock: systemClock, log: silent, name: 'mesh.tls' },
+    );
+  }
+
+  async function startedMesh(node: string, tls: Partial<MeshTls> = {}): Promise<MeshNode> {
+    const certificate = tls.certificate ?? (await files(node));
+    const started = await MeshNode.start(node, { tls: { names: 'any', ...tls, certificate } });
+    meshNodes.push(started);
+    return started;
+  }
+
+  test('links are TLS, carry messages and pre-framed media both ways, and outlive a new certificate', async () => {
+    const certificate = await files('b');
+    const [a, b] = [await startedMesh('a'), await startedMesh('b', { certificate })];
+    a.links.setNodes([b.record]);
+    const toB = await a.linked('b');
+    const toA = await b.linked('a');
+    const witness = new LinkWitness(a, b);
+    // Key frames of these sizes come in many TLS records.
+    const batch = [loggedFrame('avc key', 10, 100, 300_000), loggedFrame('avc delta', 11, 140, 90_000)];
+    const media = new MeshEncoder(7).encode(batch);
+    toB.write(media);
+    toA.write(media);
+    const payloads = (node: MeshNode) =>
+      node.told.flatMap((told) =>
+        told.is === 'media' ? told.media.frames.map(({ payload }) => payload) : [],
+      );
+    await until('media came both ways', () => payloads(a).length === 2 && payloads(b).length === 2);
+    for (const node of [a, b]) {
+      expect(payloads(node).every((payload, at) => batch[at]?.frame.payload.equals(payload))).toBe(true);
+    }
+    expect(await shownBy(b.links.port)).toBe(certificate.fingerprint);
+
+    const renewed = await authority.sign('b-renewed');
+    const made = { cert: `${authority.folder}/mesh-b.pem`, key: `${authority.folder}/mesh-b.key` };
+    await overwrite({ ...made, fingerprint: '' }, renewed);
+    await certificate.reload();
+    expect(await shownBy(b.links.port)).toBe(renewed.fingerprint);
+    await until('beats went on', () => toB.quality && toA.quality);
+    await witness.undisturbed();
+    witness.stop();
+    expect([a.closed, b.closed]).toEqual([[], []]);
+    const c = await startedMesh('c');
+    c.links.setNodes([b.record]);
+    expect((await c.links.dial('b')).isOpen).toBe(true);
+  });
+
+  test('a node of another authority gets no link, whichever of the two dials, and harms none', async () => {
+    const [a, b] = [await startedMesh('a'), await startedMesh('b')];
+    a.links.setNodes([b.record]);
+    await a.linked('b');
+    const stranger = await startedMesh('s', { certificate: await files('s', other) });
+    stranger.links.setNodes([a.record]);
+    await expect(stranger.links.dial('a')).rejects.toMatchObject({ code: 'mesh.unreachable' });
+    expect(a.refusals('tls.handshake')).toBeGreaterThan(0);
+    // It trusts theirs, and they don't trust its own.
+    a.links.setNodes([b.record, stranger.record]);
+    await expect(a.links.dial('s')).rejects.toMatchObject({ code: 'mesh.unreachable' });
+    expect([a.links.size, stranger.links.size]).toEqual([1, 0]);
+  });
+
+  test('who shows no certificate, or speaks plain WebSocket, gets no link', async () => {
+    const a = await startedMesh('a');
+    const bare = new WebSocket(`wss://127.0.0.1:${a.links.port}/`, SUBPROTOCOL, { ca: authority.text });
+    bare.on('error', () => {});
+    await new Promise((resolve) => bare.once('close', resolve));
+    const plain = new HandPeer(a.links.port);
+    await plain.closed();
+    expect(plain.control).toEqual([]);
+    await until('both were refused', () => a.refusals('tls.handshake') === 2);
+    expect(a.links.unproven).toBe(0);
+  });
+
+  test('one between the two that has a certificate of the authority can pass no proof on', async () => {
+    const [a, b] = [await startedMesh('a'), await startedMesh('b')];
+    const { options } = await files('between');
+    const between = createServer({ ...options, requestCert: true }, (near) => {
+      const far = connect({
+        ...options,
+        port: b.links.port,
+        host: '127.0.0.1',
+        checkServerIdentity: () => undefined,
+      });
+      near.pipe(far).pipe(near);
+      for (const socket of [near, far]) socket.on('error', () => {});
+    });
+    await new Promise<void>((resolve) => between.listen(0, '127.0.0.1', resolve));
+    const { port } = between.address() as AddressInfo;
+    a.links.setNodes([{ ...b.record, mesh: [`127.0.0.1:${port}`] }]);
+    await expect(a.links.dial('b')).rejects.toThrow(/mesh\.auth/);
+    expect(b.refusals('mesh.auth')).toBeGreaterThan(0);
+    between.close();
+  });
+
+  test('with names: node, a certificate is good for the node alone that it names', async () => {
+    const [a, b] = [await startedMesh('a', { names: 'node' }), await startedMesh('b', { names: 'node' })];
+    a.links.setNodes([b.record]);
+    await a.linked('b');
+    const posing = await startedMesh('c', { certificate: await files('d'), names: 'any' });
+    posing.links.setNodes([a.record]);
+    await expect(posing.links.dial('a')).rejects.toThrow(/mesh\.certificate/);
+    expect(a.refusals('mesh.certificate')).toBeGreaterThan(0);
+  });
 });

@@ -164,6 +164,10 @@ describe('mistakes', () => {
     [{ 'tls.cert': 'a.pem' }, 'tls.cert, tls.key: a certificate and its key go together: give both'],
     [{ 'rtmps.port': '1936' }, 'rtmps.port: it needs a certificate: give tls.cert and tls.key, too'],
     [
+      { 'mesh.tls.cert': 'a.pem', 'mesh.tls.key': 'a.key' },
+      'mesh.tls: a certificate, its key and what others are signed by go together: give all three',
+    ],
+    [
       { 'http.port': 'off' },
       'http.port: off without https.port leaves no port for health and the API: give one of them',
     ],
