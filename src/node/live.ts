@@ -4,11 +4,12 @@ import { type Clock, every, type Timer } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import { serverEventText } from '../format/server-events.ts';
 import type { StateSource } from '../http/cluster-api.ts';
 import type { LiveName } from '../http/forms/live.ts';
 import type { LiveFeed, LiveSink, LiveWish, Topic } from '../http/live-api.ts';
 import { counter, gauge, type MetricFamily } from '../observe/metrics.ts';
-import type { AskNodes } from './cluster-state.ts';
+import type { AskNodes } from './cluster-ask.ts';
 import { AlarmNews, EventNews, NodeNews } from './live-news.ts';
 import { mapSome } from './map-some.ts';
 
@@ -242,7 +243,7 @@ export class Live implements LiveFeed {
 
   #eventText(name: LiveName, told: unknown): string {
     this.#id += 1;
-    return `event: ${name}\nid: ${this.#id}\ndata: ${JSON.stringify(told)}\n\n`;
+    return serverEventText(name, this.#id, JSON.stringify(told));
   }
 
   #write(listener: Listener, text: string): void {

@@ -246,6 +246,8 @@ export class RelayNode {
     }
     this.#traffic.start();
     opened.add(() => this.#traffic.stop());
+    this.#sessions.start();
+    opened.add(() => this.#sessions.stop());
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();
@@ -414,7 +416,7 @@ export class RelayNode {
       ...{ clock, log: this.#log, slices: this.#slices, node: node.id, version: version(), registry },
       ask: this.#ask,
       self: () => this.#member.record(),
-      others: () => membership.nodes(),
+      others: () => membership.known(),
       link: (other) => this.#meshFacts.link(other),
       notReady: this.#whyNotReady,
       trouble: () => this.#member.trouble,

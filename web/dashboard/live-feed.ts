@@ -1,10 +1,10 @@
 // The one event stream of the page: opened for what is looked at, opened again when it breaks or falls silent, closed while
 // nobody looks. What comes of it is live-state.ts's.
+import { ServerEventReader } from '../../src/format/server-events.ts';
 import { type Api, ApiError } from './api.ts';
 import { waitMs } from './backoff.ts';
 import { EMPTY, type LinkState, type LiveEvent, type LiveState, liveEvent, told } from './live-state.ts';
 import { withQuery } from './route.ts';
-import { SseParser } from './sse-parser.ts';
 import { Store } from './store.ts';
 
 /** What is listened to besides status, nodes and alarms. */
@@ -85,7 +85,7 @@ export class LiveFeed {
     const body = await this.#api.stream(withQuery('events', { topics, stream }), signal);
     const reader = body.getReader();
     const text = new TextDecoder();
-    const parser = new SseParser();
+    const parser = new ServerEventReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done || signal.aborted) return;

@@ -32,9 +32,9 @@ import {
 const LOST = { code: 'relay.lost', message: 'the node is gone' };
 const LIMITS = { stalledMs: 2_000, noKeyFrameMs: 15_000, bitrateShare: 0.4, hopMs: 500 };
 
-/** A node's streams, without doors and mesh. */
 const ASKER = { request: 'test' };
 
+/** A node's streams, without doors and mesh. */
 class WatchBench {
   readonly clock = new FakeClock();
   readonly log = new FakeLog();
