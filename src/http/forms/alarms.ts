@@ -1,6 +1,6 @@
 // Forms of `/api/v1/alarms` and `/api/v1/events`. Pure.
 import { z } from 'zod';
-import { clusterEnvelope, count, nodeId, streamKey, time } from './common.ts';
+import { clusterEnvelope, count, nodeId, page, streamKey, time } from './common.ts';
 
 export const alarmKind = z.enum(['stalled', 'no-key-frame', 'bitrate-collapsed', 'hop-slow']);
 export type AlarmKind = z.output<typeof alarmKind>;
@@ -26,7 +26,7 @@ export const alarmRow = z.object({
 });
 export type AlarmRow = z.output<typeof alarmRow>;
 
-export const alarmsAnswer = clusterEnvelope.extend({
+export const alarmsAnswer = clusterEnvelope.extend(page.shape).extend({
   /** Those that last first, then those that ended, newest first. */
   alarms: z.array(alarmRow),
 });
@@ -46,7 +46,7 @@ export const eventRow = z.object({
 });
 export type EventRow = z.output<typeof eventRow>;
 
-export const eventsAnswer = clusterEnvelope.extend({
+export const eventsAnswer = clusterEnvelope.extend(page.shape).extend({
   /** Newest first. */
   events: z.array(eventRow),
 });
