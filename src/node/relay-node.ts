@@ -6,6 +6,7 @@ import type { SecureDoor } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import { type Log, tapped } from '../base/log.ts';
+import { Proxies } from '../base/proxies.ts';
 import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
 import type { Table } from '../base/table.ts';
@@ -121,6 +122,7 @@ export class RelayNode {
   #metricsMade: Promise<string> | undefined;
   readonly #metrics: MetricsText;
   readonly #certificates: readonly CertificateFiles[];
+  readonly #proxies: Proxies | undefined;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
   #http: HttpServer | undefined;
@@ -137,6 +139,8 @@ export class RelayNode {
     this.#clock = clock;
     this.#metrics = new MetricsText(clock);
     this.#certificates = openCertificates(config, { clock, log });
+    const { networks } = config.proxy;
+    this.#proxies = networks && new Proxies({ ...config.proxy, networks });
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
@@ -356,6 +360,7 @@ export class RelayNode {
         ...{ openPublication: this.#openPublication, openStream: this.#openStream },
         ...{ sendOn: this.#redirects.of, sessionOf: this.#sessions.idOf },
         elsewhere: (key) => this.#routing.reconnectTo(key),
+        proxies: this.#proxies,
         counters: this.#countersOf('rtmp'),
         budget: this.#budget,
       },
@@ -396,7 +401,10 @@ export class RelayNode {
     if (dashboard.enabled) routes.push(await this.#dashboard());
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadWatchPage(WATCH_FOLDER));
     const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
-    const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
+    const needs = {
+      ...{ clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades },
+      proxies: this.#proxies,
+    };
     const doors = { port: openPort(http.port), secure: this.#secureDoor(https.port) };
     return new HttpServer({ host, ...http, ...doors }, needs);
   }
