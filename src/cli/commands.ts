@@ -38,8 +38,11 @@ export async function start(
   };
   const node = new RelayNode({ config, log, clock: systemClock, failed, read, reconfigured });
   await node.start();
-  // What was wrong with it is in the log.
-  process.on('SIGHUP', () => void node.reload('SIGHUP').catch(() => {}));
+  process.on('SIGHUP', () => {
+    void node.reloadCertificates();
+    // What was wrong with it is in the log.
+    node.reload('SIGHUP').catch(() => {});
+  });
   process.stderr.write(banner({ config, version: version(), ...node.addresses, lanAddress: lanAddress() }));
   const broken = Promise.race([crashed, takenOver]);
   let end = await Promise.race([asked, broken]);

@@ -87,7 +87,9 @@ export function troublesOf({ status, nodes, alarms }: StatusFacts): Trouble[] {
     troubles.push({
       what: `${namesText(silent, cluster.nodes.silent)} silent: no heartbeat comes to the registry`,
       advice:
-        'does the process run, and reach the registry? its log tells; one that is gone is forgotten in time',
+        registry === 'away'
+          ? 'no node is heard while the registry is away: LINK of "tideway nodes" tells which of them go on'
+          : 'does the process run, and reach the registry? its log tells; one that is gone is forgotten in time',
     });
   }
   for (const alarm of alarms.alarms) {

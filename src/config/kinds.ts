@@ -102,6 +102,18 @@ export const count: Kind<number> = {
 
 export const port: Kind<number> = { type: integer(0, 65_535), allowed: 'a whole number from 0 to 65535' };
 
+/** The port of a door that need not be open. */
+export const portOrOff: Kind<number | 'off'> = {
+  type: z.union([z.literal('off'), port.type]),
+  allowed: `${port.allowed}, or off`,
+};
+
+/** A file. */
+export const path: Kind<string> = {
+  type: z.string().regex(/^[^\0]{1,4096}$/),
+  allowed: 'the path of a file',
+};
+
 /** A duration in ms between two bounds. */
 export function ms(min: number, max = MAX_MS): Kind<number> {
   return { type: integer(min, max), allowed: `a whole number of ms from ${min} to ${max}`, unit: 'ms' };
@@ -168,6 +180,18 @@ export const address: Kind<string> = {
   allowed: 'host:port, an IPv6 address in brackets',
 };
 
+/** Where others reach a door that may speak TLS: a scheme in front says that it does, or does not, which is the default. */
+function doorAddress(plain: string): Kind<string> {
+  const scheme = new RegExp(`^${plain}s?://`);
+  return {
+    type: z.string().refine((text) => isAddress(text.replace(scheme, ''))),
+    allowed: `host:port, ${plain}s://host:port where it speaks TLS; an IPv6 address in brackets`,
+  };
+}
+
+export const httpAddress: Kind<string> = doorAddress('http');
+export const rtmpAddress: Kind<string> = doorAddress('rtmp');
+
 /** Addresses of one door, best first; text has commas between them. */
 export const addresses: Kind<readonly string[]> = {
   type: z.preprocess(partsOfText, z.array(address.type).min(1).max(MAX_ADDRESSES)),
@@ -219,6 +243,12 @@ export const networks = kindOf(
   ),
   `up to ${MAX_NETWORKS} of network=region like 10.1.0.0/16=eu,2001:db8::/32=us, or a list of network and region; no network twice`,
 );
+
+/** Networks whose addresses have a meaning. */
+export const networkList: Kind<readonly string[]> = {
+  type: z.preprocess(partsOfText, z.array(z.string().refine(isNetwork)).min(1).max(MAX_NETWORKS)),
+  allowed: `1 to ${MAX_NETWORKS} networks like 10.1.0.0/16, with commas between`,
+};
 
 /** Which streams are kept warm where (routing/preload-rules.ts); text is like `live/vip*=eu/us:2`. */
 export const preloads = kindOf(

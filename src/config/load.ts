@@ -98,8 +98,9 @@ function problemWith({ path, value, from }: Setting): string | undefined {
 }
 
 /** What is wrong with values that are allowed, but not together. */
-function conflictsIn({ registry, mesh, node, routing, api }: Config): string[] {
-  const conflicts: string[] = [];
+function conflictsIn(config: Config): string[] {
+  const { registry, mesh, node, routing, api } = config;
+  const conflicts = tlsConflicts(config);
   if (api.requireToken && api.token === undefined && (api.tokens ?? []).length === 0) {
     conflicts.push('api.requireToken: nobody has a token: give api.token or api.tokens, too');
   }
@@ -116,6 +117,30 @@ function conflictsIn({ registry, mesh, node, routing, api }: Config): string[] {
   for (const { from, to, price } of routing.prices ?? []) {
     if (from !== to || from === '*' || price === 0) continue;
     conflicts.push(`routing.prices: ${from}>${to}=${price}: within a region nothing is priced`);
+  }
+  return conflicts;
+}
+
+function tlsConflicts({ tls, mesh, http, https, rtmps }: Config): string[] {
+  const conflicts: string[] = [];
+  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+    conflicts.push('tls.cert, tls.key: a certificate and its key go together: give both');
+  }
+  const { cert, key, ca } = mesh.tls;
+  const given = [cert, key, ca].filter((file) => file !== undefined).length;
+  if (given > 0 && given < 3) {
+    conflicts.push(
+      'mesh.tls: a certificate, its key and what others are signed by go together: give all three',
+    );
+  }
+  for (const [name, { port }] of Object.entries({ https, rtmps })) {
+    if (port === undefined || tls.cert !== undefined) continue;
+    conflicts.push(`${name}.port: it needs a certificate: give tls.cert and tls.key, too`);
+  }
+  if (http.port === 'off' && https.port === undefined) {
+    conflicts.push(
+      'http.port: off without https.port leaves no port for health and the API: give one of them',
+    );
   }
   return conflicts;
 }

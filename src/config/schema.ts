@@ -2,7 +2,6 @@
 // flags, the help text and the documentation are derived from here. Nothing is read here.
 import { z } from 'zod';
 import {
-  address,
   addresses,
   apiTokens,
   boolean,
@@ -12,6 +11,7 @@ import {
   countOrNone,
   headerName,
   host,
+  httpAddress,
   type Kind,
   keyPrefix,
   label,
@@ -19,13 +19,17 @@ import {
   MIB,
   meshSecret,
   ms,
+  networkList,
   networks,
   nodeId,
+  path,
   port,
+  portOrOff,
   preloads,
   prices,
   priorities,
   registryUrl,
+  rtmpAddress,
   seconds,
   secret,
   share,
@@ -106,14 +110,14 @@ export const configSchema = z.strictObject({
     ),
   }),
   rtmp: z.strictObject({
-    port: key(port, 1935, 'Port for RTMP publishers and players; 0 takes any free one.'),
+    port: key(portOrOff, 1935, 'Port for RTMP publishers and players; 0 takes any free one.'),
     advertise: optional(
-      address,
-      'rtmp.port at host, or if that is any address, at that of the connection to the registry',
+      rtmpAddress,
+      'rtmp.port (rtmps.port if that is off) at host, or if that is any address, at that of the connection to the registry',
       'Where RTMP publishers and players reach this node, as the cluster is told.',
     ),
     advertiseInternal: optional(
-      address,
+      rtmpAddress,
       'none',
       'Where RTMP publishers and players within the cluster network reach this node (network=internal).',
     ),
@@ -124,21 +128,56 @@ export const configSchema = z.strictObject({
     handshakeMs: live(key(ms(1), 5_000, 'A connection whose handshake takes longer is closed.')),
     connectMs: live(key(ms(1), 10_000, 'A connection that takes longer to publish or play is closed.')),
   }),
+  rtmps: z.strictObject({
+    port: optional(port, 'none: no RTMPS', 'Port for RTMP over TLS, with tls.cert; 0 takes any free one.'),
+  }),
   http: z.strictObject({
-    port: key(port, 8080, 'Port for HTTP-FLV, WS-FLV, the watch page and health; 0 takes any free one.'),
+    port: key(portOrOff, 8080, 'Port for HTTP-FLV, WS-FLV, the watch page and health; 0 takes any free one.'),
     advertise: optional(
-      address,
-      'http.port at host, or if that is any address, at that of the connection to the registry',
+      httpAddress,
+      'http.port (https.port if that is off) at host, or if that is any address, at that of the connection to the registry',
       'Where HTTP players reach this node, as the cluster is told.',
     ),
     advertiseInternal: optional(
-      address,
+      httpAddress,
       'none',
       'Where HTTP players within the cluster network reach this node (network=internal).',
     ),
     maxConnections: key(count, 20_000, 'HTTP connections at once; more are closed on arrival.'),
     maxConnectionsPerAddress: live(
       key(count, 10_000, 'HTTP connections at once from one address; of IPv6, from one /64.'),
+    ),
+  }),
+  https: z.strictObject({
+    port: optional(
+      port,
+      'none: no HTTPS',
+      'Port for all that http.port has, over TLS, with tls.cert; 0 takes any free one.',
+    ),
+  }),
+  tls: z.strictObject({
+    cert: optional(
+      path,
+      'none',
+      'Certificate for https.port and rtmps.port, in PEM, behind it those that it is signed by.',
+    ),
+    key: optional(path, 'none', 'Its private key, in PEM, without a passphrase.'),
+  }),
+  proxy: z.strictObject({
+    networks: optional(
+      networkList,
+      'none: who connects is who asks',
+      'Proxies in front of RTMP and HTTP: what these say of whom they speak for is believed.',
+    ),
+    protocol: key(
+      choice('allow', 'require', 'off'),
+      'allow',
+      'The PROXY protocol (version 2) on connections from proxy.networks.',
+    ),
+    header: key(
+      choice('x-forwarded-for', 'forwarded', 'none'),
+      'x-forwarded-for',
+      'The one HTTP header in which proxy.networks say who asks.',
     ),
   }),
   mesh: z.strictObject({
@@ -153,6 +192,20 @@ export const configSchema = z.strictObject({
       'none: this node is alone',
       'Secret that all nodes of the cluster share: openssl rand -hex 32.',
     ),
+    tls: z.strictObject({
+      cert: optional(
+        path,
+        'none: links between nodes are plain',
+        'Certificate that this node shows to others, in PEM; all nodes of a cluster speak TLS, or none.',
+      ),
+      key: optional(path, 'none', 'Its private key, in PEM, without a passphrase.'),
+      ca: optional(path, 'none', 'Certificates that those of the other nodes have to be signed by, in PEM.'),
+      names: key(
+        choice('any', 'node'),
+        'any',
+        'What a certificate has to name: anything, or the node.id of who shows it, as a DNS name.',
+      ),
+    }),
   }),
   registry: z.strictObject({
     url: key(registryUrl, 'memory:', 'Directory of nodes and streams; memory: is built in, for one node.'),

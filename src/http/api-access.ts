@@ -12,8 +12,10 @@ import type { Table } from '../base/table.ts';
 
 /** What is looked at of a request. */
 export interface ApiRequest {
-  /** The other end of the socket. */
+  /** The other end of the socket; undefined: it is gone, or a proxy speaks for it. */
   readonly remoteAddress: string | undefined;
+  /** The address that it counts for, where that is another one. */
+  readonly askedBy?: string | undefined;
   readonly headers: IncomingHttpHeaders;
 }
 
@@ -182,8 +184,8 @@ function knownTokens({ token, tokens = [] }: AccessRules): Known[] {
   return [{ caller: { name: 'api.token', role: 'admin' }, digest: digestOf(token) }, ...named];
 }
 
-function groupOf({ remoteAddress = 'unknown' }: ApiRequest): string {
-  return addressGroup(remoteAddress);
+function groupOf({ askedBy, remoteAddress }: ApiRequest): string {
+  return addressGroup(askedBy ?? remoteAddress ?? 'unknown');
 }
 
 function whyNotLocal({ remoteAddress, headers }: ApiRequest): string | undefined {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { remoteOf } from '../base/remote.ts';
+import { addressOfRequest, isProxied, remoteOfRequest } from '../base/marked-request.ts';
 import type { Role } from '../base/role.ts';
 import { answerJson } from './answer.ts';
 import type { ApiAccess, Caller } from './api-access.ts';
@@ -131,11 +131,13 @@ export function apiRoute<D extends Declared>(
 
 function identify(
   access: ApiRouteNeeds['access'],
-  { socket, headers }: IncomingMessage,
+  request: IncomingMessage,
   response: ServerResponse,
 ): Caller {
   try {
-    return access.identify({ remoteAddress: socket.remoteAddress, headers });
+    const { socket, headers } = request;
+    const remoteAddress = isProxied(request) ? undefined : socket.remoteAddress;
+    return access.identify({ remoteAddress, askedBy: addressOfRequest(request), headers });
   } catch (error) {
     // RFC 9110 §15.5.2: a 401 says how to come in.
     if (error instanceof TidewayError && error.code === 'api.token') {
@@ -153,7 +155,7 @@ function audit(
 ): void {
   const { request, response, path } = of;
   const said = { who, role, method: request.method, path, request: requestIdOf(request) };
-  const remote = remoteOf(request.socket);
+  const remote = remoteOfRequest(request);
   response.once('close', () => {
     const status = response.headersSent ? response.statusCode : 0;
     log.info({ ...said, status, remote }, 'api.audit');

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname } from 'node:path';
+import { isSecure, plainAddress } from '../base/address.ts';
 import { TidewayError } from '../base/errors.ts';
 import type { Route } from './route.ts';
 
@@ -128,8 +129,8 @@ function originsOf(doors: Iterable<string>): string[] {
   const origins: string[] = [];
   let chars = 0;
   for (const door of doors) {
-    if (!DOOR.test(door)) continue;
-    const origin = `http://${door}`;
+    if (!DOOR.test(plainAddress(door))) continue;
+    const origin = `http${isSecure(door) ? 's' : ''}://${plainAddress(door)}`;
     chars += origin.length + 1;
     if (origins.length === MAX_ORIGINS || chars > MAX_ORIGINS_CHARS) break;
     origins.push(origin);

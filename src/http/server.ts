@@ -1,24 +1,32 @@
 // The HTTP server: listens, finds the route of a request, refuses the rest with a reason. It knows no FLV: what is
 // served comes in as routes.
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { AddressCount } from '../base/address-count.ts';
+import type { SecureDoor } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError, WireError } from '../base/errors.ts';
 import { listen, listeningPort } from '../base/listen.ts';
 import type { Log } from '../base/log.ts';
-import { MarkedRequest, sessionOf } from '../base/marked-request.ts';
-import { remoteOf } from '../base/remote.ts';
+import { MarkedRequest, remoteOfRequest, sessionOf } from '../base/marked-request.ts';
+import { ProxiedServer } from '../base/proxied-server.ts';
+import type { Proxies } from '../base/proxies.ts';
+import { addressOf, remoteOf } from '../base/remote.ts';
 import type { Table } from '../base/table.ts';
+import { TlsArrivals } from '../base/tls-arrivals.ts';
+import { ProxyHeaderReader } from '../format/proxy-header.ts';
 import { asRefusal, refuse, refuseSocket } from './answer.ts';
 import { nameRequest, REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 import { parseTarget, type Route, type UpgradeRoute } from './route.ts';
 
 export interface HttpServerOptions {
   readonly host: string;
-  /** 0 takes any free one. */
-  readonly port: number;
+  /** 0 takes any free one; undefined: nothing is served without TLS. */
+  readonly port: number | undefined;
+  /** Undefined: nothing is served with TLS. */
+  readonly secure?: SecureDoor | undefined;
   /** More are closed on arrival. */
   readonly maxConnections: number;
   /** Connections at once from one address; undefined: as many as there may be. */
@@ -38,6 +46,8 @@ export interface HttpServerNeeds {
   readonly routes: readonly Route[];
   readonly upgrades: readonly UpgradeRoute[];
   readonly arrivals?: HttpArrivals | undefined;
+  /** Proxies in front of it; undefined: none is believed. */
+  readonly proxies?: Proxies | undefined;
 }
 
 /** Who may come in; without one, everybody. */
@@ -64,6 +74,21 @@ const INACTIVE_MS = 30_000;
 const KEEP_ALIVE_PROBE_MS = 30_000;
 const CHECK_MS = 1000;
 const PREFLIGHT_SECONDS = 86_400;
+/** From the connection to the end of TLS's handshake. */
+const TLS_HANDSHAKE_MS = 5_000;
+
+/** Of both ports. */
+const SERVER_OPTIONS = {
+  IncomingMessage: MarkedRequest,
+  headersTimeout: HEADERS_MS,
+  // A live POST lasts for hours, so no request is cut for its age: its route ends one that sends nothing.
+  requestTimeout: 0,
+  connectionsCheckingInterval: CHECK_MS,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+} as const;
 
 export class HttpServer {
   readonly #options: HttpServerOptions;
@@ -73,14 +98,17 @@ export class HttpServer {
   readonly #routes: readonly Route[];
   readonly #upgrades: readonly UpgradeRoute[];
   readonly #arrivals: HttpArrivals | undefined;
-  readonly #server: Server;
+  readonly #plain: Server | undefined;
+  #secure: Secure | undefined;
+  readonly #proxies: Proxies | undefined;
+  readonly #proxied: readonly ProxiedServer[];
   /** Every open socket, also those that left the HTTP parser. Bounded by maxConnections. */
   readonly #sockets = new Set<Socket>();
   /** Those of them that have asked for nothing yet. */
   readonly #unused = new Set<Socket>();
   readonly #perAddress = new AddressCount();
   #stopping: TidewayError | undefined;
-  #closed: Promise<void> | undefined;
+  #closed: Promise<unknown> | undefined;
   #closedBytesIn = 0;
   #closedBytesOut = 0;
   /** Requests and upgrades ever taken; connections over the limit. */
@@ -95,28 +123,51 @@ export class HttpServer {
     this.#routes = needs.routes;
     this.#upgrades = needs.upgrades;
     this.#arrivals = needs.arrivals;
-    this.#server = createServer({
-      IncomingMessage: MarkedRequest,
-      headersTimeout: HEADERS_MS,
-      // A live POST lasts for hours, so no request is cut for its age: its route ends one that sends nothing.
-      requestTimeout: 0,
-      connectionsCheckingInterval: CHECK_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+    this.#proxies = needs.proxies;
+    const { port, secure } = options;
+    this.#plain = port === undefined ? undefined : this.#listensTo(createServer(SERVER_OPTIONS));
+    this.#plain?.on('connection', (socket) => this.#connected(socket));
+    if (secure) this.#secure = this.#buildSecure(secure);
+    // Last: it takes over what is listened to.
+    this.#proxied = [this.#plain, this.#secure?.server].flatMap((server) =>
+      server && needs.proxies ? [this.#behindProxies(server, needs.proxies)] : [],
+    );
+  }
+
+  #behindProxies(server: Server | SecureServer, proxies: Proxies): ProxiedServer {
+    return new ProxiedServer(server, {
+      ...{ clock: this.#clock, proxies, newReader: () => new ProxyHeaderReader() },
+      refused: (why, socket) => this.#report(socket, why),
     });
-    this.#server.timeout = INACTIVE_MS;
-    this.#server.maxConnections = options.maxConnections;
-    this.#server.on('connection', (socket) => this.#connected(socket));
-    this.#server.on('drop', () => {
+  }
+
+  #buildSecure({ certificate }: SecureDoor): Secure {
+    const server = createSecureServer({ ...SERVER_OPTIONS, ...certificate.options });
+    certificate.renews(server);
+    const arrivals = new TlsArrivals(server, {
+      ...{ clock: this.#clock, handshakeMs: TLS_HANDSHAKE_MS },
+      connected: (socket) => this.#connected(socket),
+      refused: ({ code, message }, raw) => {
+        this.#counters.refused(code);
+        this.#log.debug({ remote: remoteOf(raw), code, detail: message }, 'http.refused');
+      },
+    });
+    this.#listensTo(server);
+    return { server, arrivals };
+  }
+
+  #listensTo<S extends Server | SecureServer>(server: S): S {
+    server.timeout = INACTIVE_MS;
+    server.maxConnections = this.#options.maxConnections;
+    server.on('drop', () => {
       this.droppedConnections += 1;
     });
-    this.#server.on('request', (request, response) => this.#requested(request, response));
+    server.on('request', (request, response) => this.#requested(request, response));
     // With this listener, the route decides whether a publisher that asks first (RFC 9110 §10.1.1) may send.
-    this.#server.on('checkContinue', (request, response) => this.#requested(request, response));
-    this.#server.on('upgrade', (request, socket, head) => this.#upgradeRequested(request, socket, head));
-    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#broken(error, socket));
+    server.on('checkContinue', (request, response) => this.#requested(request, response));
+    server.on('upgrade', (request, socket, head) => this.#upgradeRequested(request, socket, head));
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#broken(error, socket));
+    return server;
   }
 
   /** Open connections. */
@@ -130,6 +181,11 @@ export class HttpServer {
       { table: 'http_connections', entries: this.#sockets.size, limit },
       { table: 'http_connections_unused', entries: this.#unused.size, limit },
       { table: 'http_addresses', entries: this.#perAddress.size, limit },
+      {
+        ...{ table: 'http_proxy_headers', limit },
+        entries: this.#proxied.reduce((sum, { size }) => sum + size, 0),
+      },
+      { table: 'https_handshakes', entries: this.#secure?.arrivals.size ?? 0, limit },
     ];
   }
 
@@ -147,20 +203,31 @@ export class HttpServer {
     return sum;
   }
 
-  /** The port that it listens on; 0 before `start`. */
+  /** The port that it listens on without TLS; 0 before `start`, and without one. */
   get port(): number {
-    return listeningPort(this.#server);
+    return this.#plain ? listeningPort(this.#plain) : 0;
+  }
+
+  /** The same with TLS. */
+  get securePort(): number {
+    return this.#secure ? listeningPort(this.#secure.server) : 0;
   }
 
   /**
    * Listens.
-   * @throws TidewayError `listen.busy`, `listen.failed`
+   * @throws TidewayError `listen.busy`, `listen.failed`; nothing is left open
    */
-  start(): Promise<void> {
-    const { host, port } = this.#options;
-    return listen(this.#server, { host, port, key: 'http.port' }, (error) =>
-      this.#log.error({ err: error }, 'http.server-error'),
-    );
+  async start(): Promise<void> {
+    const { host, port, secure } = this.#options;
+    const failed = (error: Error) => this.#log.error({ err: error }, 'http.server-error');
+    if (this.#plain) await listen(this.#plain, { host, port: port ?? 0, key: 'http.port' }, failed);
+    if (!this.#secure || !secure) return;
+    try {
+      await listen(this.#secure.server, { host, port: secure.port, key: 'https.port' }, failed);
+    } catch (error) {
+      this.#plain?.close();
+      throw error;
+    }
   }
 
   /**
@@ -169,7 +236,10 @@ export class HttpServer {
    */
   async stop(graceMs: number): Promise<void> {
     this.#stopping ??= new TidewayError('node.stopping', 'the node is stopping: try again in a moment');
-    this.#closed ??= new Promise((resolve) => this.#server.close(() => resolve()));
+    const servers = [this.#plain, this.#secure?.server].filter((server) => server !== undefined);
+    this.#closed ??= Promise.all(servers.map(closed));
+    this.#secure?.arrivals.stop();
+    for (const proxied of this.#proxied) proxied.stop();
     // Node counts one that never asked for anything as busy: browsers open such connections in advance.
     for (const socket of this.#unused) socket.destroy();
     const deadline = this.#clock.after(graceMs, () => {
@@ -180,10 +250,16 @@ export class HttpServer {
   }
 
   #connected(socket: Socket): void {
-    const { remoteAddress: address = 'unknown' } = socket;
+    const address = addressOf(socket) ?? 'unknown';
     const why = this.#refusalOf(address);
     if (why) {
       this.#turnAway(socket, why);
+      return;
+    }
+    // Each of the ports has the limit for itself.
+    if (this.#sockets.size >= this.#options.maxConnections) {
+      this.droppedConnections += 1;
+      socket.destroy();
       return;
     }
     this.#sockets.add(socket);
@@ -229,6 +305,7 @@ export class HttpServer {
     this.requests += 1;
     this.#unused.delete(request.socket);
     nameRequest(request);
+    this.#markAsker(request);
     // A request that is pipelined behind one without an answer has no socket yet; its answer would mix with media.
     if (response.socket === null) {
       this.#report(request.socket, pipelined(), request);
@@ -244,6 +321,15 @@ export class HttpServer {
       this.#report(request.socket, refusal, request);
       refuse({ request, response }, refusal, this.#clock);
     });
+  }
+
+  /** Where a proxy passed it on: for whom. */
+  #markAsker(request: IncomingMessage): void {
+    const peer = addressOf(request.socket);
+    if (!this.#proxies?.has(peer) || peer === undefined || !(request instanceof MarkedRequest)) return;
+    request.isOfProxy = true;
+    const asker = this.#proxies.askerOf(request.headers, peer);
+    if (asker !== peer) request.askedBy = asker;
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -283,6 +369,7 @@ export class HttpServer {
     this.requests += 1;
     this.#unused.delete(socket);
     nameRequest(request);
+    this.#markAsker(request);
     this.#upgrade(request, socket, head).catch((error: unknown) => {
       const refusal = this.#refusal(error, request);
       if (socket.destroyed) return;
@@ -318,7 +405,8 @@ export class HttpServer {
   #report(socket: Socket, why: TidewayError, request?: IncomingMessage): void {
     const level = why.code === 'http.not-found' || why.code === 'play.not-found' ? 'debug' : 'info';
     const asked = request && { request: requestIdOf(request), session: sessionOf(request) };
-    const said = { ...asked, remote: remoteOf(socket), code: why.code, detail: why.message };
+    const remote = request ? remoteOfRequest(request) : remoteOf(socket);
+    const said = { ...asked, remote, code: why.code, detail: why.message };
     this.#log[level](said, 'http.refused');
     if (why instanceof WireError) this.#counters.wireError(why.code);
     else this.#counters.refused(why.code);
@@ -343,6 +431,15 @@ export class HttpServer {
     this.#report(socket, refusal);
     refuseSocket(socket, refusal);
   }
+}
+
+interface Secure {
+  readonly server: SecureServer;
+  readonly arrivals: TlsArrivals;
+}
+
+function closed(server: Server | SecureServer): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
 }
 
 function answerOptions(response: ServerResponse, allowed: string): void {

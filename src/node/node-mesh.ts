@@ -13,6 +13,7 @@ import type { HopQuality } from '../http/forms/quality.ts';
 import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
 import { type Answer, Answers } from '../mesh/answers.ts';
+import type { MeshTls } from '../mesh/channel.ts';
 import type { ChildRow } from '../mesh/downstream.ts';
 import { Downstreams } from '../mesh/downstreams.ts';
 import { Links } from '../mesh/links.ts';
@@ -67,6 +68,8 @@ export interface NodeMeshNeeds {
   readonly decided: (decision: UpstreamDecision) => void;
   readonly traffic: Pick<Traffic, 'toNode' | 'fromNode'>;
   readonly slices: Slices;
+  /** Undefined: nodes don't speak TLS. */
+  readonly tls: MeshTls | undefined;
   /** What this node answers to another. @throws TidewayError if it does not */
   readonly answer: (peer: string, query: Query) => Answer;
 }
@@ -184,6 +187,7 @@ export class NodeMesh {
         self: { ...owner, version, host: member.host },
         secret: config.mesh.secret,
         listen: { host: config.host, port: config.mesh.port },
+        tls: needs.tls,
       },
       {
         ...{ clock, log, owner: relay, random: Math.random },

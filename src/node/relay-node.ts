@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { Authorizer } from '../auth/authorizer.ts';
 import { isLoopback } from '../base/address.ts';
+import type { SecureDoor } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import { type Log, tapped } from '../base/log.ts';
+import { Proxies } from '../base/proxies.ts';
 import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
 import type { Table } from '../base/table.ts';
@@ -29,6 +31,7 @@ import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
+import type { MeshTls } from '../mesh/channel.ts';
 import { EventBook } from '../observe/event-book.ts';
 import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
@@ -39,7 +42,10 @@ import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { TRAFFIC_WINDOW_MS } from '../observe/traffic-ledger.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
+import type { DoorPorts } from './advertised.ts';
 import { Arrivals } from './arrivals.ts';
+import { type CertificateFiles, openCertificates } from './certificate-files.ts';
+import { certificateMetrics } from './certificate-metrics.ts';
 import { ClusterAsk } from './cluster-ask.ts';
 import { decisionAnswer } from './decision-rows.ts';
 import { Drain, drainControl } from './drain.ts';
@@ -129,6 +135,8 @@ export class RelayNode {
   readonly #droppedOfOthers = new OthersSum();
   #metricsMade: Promise<string> | undefined;
   readonly #metrics: MetricsText;
+  readonly #certificates: readonly CertificateFiles[];
+  readonly #proxies: Proxies | undefined;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
   #http: HttpServer | undefined;
@@ -136,7 +144,7 @@ export class RelayNode {
   #stopByMs: number | undefined;
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
-  /** @throws TidewayError `registry.url` */
+  /** @throws TidewayError `registry.url`, `tls.unreadable`, `tls.bad-certificate`, `tls.bad-key`, `tls.key-mismatch` */
   constructor({ config: given, log: written, clock, failed = () => {}, read, reconfigured }: NodeNeeds) {
     this.#events = new EventBook({ node: given.node.id, clock });
     const log = tapped(written, this.#events.take);
@@ -153,6 +161,9 @@ export class RelayNode {
     this.#log = log;
     this.#clock = clock;
     this.#metrics = new MetricsText(clock);
+    this.#certificates = openCertificates(config, { clock, log });
+    const { networks } = config.proxy;
+    this.#proxies = networks && new Proxies({ ...config.proxy, networks });
     this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
     this.#access = new ApiAccess({ clock, rules: () => config.api });
     this.#files = new OpenFiles({
@@ -259,10 +270,12 @@ export class RelayNode {
   }
 
   /** The ports that it listens on; 0 for a door that is not open. */
-  get addresses(): { readonly rtmpPort: number; readonly httpPort: number; readonly meshPort: number } {
+  get addresses(): DoorPorts {
     return {
       rtmpPort: this.#rtmp.port,
+      rtmpsPort: this.#rtmp.securePort,
       httpPort: this.#http?.port ?? 0,
+      httpsPort: this.#http?.securePort ?? 0,
       meshPort: this.#mesh?.port ?? 0,
     };
   }
@@ -277,6 +290,10 @@ export class RelayNode {
     opened.add(() => this.#runtime.stop());
     await this.#files.start();
     opened.add(() => this.#files.stop());
+    for (const certificate of this.#certificates) {
+      certificate.start();
+      opened.add(() => certificate.stop());
+    }
     this.#traffic.start();
     opened.add(() => this.#traffic.stop());
     this.#sessions.start();
@@ -320,6 +337,11 @@ export class RelayNode {
       const hint = 'anybody who reaches this node may publish: set publish.secret, or host to 127.0.0.1';
       this.#log.warn({ host: this.#config.host, hint }, 'node.open-to-publish');
     }
+  }
+
+  /** Looks for new certificates now. Never rejects: what can't be used is logged. */
+  async reloadCertificates(): Promise<void> {
+    await Promise.all(this.#certificates.map((certificate) => certificate.reload()));
   }
 
   /**
@@ -383,14 +405,21 @@ export class RelayNode {
   }
 
   #buildRtmp(): RtmpServer {
+    const doors = {
+      port: openPort(this.#config.rtmp.port),
+      secure: this.#secureDoor(this.#config.rtmps.port),
+    };
     return new RtmpServer(
-      this.#settings.part(({ host, rtmp, publish }) => ({ host, ...rtmp, publishIdleMs: publish.idleMs })),
+      this.#settings.part(({ host, rtmp, publish }) => ({
+        ...{ host, ...rtmp, ...doors, publishIdleMs: publish.idleMs },
+      })),
       {
         clock: this.#clock,
         log: this.#log,
         ...{ openPublication: this.#openPublication, openStream: this.#openStream },
         ...{ sendOn: this.#redirects.of, sessionOf: this.#sessions.idOf },
         elsewhere: (key) => this.#routing.reconnectTo(key),
+        proxies: this.#proxies,
         counters: this.#countersOf('rtmp'),
         refusal: (address) => this.#arrivals.refusal('rtmp', address),
         budget: this.#budget,
@@ -399,7 +428,7 @@ export class RelayNode {
   }
 
   async #buildHttp(): Promise<HttpServer> {
-    const { node, watch, dashboard } = this.#config;
+    const { node, http, https, watch, dashboard } = this.#config;
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
@@ -440,9 +469,20 @@ export class RelayNode {
       lacksFiles: () => this.#arrivals.lacksFiles('http'),
       refusal: (address) => this.#arrivals.refusal('http', address),
     };
-    const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades, arrivals };
-    const options = this.#settings.part(({ host, http }) => ({ host, ...http }));
-    return new HttpServer(options, needs);
+    const needs = {
+      ...{ clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades, arrivals },
+      proxies: this.#proxies,
+    };
+    const doors = { port: openPort(http.port), secure: this.#secureDoor(https.port) };
+    return new HttpServer(
+      this.#settings.part((now) => ({ host: now.host, ...now.http, ...doors })),
+      needs,
+    );
+  }
+
+  #secureDoor(port: number | undefined): SecureDoor | undefined {
+    const certificate = this.#certificates.find(({ name }) => name === 'tls');
+    return port === undefined || !certificate ? undefined : { port, certificate };
   }
 
   readonly #whyNotReady = () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
@@ -538,8 +578,14 @@ export class RelayNode {
       traffic: this.#traffic,
       decided: (decision) => this.#routing.decisions.add(decision),
       slices: this.#slices,
+      tls: this.#meshTls,
       answer: (peer, query) => this.#ask.answer(peer, query),
     });
+  }
+
+  get #meshTls(): MeshTls | undefined {
+    const certificate = this.#certificates.find(({ name }) => name === 'mesh.tls');
+    return certificate && { certificate, names: this.#config.mesh.tls.names };
   }
 
   /** What it tells of itself, to this node's own API and to other nodes. */
@@ -678,6 +724,7 @@ export class RelayNode {
       ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
       sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics(), ...this.#events.metrics()],
+      certificates: certificateMetrics(this.#certificates),
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
@@ -691,6 +738,10 @@ export class RelayNode {
       this.#runtime.registry,
     );
   }
+}
+
+function openPort(port: number | 'off'): number | undefined {
+  return port === 'off' ? undefined : port;
 }
 
 function listed<R>(rows: readonly R[]): { readonly total: number; readonly rows: readonly R[] } {

@@ -1,22 +1,33 @@
 // The RTMP door: listens, accepts within its limits, and keeps time for its sessions.
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createSecureServer } from 'node:tls';
 import { AddressCount } from '../base/address-count.ts';
+import type { SecureDoor } from '../base/certificate.ts';
 import { every, type Timer } from '../base/clock.ts';
-import type { Reason } from '../base/errors.ts';
+import { type Reason, WireError } from '../base/errors.ts';
 import { listen, listeningPort } from '../base/listen.ts';
+import { ProxiedServer } from '../base/proxied-server.ts';
+import type { Proxies } from '../base/proxies.ts';
+import { addressOf, remoteOf } from '../base/remote.ts';
 import type { Table } from '../base/table.ts';
+import { TlsArrivals } from '../base/tls-arrivals.ts';
+import { ProxyHeaderReader } from '../format/proxy-header.ts';
 import { RtmpSession, type SessionNeeds, type SessionOptions } from './session.ts';
 
 export interface RtmpServerOptions extends SessionOptions {
   readonly host: string;
-  /** 0 takes any free port. */
-  readonly port: number;
+  /** 0 takes any free port; undefined: nobody is taken without TLS. */
+  readonly port: number | undefined;
+  /** RTMPS; undefined: nobody is taken with TLS. */
+  readonly secure?: SecureDoor | undefined;
   readonly maxConnections: number;
   /** Connections at once from one address. */
   readonly maxConnectionsPerAddress: number;
 }
 
 export interface RtmpServerNeeds extends SessionNeeds {
+  /** Proxies in front of it; undefined: none is believed. */
+  readonly proxies?: Proxies | undefined;
   /** Why a new connection from the address is not taken; undefined: it is, or nobody asks. */
   readonly refusal?: ((address: string) => Reason | undefined) | undefined;
 }
@@ -36,8 +47,10 @@ const STOP_GRACE_MS = 5_000;
 export class RtmpServer {
   readonly #options: RtmpServerOptions;
   readonly #needs: RtmpServerNeeds;
-  readonly #server: Server;
+  readonly #plain: Server | undefined;
+  #secure: { readonly server: Server; readonly arrivals: TlsArrivals } | undefined;
   readonly #sessions = new Set<RtmpSession>();
+  readonly #proxied: readonly ProxiedServer[];
   readonly #perAddress = new AddressCount();
   #timer: Timer | undefined;
   #stopped: Promise<void> | undefined;
@@ -55,7 +68,48 @@ export class RtmpServer {
   constructor(options: RtmpServerOptions, needs: RtmpServerNeeds) {
     this.#options = options;
     this.#needs = needs;
-    this.#server = createServer({ allowHalfOpen: false }, (socket) => this.#accept(socket));
+    const { port, secure } = options;
+    const accept = (socket: Socket) => this.#accept(socket);
+    this.#plain = port === undefined ? undefined : createServer({ allowHalfOpen: false }, accept);
+    if (secure) this.#secure = this.#buildSecure(secure);
+    // Last: it takes over what is listened to.
+    this.#proxied = [this.#plain, this.#secure?.server].flatMap((server) =>
+      server && needs.proxies ? [this.#behindProxies(server, needs.proxies)] : [],
+    );
+  }
+
+  #behindProxies(server: Server, proxies: Proxies): ProxiedServer {
+    server.maxConnections = this.#options.maxConnections;
+    const { clock } = this.#needs;
+    return new ProxiedServer(server, {
+      ...{ clock, proxies, newReader: () => new ProxyHeaderReader() },
+      refused: (why, socket) => {
+        const { counters, log } = this.#needs;
+        if (why instanceof WireError) counters.wireError(why.code);
+        else counters.refused(why.code);
+        log.info({ remote: remoteOf(socket), code: why.code, detail: why.message }, 'rtmp.refused');
+      },
+    });
+  }
+
+  #buildSecure({ certificate }: SecureDoor) {
+    const { handshakeMs, maxConnections } = this.#options;
+    const { clock, counters, log } = this.#needs;
+    const server = createSecureServer(certificate.options);
+    server.maxConnections = maxConnections;
+    server.on('drop', () => {
+      this.turnedAway += 1;
+    });
+    certificate.renews(server);
+    const arrivals = new TlsArrivals(server, {
+      ...{ clock, handshakeMs },
+      connected: (socket) => this.#accept(socket),
+      refused: ({ code, message }, raw) => {
+        counters.refused(code);
+        log.debug({ remote: remoteOf(raw), code, detail: message }, 'rtmp.refused');
+      },
+    });
+    return { server, arrivals };
   }
 
   get connections(): number {
@@ -67,6 +121,11 @@ export class RtmpServer {
     return [
       { table: 'rtmp_connections', entries: this.#sessions.size, limit },
       { table: 'rtmp_addresses', entries: this.#perAddress.size, limit },
+      {
+        ...{ table: 'rtmp_proxy_headers', limit },
+        entries: this.#proxied.reduce((sum, { size }) => sum + size, 0),
+      },
+      { table: 'rtmps_handshakes', entries: this.#secure?.arrivals.size ?? 0, limit },
     ];
   }
 
@@ -92,22 +151,34 @@ export class RtmpServer {
     return sum;
   }
 
-  /** The port that it listens on; 0 before `start`. */
+  /** The port that it listens on without TLS; 0 before `start`, and without one. */
   get port(): number {
-    return listeningPort(this.#server);
+    return this.#plain ? listeningPort(this.#plain) : 0;
+  }
+
+  /** The same with TLS. */
+  get securePort(): number {
+    return this.#secure ? listeningPort(this.#secure.server) : 0;
   }
 
   /**
    * Listens.
-   * @throws TidewayError `listen.busy`, `listen.failed`
+   * @throws TidewayError `listen.busy`, `listen.failed`; nothing is left open
    */
   async start(): Promise<void> {
-    const { host, port } = this.#options;
+    const { host, port, secure } = this.#options;
     const { clock, log } = this.#needs;
     // A socket that could not be accepted (EMFILE) is that peer's loss alone.
-    await listen(this.#server, { host, port, key: 'rtmp.port' }, ({ message }) =>
-      log.warn({ detail: message }, 'rtmp.accept-failed'),
-    );
+    const failed = ({ message }: Error) => log.warn({ detail: message }, 'rtmp.accept-failed');
+    if (this.#plain) await listen(this.#plain, { host, port: port ?? 0, key: 'rtmp.port' }, failed);
+    try {
+      if (this.#secure && secure) {
+        await listen(this.#secure.server, { host, port: secure.port, key: 'rtmps.port' }, failed);
+      }
+    } catch (error) {
+      this.#plain?.close();
+      throw error;
+    }
     this.#timer = every(clock, CHECK_MS, () => this.#check());
   }
 
@@ -118,7 +189,10 @@ export class RtmpServer {
 
   /** Accepts no more; sessions go on. Calm when repeated. */
   stopAccepting(): void {
-    this.#server.close();
+    this.#plain?.close();
+    this.#secure?.server.close();
+    this.#secure?.arrivals.stop();
+    for (const proxied of this.#proxied) proxied.stop();
   }
 
   /**
@@ -145,7 +219,7 @@ export class RtmpServer {
   }
 
   #accept(socket: Socket): void {
-    const address = socket.remoteAddress;
+    const address = addressOf(socket);
     const why = address === undefined ? GONE : this.#refusal(address);
     if (address === undefined || why) {
       this.#turnAway(socket, why ?? GONE);
@@ -169,7 +243,7 @@ export class RtmpServer {
   #turnAway(socket: Socket, { code, message: detail }: Reason): void {
     this.turnedAway += 1;
     this.#needs.counters.refused(code);
-    this.#needs.log.debug({ remote: socket.remoteAddress, code, detail }, 'rtmp.refused');
+    this.#needs.log.debug({ remote: addressOf(socket), code, detail }, 'rtmp.refused');
     socket.destroy();
   }
 

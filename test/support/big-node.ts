@@ -138,6 +138,7 @@ export class BigNode implements AsyncDisposable {
       version: '0.0.0',
       node: { node: SELF, region: 'eu', zone: '' },
       isReady: true,
+      certificates: [],
       tables: [...this.directory.tables, ...this.#publishing.tables, ...this.#registry.tables],
       ...{ rtmp: NONE, http: undefined, directory: this.directory, publishing: this.#publishing },
       drain: { state: 'serving', players: 0, publishers: 0, children: 0 } as MetricSources['drain'],

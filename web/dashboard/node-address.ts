@@ -29,6 +29,11 @@ export function playAt(
   const path = `${key}.flv?tw_hop=1`;
   if (node?.self) return { at: 'url', url: new URL(path, base).href };
   if (!node || node.http === '') return { at: 'no-door' };
-  const origin = `http://${node.http}`;
+  const origin = originOf(node.http);
   return origins.has(origin) ? { at: 'url', url: `${origin}/${path}` } : { at: 'not-listed' };
+}
+
+/** @param http of a node's row: "host:port", or "https://host:port" */
+export function originOf(http: string): string {
+  return http.startsWith('https://') ? http : `http://${http}`;
 }

@@ -4,7 +4,7 @@ import type Mpegts from 'mpegts.js';
 import mpegtsUrl from 'mpegts.js/dist/mpegts.js?url';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { LivePlayer, type PlayState } from '../watch/live-player.ts';
-import { playAt } from './node-address.ts';
+import { originOf, playAt } from './node-address.ts';
 import { useLive, useServices } from './services.ts';
 
 declare global {
@@ -82,7 +82,9 @@ export function Preview({ streamKey, nodes, isHeld, suggested }: PreviewProps) {
           <p>{offWords(play.at, from)}</p>
           {play.at === 'not-listed' && (
             <p>
-              <a href={`http://${all.get(from)?.http}/watch/#${streamKey}`}>Watch it at the node itself</a>
+              <a href={`${originOf(all.get(from)?.http ?? '')}/watch/#${streamKey}`}>
+                Watch it at the node itself
+              </a>
             </p>
           )}
         </div>

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { banner } from '../../../src/cli/banner.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 
-const PORTS = { rtmpPort: 1935, httpPort: 8080, meshPort: 0 };
+const PORTS = { rtmpPort: 1935, rtmpsPort: 0, httpPort: 8080, httpsPort: 0, meshPort: 0 };
 
 function shown(flags: Record<string, string> = {}, lanAddress?: string, ports = PORTS): string {
   const config = loadConfig({ flags, newNodeId: () => 'node-1' });
@@ -20,9 +20,19 @@ test('it has what OBS, ffmpeg and a player need, to paste as it is', () => {
 });
 
 test('it names the ports that the node got', () => {
-  const text = shown({}, undefined, { rtmpPort: 40001, httpPort: 40002, meshPort: 0 });
+  const text = shown({}, undefined, { ...PORTS, rtmpPort: 40001, httpPort: 40002 });
   expect(text).toContain('rtmp://127.0.0.1:40001/live');
   expect(text).toContain('http://127.0.0.1:40002/live/demo.flv');
+});
+
+test('it names the doors with TLS where there are none without', () => {
+  const ports = { ...PORTS, rtmpPort: 0, rtmpsPort: 1936, httpPort: 0, httpsPort: 8443 };
+  const text = shown({}, undefined, ports);
+  expect(text).toMatch(/OBS, server +rtmps:\/\/127\.0\.0\.1:1936\/live$/m);
+  expect(text).toContain('https://127.0.0.1:8443/live/demo.flv');
+  const without = shown({}, undefined, { ...ports, rtmpsPort: 0 });
+  expect(without).toMatch(/HTTP-FLV, POST +https:\/\/127\.0\.0\.1:8443\/live\/demo\.flv$/m);
+  expect(without).not.toContain('rtmp');
 });
 
 test('it never has the publish secret, but the place where it goes', () => {
