@@ -4,13 +4,15 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { TidewayError } from '../base/errors.ts';
-import { isProxied } from '../base/marked-request.ts';
+import { addressOfRequest, isProxied } from '../base/marked-request.ts';
 import type { Route } from './route.ts';
 
 /** What is looked at of a request. */
 export interface ApiRequest {
-  /** The other end of the socket; undefined: it is gone, or a proxy speaks for it. */
+  /** Of who asks; undefined: it is gone. */
   readonly remoteAddress: string | undefined;
+  /** A proxy speaks for who asks. */
+  readonly isProxied?: boolean;
   readonly headers: IncomingHttpHeaders;
 }
 
@@ -71,8 +73,8 @@ export class ApiAccess {
 
   #admit(request: IncomingMessage, response: ServerResponse): void {
     try {
-      const { socket, headers } = request;
-      this.check({ remoteAddress: isProxied(request) ? undefined : socket.remoteAddress, headers });
+      const { headers } = request;
+      this.check({ remoteAddress: addressOfRequest(request), isProxied: isProxied(request), headers });
     } catch (error) {
       // RFC 9110 §15.5.2: a 401 says how to come in.
       if (error instanceof TidewayError && error.code === 'api.token') {
@@ -88,7 +90,8 @@ export function isLoopbackAddress(address: string | undefined): boolean {
   return address === '::1' || (address !== undefined && LOOPBACK.test(address));
 }
 
-function whyNotLocal({ remoteAddress, headers }: ApiRequest): string | undefined {
+function whyNotLocal({ remoteAddress, isProxied: isByProxy, headers }: ApiRequest): string | undefined {
+  if (isByProxy) return 'the request came by a proxy';
   if (!isLoopbackAddress(remoteAddress)) return 'the request comes from another machine';
   if (FORWARDING.some((name) => headers[name] !== undefined)) return 'the request was forwarded';
   // A page whose own name was made to point here (DNS rebinding) would be the same origin to a browser.
