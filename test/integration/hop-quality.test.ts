@@ -1,5 +1,6 @@
-// A way between two nodes of three becomes slow, in real processes: the node behind it tells that hop's delay, and no other.
+// A way between two nodes of three becomes slow, in real processes: the API tells it of that hop, and of no other.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TreeAnswer } from '../../src/http/forms/streams.ts';
 import { Cluster } from '../support/cluster.ts';
 import { hereAt, meshed } from '../support/cluster-view.ts';
 import type { Direction } from '../support/fault-proxy.ts';
@@ -42,11 +43,11 @@ afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
 });
 
-/** What a node tells of the hop from another, ms. */
-async function delayMs(id: string, from: string): Promise<number> {
-  const labels = `stream="${KEY}",from="${from}"`;
-  const seconds = await cluster.node(id).metric('tideway_hop_delay_seconds', labels);
-  return (seconds ?? Number.NaN) * 1_000;
+/** What any node tells of the hop between two, ms. */
+async function delayMs(to: string, from: string): Promise<number> {
+  const { nodes } = (await cluster.node('a').api(`/api/v1/streams/${KEY}`)) as TreeAnswer;
+  const hop = nodes.find(({ node }) => node === to)?.hop;
+  return hop?.from === from && hop.delayMs !== null ? hop.delayMs : Number.NaN;
 }
 
 /** Slows the way from `a` to `b` down; `out` is the way that media go, since `a` dialled. */
