@@ -53,6 +53,7 @@ export class FlvPublishRoute {
         key,
         query: url.searchParams,
         ...{ protocol: 'http-flv', remote: remoteOf(request.socket), session },
+        authorization: request.headers.authorization,
         ended: (why) => upload.fail(why),
       }),
     );

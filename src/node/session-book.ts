@@ -1,5 +1,7 @@
 // The sessions of this node: its publishers and players by their ids, those that are here and those that ended of late. It
 // lists and ends them.
+import type { Action } from '../auth/rules.ts';
+import type { WebhookSubject } from '../auth/webhooks.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -30,6 +32,8 @@ export interface SessionBookNeeds {
   /** This node. */
   readonly node: string;
   readonly newId: () => string;
+  /** Told of who was let in, and is over. */
+  readonly ended?: (action: Action, subject: WebhookSubject) => void;
 }
 
 export class SessionBook implements SessionRegister, PublisherRegister {
@@ -74,6 +78,7 @@ export class SessionBook implements SessionRegister, PublisherRegister {
 
   refused({ request }: PublisherSeat): void {
     this.#publishers.delete(request.session);
+    this.#needs.ended?.('publish', request);
   }
 
   closed({ request }: PublisherSeat, why: Reason): void {
@@ -173,6 +178,8 @@ export class SessionBook implements SessionRegister, PublisherRegister {
     const session = sessions.get(id);
     if (!session) return;
     sessions.delete(id);
+    const { kind, key, protocol, remote } = session;
+    this.#needs.ended?.(kind === 'publisher' ? 'publish' : 'play', { key, protocol, remote, session: id });
     this.#ended.push({
       ...this.#rowOf(session),
       ...{ state: 'ended', bytesPerS: 0, backlogBytes: 0, ended: { code, message } },
