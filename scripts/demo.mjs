@@ -13,6 +13,8 @@ import { DemoError } from './demo/program.mjs';
 const BUILT = new URL('../dist/cli/main.js', import.meta.url);
 const DEFAULT_PLAYERS = 36;
 const MAX_PLAYERS = 2_000;
+/** npm passes on a Ctrl-C that the terminal has told already: two signals at once are one. */
+const SAME_SIGNAL_MS = 500;
 
 function needPrograms(names) {
   const missing = names.filter(
@@ -43,14 +45,15 @@ function say(text) {
   process.stdout.write(`${text}\n`);
 }
 
-/** Resolves with the first signal; with the second, `atOnce` is called. */
+/** Resolves with the first signal; with the next one, `atOnce` is called. */
 function interruption(atOnce) {
   return new Promise((resolve) => {
-    let isAsked = false;
+    let askedMs = Number.POSITIVE_INFINITY;
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
       process.on(signal, () => {
-        if (isAsked) atOnce();
-        isAsked = true;
+        const nowMs = performance.now();
+        if (nowMs - askedMs > SAME_SIGNAL_MS) atOnce();
+        askedMs = Math.min(askedMs, nowMs);
         resolve();
       });
     }

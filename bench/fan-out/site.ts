@@ -74,7 +74,7 @@ export class Site implements AsyncDisposable {
   static async open(
     bench: Bench,
     { subject, format }: Contender,
-    options: Pick<StartOptions, 'settings' | 'record'> = {},
+    options: Pick<StartOptions, 'settings' | 'record' | 'build'> = {},
   ): Promise<Site> {
     const found = bench.subjects.find(({ name }) => name === subject);
     if (!found) throw new Error(`${subject} is not there`);

@@ -65,9 +65,18 @@ const ROWS = {
       ],
       { max: 1 },
     ),
+    stacked('To players, by protocol', 'Bps', [
+      [by('protocol', rate('tideway_player_bytes_total')), '{{protocol}}'],
+    ]),
+    stacked('From publishers, by protocol', 'Bps', [
+      [by('protocol', rate('tideway_publisher_bytes_total')), '{{protocol}}'],
+    ]),
     chart('Between nodes', 'Bps', [
       [byNode(rate('tideway_mesh_sent_bytes_total')), '{{node}} sent'],
       [byNode(rate('tideway_mesh_received_bytes_total')), '{{node}} received'],
+    ]),
+    chart('Cost of an hour like this', 'short', [
+      [`3600 * ${byNode(rate('tideway_traffic_cost_total'))}`, NODE],
     ]),
     chart('Connections', 'short', [[byNode(now('tideway_connections'), 'door'), '{{node}} {{door}}']]),
     chart('HTTP requests', 'reqps', [[byNode(rate('tideway_http_requests_total')), NODE]]),
@@ -132,6 +141,9 @@ const ROWS = {
     chart('Alarms', 'short', [[byNode(now('tideway_alarms'), 'kind'), '{{node}} {{kind}}']]),
   ],
   Hops: [
+    chart('Delay from the node that is pulled from', 's', [
+      [now(ofStream('tideway_hop_delay_seconds')), '{{stream}}: {{from}} to {{node}}'],
+    ]),
     stacked('Changes of upstream, by cause', 'ops', [
       [by('cause', rate('tideway_switches_total')), '{{cause}}'],
     ]),

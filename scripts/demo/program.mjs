@@ -41,9 +41,12 @@ export class Program {
     return this.#child.pid;
   }
 
-  /** Asks it to end, and ends it if it does not: one that stands still (SIGSTOP) hears of nothing else. */
+  /** Asks it to end, also if it was made to stand still (SIGSTOP); ends it if it does not. */
   async end() {
-    if (!this.isGone) this.#child.kill('SIGTERM');
+    if (!this.isGone) {
+      this.#child.kill('SIGTERM');
+      this.#child.kill('SIGCONT');
+    }
     const timer = setTimeout(() => this.kill(), END_WITHIN_MS);
     await this.gone;
     clearTimeout(timer);

@@ -36,7 +36,18 @@ export function isAnyAddress(host: string): boolean {
   return /^(0\.0\.0\.0|[0:]+)$/.test(host);
 }
 
-/** The host of a "host:port", as it stands there. */
+/** The host of a "host:port", as it stands there; a scheme in front of it is passed over. */
 export function hostOf(address: string): string {
-  return address.slice(0, address.lastIndexOf(':'));
+  const plain = plainAddress(address);
+  return plain.slice(0, plain.lastIndexOf(':'));
+}
+
+/** Does the door at the address speak TLS? `https://host:port` and `rtmps://host:port` do, `host:port` does not. */
+export function isSecure(address: string): boolean {
+  return /^(http|rtmp)s:\/\//.test(address);
+}
+
+/** The address without its scheme: "host:port". */
+export function plainAddress(address: string): string {
+  return address.replace(/^[a-z]+:\/\//, '');
 }

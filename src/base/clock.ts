@@ -57,6 +57,18 @@ export function every(clock: Clock, ms: number, tick: () => void): Timer {
   return { cancel: () => current.cancel() };
 }
 
+/** When it was by the wall clock, as it goes now. @param ms a moment of the monotonic clock */
+export function wallMsAt(clock: Clock, ms: number): number {
+  return clock.wallMs() - (clock.now() - ms);
+}
+
+/** Resolves after a while. */
+export function wait(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve);
+  });
+}
+
 /**
  * The duration, up to a tenth early or late, so that many do not come at once.
  * @param random 0 to 1

@@ -19,7 +19,9 @@ interface BannerFacts {
   readonly version: string;
   /** Where the node listens, with the ports that it got. */
   readonly rtmpPort: number;
+  readonly rtmpsPort: number;
   readonly httpPort: number;
+  readonly httpsPort: number;
   /** 0: a node alone. */
   readonly meshPort: number;
   /** An address of this machine that others reach; undefined if there is none. */
@@ -27,16 +29,19 @@ interface BannerFacts {
 }
 
 /** The secret itself is never printed: the lines have a placeholder for it. */
-export function banner({ config, version, rtmpPort, httpPort, meshPort, lanAddress }: BannerFacts): string {
+export function banner(facts: BannerFacts): string {
+  const { config, version, rtmpPort, rtmpsPort, httpPort, httpsPort, meshPort, lanAddress } = facts;
   const host = localHost(config.host);
-  const server = `rtmp://${host}${rtmpPort === 1935 ? '' : `:${rtmpPort}`}/${DEMO_APP}`;
+  const rtmp = rtmpPort === 0 ? `rtmps://${host}:${rtmpsPort}` : `rtmp://${host}:${rtmpPort}`;
+  const server = `${rtmp.replace(/^(rtmp:.*):1935$/, '$1')}/${DEMO_APP}`;
   const rules = config.auth.publish ?? defaultRules('publish', config.publish.secret);
   const [way = 'none'] = waysTo(parseStreamKey(DEMO_APP, DEMO_NAME), rules);
   const streamKey = `${DEMO_NAME}${PLACEHOLDERS[way] ?? ''}`;
   const cluster =
     meshPort === 0 ? '' : `It is a node of a cluster: the other nodes reach it at port ${meshPort}.\n`;
-  const http = `http://${host}:${httpPort}`;
+  const http = httpPort === 0 ? `https://${host}:${httpsPort}` : `http://${host}:${httpPort}`;
   const page = config.watch.enabled ? `  in a browser       ${http}/watch/\n` : '';
+  const dashboard = config.dashboard.enabled ? `\nSee it\n  in a browser       ${http}/\n` : '';
   const elsewhere =
     lanAddress !== undefined && isAnyAddress(config.host)
       ? `\nFrom another machine: ${lanAddress} in place of ${host}.\n`
@@ -45,17 +50,21 @@ export function banner({ config, version, rtmpPort, httpPort, meshPort, lanAddre
     letAnybodyIn(rules) && isAnyAddress(config.host)
       ? '\nWARNING: anybody who reaches this machine may publish. Set publish.secret or auth.publish, or host to 127.0.0.1.\n'
       : '';
+  const publish =
+    rtmpPort === 0 && rtmpsPort === 0
+      ? `  HTTP-FLV, POST     ${http}/${DEMO_APP}/${DEMO_NAME}.flv`
+      : `  OBS, server        ${server}
+  OBS, stream key    ${streamKey}
+  ffmpeg             ${ffmpegLine(`${server}/${streamKey}`)}`;
   return `
 Tideway ${version} runs as ${config.node.id}. Ctrl-C stops it.
 ${cluster}
 Publish
-  OBS, server        ${server}
-  OBS, stream key    ${streamKey}
-  ffmpeg             ${ffmpegLine(`${server}/${streamKey}`)}
+${publish}
 
 Play
   URL                ${http}/${DEMO_APP}/${DEMO_NAME}.flv
-${page}${elsewhere}${open}
+${page}${dashboard}${elsewhere}${open}
 `;
 }
 

@@ -4,22 +4,16 @@ import type { NodeRow, NodesAnswer } from '../http/forms/nodes.ts';
 import type { OriginRow, StreamRow, StreamsAnswer } from '../http/forms/streams.ts';
 import { type Paint, plain } from './paint.ts';
 import { staleText } from './stale-text.ts';
-import { type Cell, type Column, tableText } from './table.ts';
+import { type Cell, type Column, numberColumns, tableText } from './table.ts';
 import { treeOf } from './tree-lines.ts';
-import { mbitText, msText, NONE, percentText, sinceText } from './units.ts';
+import { mbitText, msText, NONE, percentText, placeText, sinceText } from './units.ts';
 
 const NODE_COLUMNS: readonly Column[] = [
   { head: 'NODE' },
   { head: 'REGION' },
   { head: 'STATE' },
   { head: 'LINK' },
-  { head: 'STREAMS', align: 'right' },
-  { head: 'PLAYERS', align: 'right' },
-  { head: 'ALARMS', align: 'right' },
-  { head: 'CPU', align: 'right' },
-  { head: 'MEM', align: 'right' },
-  { head: 'LOOP', align: 'right' },
-  { head: 'OUT', align: 'right' },
+  ...numberColumns(['STREAMS', 'PLAYERS', 'ALARMS', 'CPU', 'MEM', 'LOOP', 'OUT']),
   { head: 'MESH' },
   { head: 'HTTP' },
   { head: 'VERSION' },
@@ -30,11 +24,7 @@ const STREAM_COLUMNS: readonly Column[] = [
   { head: 'NODE' },
   { head: 'ROLE' },
   { head: 'STATE' },
-  { head: 'SINCE', align: 'right' },
-  { head: 'HOPS', align: 'right' },
-  { head: 'PLAYERS', align: 'right' },
-  { head: 'BITRATE', align: 'right' },
-  { head: 'FPS', align: 'right' },
+  ...numberColumns(['SINCE', 'HOPS', 'PLAYERS', 'BITRATE', 'FPS']),
   { head: 'CODECS' },
 ];
 
@@ -71,7 +61,7 @@ function nodeCells(row: NodeRow): Cell[] {
   const { load } = row;
   return [
     row.node,
-    [row.region, row.zone].filter((part) => part !== '').join('/') || NONE,
+    placeText(row.region, row.zone),
     nodeState(row),
     linkOf(row),
     String(load.streams),

@@ -30,6 +30,7 @@ export async function start(config: Config, process: NodeJS.Process): Promise<Ex
   };
   const node = new RelayNode({ config, log, clock: systemClock, failed });
   await node.start();
+  process.on('SIGHUP', () => void node.reloadCertificates());
   process.stderr.write(banner({ config, version: version(), ...node.addresses, lanAddress: lanAddress() }));
   const broken = Promise.race([crashed, takenOver]);
   let end = await Promise.race([asked, broken]);

@@ -3,7 +3,7 @@ import type { DecisionRow, DecisionsAnswer } from '../http/forms/decisions.ts';
 import { type Paint, plain } from './paint.ts';
 import { staleText } from './stale-text.ts';
 import { type Column, numberColumns, tableText } from './table.ts';
-import { NONE, sinceText } from './units.ts';
+import { NONE, placeText, sinceText } from './units.ts';
 
 const DECISION_COLUMNS: readonly Column[] = [
   { head: 'AGO', align: 'right' },
@@ -51,8 +51,7 @@ export function decisionsText(answer: DecisionsAnswer, paint: Paint = plain): st
 }
 
 function decisionCells({ time, by, kind, place, node, why }: DecisionRow, asOf: string): string[] {
-  const from = [place?.region ?? '', place?.zone ?? ''].filter((part) => part !== '').join('/');
-  return [sinceText(time, asOf), by, kind, from || NONE, node ?? NONE, why];
+  return [sinceText(time, asOf), by, kind, placeText(place?.region, place?.zone), node ?? NONE, why];
 }
 
 function candidatesText({ considered, parents }: DecisionRow, paint: Paint): string {

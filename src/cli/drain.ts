@@ -1,9 +1,10 @@
 // `tideway drain`: tells a running node to empty itself, or to serve again, and says who is left while it waits.
-import type { Clock } from '../base/clock.ts';
+import { type Clock, wait } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import type { DrainAnswer } from '../http/forms/drain.ts';
 import type { DrainOrder } from './invocation.ts';
 import { askDrain, type NodeApiOptions } from './node-api.ts';
+import { counted } from './units.ts';
 
 export interface DrainNeeds {
   readonly clock: Clock;
@@ -40,7 +41,7 @@ export async function orderDrain(
       said = left;
       saidMs = clock.now();
     }
-    await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve));
+    await wait(clock, LOOK_EVERY_MS);
     answer = await askDrain(node, { is: 'look' });
   }
   return answer;
@@ -58,13 +59,11 @@ export function drainText(answer: DrainAnswer): string {
 }
 
 function leftText({ players, publishers, children }: DrainAnswer): string {
-  const counted = [
+  const left = [
     [players, 'player', 'players'],
     [publishers, 'publisher', 'publishers'],
     [children, 'stream for other nodes', 'streams for other nodes'],
   ] as const;
-  const words = counted.flatMap(([count, one, more]) =>
-    count === 0 ? [] : [`${count} ${count === 1 ? one : more}`],
-  );
+  const words = left.flatMap(([count, one, more]) => (count === 0 ? [] : [counted(count, one, more)]));
   return words.length === 0 ? 'nobody is on it' : words.join(', ');
 }

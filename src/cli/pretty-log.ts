@@ -1,6 +1,7 @@
 // The log for people at a terminal: one line for each event, with its name, its stream and its fields. What is logged, and
 // how many lines may wait, is base/log.ts's.
 import pretty from 'pino-pretty';
+import { escapeOf } from './safe-text.ts';
 
 /** Told at the start of a line, or of no use to who looks at one node. */
 const SAID_ELSEWHERE: readonly string[] = ['time', 'level', 'node', 'event', 'stream', 'err'];
@@ -37,14 +38,12 @@ function sentence(fields: Readonly<Record<string, unknown>>): string {
 function stackOf(error: unknown): string {
   if (typeof error !== 'object' || error === null || !('stack' in error)) return '';
   const lines = String(error.stack).split('\n');
-  return lines.map((line) => `\n    ${JSON.stringify(line).slice(1, -1).replace(CONTROL, escaped)}`).join('');
+  return lines
+    .map((line) => `\n    ${JSON.stringify(line).slice(1, -1).replace(CONTROL, escapeOf)}`)
+    .join('');
 }
 
 function spelled(value: unknown): string {
   if (typeof value === 'string' && PLAIN.test(value)) return value;
-  return (JSON.stringify(value) ?? '').replace(CONTROL, escaped);
-}
-
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return (JSON.stringify(value) ?? '').replace(CONTROL, escapeOf);
 }

@@ -15,7 +15,11 @@ export function safeText(text: string): string {
  * @param indent spaces; 0: one line
  */
 export function safeJson(answer: unknown, indent: 0 | 2): string {
-  const escaped = (found: string) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`;
   const lines = JSON.stringify(answer, undefined, indent).split('\n');
-  return lines.map((line) => line.replace(COMMANDS, escaped)).join('\n');
+  return lines.map((line) => line.replace(COMMANDS, escapeOf)).join('\n');
+}
+
+/** A character of JSON as an escape: `\u009b`. */
+export function escapeOf(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

@@ -5,7 +5,7 @@ import { adviceFor, alarmTable } from './alarm-text.ts';
 import { type Paint, plain } from './paint.ts';
 import { safeText } from './safe-text.ts';
 import { staleText } from './stale-text.ts';
-import { tableText } from './table.ts';
+import { numberColumns, tableText } from './table.ts';
 import { bytesText, counted, durationText, mbitText, NONE, percentText } from './units.ts';
 
 /** All that the screen is made of. */
@@ -21,10 +21,7 @@ export interface Trouble {
   readonly advice: string;
 }
 
-const REGION_COLUMNS = [
-  { head: 'REGION' },
-  ...['NODES', 'STREAMS', 'PLAYERS', 'OUT'].map((head) => ({ head, align: 'right' as const })),
-];
+const REGION_COLUMNS = [{ head: 'REGION' }, ...numberColumns(['NODES', 'STREAMS', 'PLAYERS', 'OUT'])];
 /** So many names are told. */
 const MAX_NAMES = 8;
 
@@ -90,7 +87,9 @@ export function troublesOf({ status, nodes, alarms }: StatusFacts): Trouble[] {
     troubles.push({
       what: `${namesText(silent, cluster.nodes.silent)} silent: no heartbeat comes to the registry`,
       advice:
-        'does the process run, and reach the registry? its log tells; one that is gone is forgotten in time',
+        registry === 'away'
+          ? 'no node is heard while the registry is away: LINK of "tideway nodes" tells which of them go on'
+          : 'does the process run, and reach the registry? its log tells; one that is gone is forgotten in time',
     });
   }
   for (const alarm of alarms.alarms) {
@@ -100,7 +99,7 @@ export function troublesOf({ status, nodes, alarms }: StatusFacts): Trouble[] {
   }
   const untold = cluster.alarms - alarms.alarms.filter(({ until }) => until === null).length;
   if (untold > 0) {
-    troubles.push({ what: `${counted(untold, 'more alarm', 'more alarms')}`, advice: 'tideway alarms' });
+    troubles.push({ what: counted(untold, 'more alarm', 'more alarms'), advice: 'tideway alarms' });
   }
   return troubles;
 }

@@ -1,4 +1,5 @@
 // What `tideway top` shows: sums, alarms in short, and streams or nodes by a key, cut to the size of a terminal. Pure.
+import { compare } from '../base/compare.ts';
 import type { AlarmsAnswer } from '../http/forms/alarms.ts';
 import type { NodeRow, NodesAnswer, StatusAnswer } from '../http/forms/nodes.ts';
 import type { StreamRow, StreamsAnswer } from '../http/forms/streams.ts';
@@ -135,7 +136,7 @@ function rowsText(facts: TopFacts, view: TopView, paint: Paint): string {
 }
 
 function busiestFirst(a: NodeRow, b: NodeRow): number {
-  return b.load.players - a.load.players || (a.node < b.node ? -1 : 1);
+  return b.load.players - a.load.players || compare(a.node, b.node);
 }
 
 function streamCells(row: StreamRow, asOf: string): Cell[] {

@@ -1,6 +1,6 @@
 // `tideway top`: asks every two seconds, and shows what it heard: drawn over itself on a terminal, else one text or one
 // JSON document after the other.
-import type { Clock } from '../base/clock.ts';
+import { type Clock, wait } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import { paintFor } from './paint.ts';
 import { print } from './print.ts';
@@ -54,7 +54,7 @@ async function showInARow({ view, looks, isJson }: TopOptions, needs: TopNeeds):
       if ((await print(text, process)) === 'gone') return;
     }
     if (at === looks) return;
-    await waited(clock, EVERY_MS - (clock.now() - startMs));
+    await wait(clock, Math.max(0, EVERY_MS - (clock.now() - startMs)));
   }
 }
 
@@ -103,10 +103,4 @@ async function showLive({ view }: TopOptions, needs: TopNeeds): Promise<void> {
       note = `This is old. ${error.message}`;
     }
   }
-}
-
-function waited(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    clock.after(Math.max(0, ms), resolve);
-  });
 }

@@ -53,6 +53,11 @@ export function percentText(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
+/** `eu/a`: a region and its zone, as far as they are told. */
+export function placeText(region = '', zone = ''): string {
+  return [region, zone].filter((part) => part !== '').join('/') || NONE;
+}
+
 /** `1 node`, `2 nodes`. */
 export function counted(count: number, one: string, more: string): string {
   return `${count} ${count === 1 ? one : more}`;

@@ -105,6 +105,18 @@ export const count: Kind<number> = {
 
 export const port: Kind<number> = { type: integer(0, 65_535), allowed: 'a whole number from 0 to 65535' };
 
+/** The port of a door that need not be open. */
+export const portOrOff: Kind<number | 'off'> = {
+  type: z.union([z.literal('off'), port.type]),
+  allowed: `${port.allowed}, or off`,
+};
+
+/** A file. */
+export const path: Kind<string> = {
+  type: z.string().regex(/^[^\0]{1,4096}$/),
+  allowed: 'the path of a file',
+};
+
 /** A duration in ms between two bounds. */
 export function ms(min: number, max = MAX_MS): Kind<number> {
   return { type: integer(min, max), allowed: `a whole number of ms from ${min} to ${max}`, unit: 'ms' };
@@ -170,6 +182,18 @@ export const address: Kind<string> = {
   type: z.string().refine(isAddress),
   allowed: 'host:port, an IPv6 address in brackets',
 };
+
+/** Where others reach a door that may speak TLS: a scheme in front says that it does, or does not, which is the default. */
+function doorAddress(plain: string): Kind<string> {
+  const scheme = new RegExp(`^${plain}s?://`);
+  return {
+    type: z.string().refine((text) => isAddress(text.replace(scheme, ''))),
+    allowed: `host:port, ${plain}s://host:port where it speaks TLS; an IPv6 address in brackets`,
+  };
+}
+
+export const httpAddress: Kind<string> = doorAddress('http');
+export const rtmpAddress: Kind<string> = doorAddress('rtmp');
 
 /** Addresses of one door, best first; text has commas between them. */
 export const addresses: Kind<readonly string[]> = {
@@ -313,11 +337,6 @@ export const networkList: Kind<readonly string[]> = {
     z.array(z.string().refine(isNetwork)).max(MAX_NETWORKS).refine(areDistinct),
   ),
   allowed: `up to ${MAX_NETWORKS} networks like 10.1.0.0/16 or 2001:db8::/32, with commas between`,
-};
-
-export const path: Kind<string> = {
-  type: z.string().min(1).max(4_096),
-  allowed: 'the path of a file',
 };
 
 /** A header of HTTP requests. */

@@ -100,7 +100,7 @@ function problemWith({ path, value, from }: Setting): string | undefined {
 /** What is wrong with values that are allowed, but not together. */
 function conflictsIn(config: Config): string[] {
   const { registry, mesh, node, routing } = config;
-  const conflicts: string[] = authConflictsIn(config);
+  const conflicts = [...tlsConflicts(config), ...authConflictsIn(config)];
   if (registry.url !== 'memory:' && mesh.secret === undefined) {
     const why = 'a node of a cluster needs the secret that its nodes know each other by';
     conflicts.push(`mesh.secret: ${why}: make one with "openssl rand -hex 32", and give all nodes the same`);
@@ -148,6 +148,30 @@ function authConflictsIn({ auth, publish }: Config): string[] {
   if (publish.secret !== undefined && !asksSecret) {
     const why = 'with auth.publish it counts only where a rule says so';
     conflicts.push(`publish.secret: ${why}: add secret to a rule, or leave it out`);
+  }
+  return conflicts;
+}
+
+function tlsConflicts({ tls, mesh, http, https, rtmps }: Config): string[] {
+  const conflicts: string[] = [];
+  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+    conflicts.push('tls.cert, tls.key: a certificate and its key go together: give both');
+  }
+  const { cert, key, ca } = mesh.tls;
+  const given = [cert, key, ca].filter((file) => file !== undefined).length;
+  if (given > 0 && given < 3) {
+    conflicts.push(
+      'mesh.tls: a certificate, its key and what others are signed by go together: give all three',
+    );
+  }
+  for (const [name, { port }] of Object.entries({ https, rtmps })) {
+    if (port === undefined || tls.cert !== undefined) continue;
+    conflicts.push(`${name}.port: it needs a certificate: give tls.cert and tls.key, too`);
+  }
+  if (http.port === 'off' && https.port === undefined) {
+    conflicts.push(
+      'http.port: off without https.port leaves no port for health and the API: give one of them',
+    );
   }
   return conflicts;
 }

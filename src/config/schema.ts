@@ -2,7 +2,6 @@
 // flags, the help text and the documentation are derived from here. Nothing is read here.
 import { z } from 'zod';
 import {
-  address,
   addresses,
   aheadSeconds,
   audience,
@@ -13,6 +12,7 @@ import {
   countOrNone,
   headerName,
   host,
+  httpAddress,
   type Kind,
   keyPrefix,
   label,
@@ -26,11 +26,13 @@ import {
   path,
   playRules,
   port,
+  portOrOff,
   preloads,
   prices,
   priorities,
   publishRules,
   registryUrl,
+  rtmpAddress,
   seconds,
   secret,
   share,
@@ -105,14 +107,14 @@ export const configSchema = z.strictObject({
     ),
   }),
   rtmp: z.strictObject({
-    port: key(port, 1935, 'Port for RTMP publishers and players; 0 takes any free one.'),
+    port: key(portOrOff, 1935, 'Port for RTMP publishers and players; 0 takes any free one.'),
     advertise: optional(
-      address,
-      'rtmp.port at host, or if that is any address, at that of the connection to the registry',
+      rtmpAddress,
+      'rtmp.port (rtmps.port if that is off) at host, or if that is any address, at that of the connection to the registry',
       'Where RTMP publishers and players reach this node, as the cluster is told.',
     ),
     advertiseInternal: optional(
-      address,
+      rtmpAddress,
       'none',
       'Where RTMP publishers and players within the cluster network reach this node (network=internal).',
     ),
@@ -121,19 +123,37 @@ export const configSchema = z.strictObject({
     handshakeMs: key(ms(1), 5_000, 'A connection whose handshake takes longer is closed.'),
     connectMs: key(ms(1), 10_000, 'A connection that takes longer to publish or play is closed.'),
   }),
+  rtmps: z.strictObject({
+    port: optional(port, 'none: no RTMPS', 'Port for RTMP over TLS, with tls.cert; 0 takes any free one.'),
+  }),
   http: z.strictObject({
-    port: key(port, 8080, 'Port for HTTP-FLV, WS-FLV, the watch page and health; 0 takes any free one.'),
+    port: key(portOrOff, 8080, 'Port for HTTP-FLV, WS-FLV, the watch page and health; 0 takes any free one.'),
     advertise: optional(
-      address,
-      'http.port at host, or if that is any address, at that of the connection to the registry',
+      httpAddress,
+      'http.port (https.port if that is off) at host, or if that is any address, at that of the connection to the registry',
       'Where HTTP players reach this node, as the cluster is told.',
     ),
     advertiseInternal: optional(
-      address,
+      httpAddress,
       'none',
       'Where HTTP players within the cluster network reach this node (network=internal).',
     ),
     maxConnections: key(count, 20_000, 'HTTP connections at once; more are closed on arrival.'),
+  }),
+  https: z.strictObject({
+    port: optional(
+      port,
+      'none: no HTTPS',
+      'Port for all that http.port has, over TLS, with tls.cert; 0 takes any free one.',
+    ),
+  }),
+  tls: z.strictObject({
+    cert: optional(
+      path,
+      'none',
+      'Certificate for https.port and rtmps.port, in PEM, behind it those that it is signed by.',
+    ),
+    key: optional(path, 'none', 'Its private key, in PEM, without a passphrase.'),
   }),
   mesh: z.strictObject({
     port: key(port, 7935, 'Port for other nodes; 0 takes any free one.'),
@@ -147,6 +167,20 @@ export const configSchema = z.strictObject({
       'none: this node is alone',
       'Secret that all nodes of the cluster share: openssl rand -hex 32.',
     ),
+    tls: z.strictObject({
+      cert: optional(
+        path,
+        'none: links between nodes are plain',
+        'Certificate that this node shows to others, in PEM; all nodes of a cluster speak TLS, or none.',
+      ),
+      key: optional(path, 'none', 'Its private key, in PEM, without a passphrase.'),
+      ca: optional(path, 'none', 'Certificates that those of the other nodes have to be signed by, in PEM.'),
+      names: key(
+        choice('any', 'node'),
+        'any',
+        'What a certificate has to name: anything, or the node.id of who shows it, as a DNS name.',
+      ),
+    }),
   }),
   registry: z.strictObject({
     url: key(registryUrl, 'memory:', 'Directory of nodes and streams; memory: is built in, for one node.'),

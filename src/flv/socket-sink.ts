@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
+import { writeNow } from '../base/write-now.ts';
 import type { Player, Sink } from '../media/player.ts';
 
 /** How long a player that was told the end gets to take what is written and close. */
@@ -30,9 +31,7 @@ export class SocketSink implements Sink {
   }
 
   write(bytes: Buffer): boolean {
-    const socket = this.#socket;
-    if (socket.writable) socket.write(bytes);
-    return socket.writableLength === 0;
+    return writeNow(this.#socket, bytes);
   }
 
   end(why: Reason): void {

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname } from 'node:path';
+import { isSecure, plainAddress } from '../base/address.ts';
 import { TidewayError } from '../base/errors.ts';
 import type { Route } from './route.ts';
 
@@ -54,7 +55,8 @@ const ORIGINS_MARK = '<meta name="tideway-origins" content="">';
 /** Proxies refuse long heads: what is over these is left out, and the page says that it can't play from there. */
 const MAX_ORIGINS = 256;
 const MAX_ORIGINS_CHARS = 6_000;
-const DOOR = /^(?:[A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\]):\d{1,5}$/;
+/** CSP 3 §2.3.1: a host is of letters, digits, hyphens and dots. It knows no IPv6 addresses. */
+const DOOR = /^[A-Za-z0-9.-]{1,255}:\d{1,5}$/;
 
 /** Media Source Extensions play from blob: URLs, and mpegts.js may start a worker from one. */
 const WATCH_POLICY = [
@@ -127,8 +129,8 @@ function originsOf(doors: Iterable<string>): string[] {
   const origins: string[] = [];
   let chars = 0;
   for (const door of doors) {
-    if (!DOOR.test(door)) continue;
-    const origin = `http://${door}`;
+    if (!DOOR.test(plainAddress(door))) continue;
+    const origin = `http${isSecure(door) ? 's' : ''}://${plainAddress(door)}`;
     chars += origin.length + 1;
     if (origins.length === MAX_ORIGINS || chars > MAX_ORIGINS_CHARS) break;
     origins.push(origin);

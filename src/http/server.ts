@@ -1,8 +1,10 @@
 // The HTTP server: listens, finds the route of a request, refuses the rest with a reason. It knows no FLV: what is
 // served comes in as routes.
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SecureDoor } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
 import { TidewayError, WireError } from '../base/errors.ts';
 import { listen, listeningPort } from '../base/listen.ts';
@@ -10,14 +12,17 @@ import type { Log } from '../base/log.ts';
 import { MarkedRequest, sessionOf } from '../base/marked-request.ts';
 import { remoteOf } from '../base/remote.ts';
 import type { Table } from '../base/table.ts';
+import { TlsArrivals } from '../base/tls-arrivals.ts';
 import { asRefusal, refuse, refuseSocket } from './answer.ts';
 import { nameRequest, REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 import { parseTarget, type Route, type UpgradeRoute } from './route.ts';
 
 export interface HttpServerOptions {
   readonly host: string;
-  /** 0 takes any free one. */
-  readonly port: number;
+  /** 0 takes any free one; undefined: nothing is served without TLS. */
+  readonly port: number | undefined;
+  /** Undefined: nothing is served with TLS. */
+  readonly secure?: SecureDoor | undefined;
   /** More are closed on arrival. */
   readonly maxConnections: number;
 }
@@ -44,6 +49,21 @@ const INACTIVE_MS = 30_000;
 const KEEP_ALIVE_PROBE_MS = 30_000;
 const CHECK_MS = 1000;
 const PREFLIGHT_SECONDS = 86_400;
+/** From the connection to the end of TLS's handshake. */
+const TLS_HANDSHAKE_MS = 5_000;
+
+/** Of both ports. */
+const SERVER_OPTIONS = {
+  IncomingMessage: MarkedRequest,
+  headersTimeout: HEADERS_MS,
+  // A live POST lasts for hours, so no request is cut for its age: its route ends one that sends nothing.
+  requestTimeout: 0,
+  connectionsCheckingInterval: CHECK_MS,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+} as const;
 
 export class HttpServer {
   readonly #options: HttpServerOptions;
@@ -52,13 +72,14 @@ export class HttpServer {
   readonly #counters: HttpCounters;
   readonly #routes: readonly Route[];
   readonly #upgrades: readonly UpgradeRoute[];
-  readonly #server: Server;
+  readonly #plain: Server | undefined;
+  #secure: Secure | undefined;
   /** Every open socket, also those that left the HTTP parser. Bounded by maxConnections. */
   readonly #sockets = new Set<Socket>();
   /** Those of them that have asked for nothing yet. */
   readonly #unused = new Set<Socket>();
   #stopping: TidewayError | undefined;
-  #closed: Promise<void> | undefined;
+  #closed: Promise<unknown> | undefined;
   #closedBytesIn = 0;
   #closedBytesOut = 0;
   /** Requests and upgrades ever taken; connections over the limit. */
@@ -72,28 +93,39 @@ export class HttpServer {
     this.#counters = needs.counters;
     this.#routes = needs.routes;
     this.#upgrades = needs.upgrades;
-    this.#server = createServer({
-      IncomingMessage: MarkedRequest,
-      headersTimeout: HEADERS_MS,
-      // A live POST lasts for hours, so no request is cut for its age: its route ends one that sends nothing.
-      requestTimeout: 0,
-      connectionsCheckingInterval: CHECK_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+    const { port, secure } = options;
+    this.#plain = port === undefined ? undefined : this.#listensTo(createServer(SERVER_OPTIONS));
+    this.#plain?.on('connection', (socket) => this.#connected(socket));
+    if (secure) this.#secure = this.#buildSecure(secure);
+  }
+
+  #buildSecure({ certificate }: SecureDoor): Secure {
+    const server = createSecureServer({ ...SERVER_OPTIONS, ...certificate.options });
+    certificate.renews(server);
+    const arrivals = new TlsArrivals(server, {
+      ...{ clock: this.#clock, handshakeMs: TLS_HANDSHAKE_MS },
+      connected: (socket) => this.#connected(socket),
+      refused: ({ code, message }, raw) => {
+        this.#counters.refused(code);
+        this.#log.debug({ remote: remoteOf(raw), code, detail: message }, 'http.refused');
+      },
     });
-    this.#server.timeout = INACTIVE_MS;
-    this.#server.maxConnections = options.maxConnections;
-    this.#server.on('connection', (socket) => this.#connected(socket));
-    this.#server.on('drop', () => {
+    this.#listensTo(server);
+    return { server, arrivals };
+  }
+
+  #listensTo<S extends Server | SecureServer>(server: S): S {
+    server.timeout = INACTIVE_MS;
+    server.maxConnections = this.#options.maxConnections;
+    server.on('drop', () => {
       this.droppedConnections += 1;
     });
-    this.#server.on('request', (request, response) => this.#requested(request, response));
+    server.on('request', (request, response) => this.#requested(request, response));
     // With this listener, the route decides whether a publisher that asks first (RFC 9110 §10.1.1) may send.
-    this.#server.on('checkContinue', (request, response) => this.#requested(request, response));
-    this.#server.on('upgrade', (request, socket, head) => this.#upgradeRequested(request, socket, head));
-    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#broken(error, socket));
+    server.on('checkContinue', (request, response) => this.#requested(request, response));
+    server.on('upgrade', (request, socket, head) => this.#upgradeRequested(request, socket, head));
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#broken(error, socket));
+    return server;
   }
 
   /** Open connections. */
@@ -106,6 +138,7 @@ export class HttpServer {
     return [
       { table: 'http_connections', entries: this.#sockets.size, limit },
       { table: 'http_connections_unused', entries: this.#unused.size, limit },
+      { table: 'https_handshakes', entries: this.#secure?.arrivals.size ?? 0, limit },
     ];
   }
 
@@ -123,20 +156,31 @@ export class HttpServer {
     return sum;
   }
 
-  /** The port that it listens on; 0 before `start`. */
+  /** The port that it listens on without TLS; 0 before `start`, and without one. */
   get port(): number {
-    return listeningPort(this.#server);
+    return this.#plain ? listeningPort(this.#plain) : 0;
+  }
+
+  /** The same with TLS. */
+  get securePort(): number {
+    return this.#secure ? listeningPort(this.#secure.server) : 0;
   }
 
   /**
    * Listens.
-   * @throws TidewayError `listen.busy`, `listen.failed`
+   * @throws TidewayError `listen.busy`, `listen.failed`; nothing is left open
    */
-  start(): Promise<void> {
-    const { host, port } = this.#options;
-    return listen(this.#server, { host, port, key: 'http.port' }, (error) =>
-      this.#log.error({ err: error }, 'http.server-error'),
-    );
+  async start(): Promise<void> {
+    const { host, port, secure } = this.#options;
+    const failed = (error: Error) => this.#log.error({ err: error }, 'http.server-error');
+    if (this.#plain) await listen(this.#plain, { host, port: port ?? 0, key: 'http.port' }, failed);
+    if (!this.#secure || !secure) return;
+    try {
+      await listen(this.#secure.server, { host, port: secure.port, key: 'https.port' }, failed);
+    } catch (error) {
+      this.#plain?.close();
+      throw error;
+    }
   }
 
   /**
@@ -145,7 +189,9 @@ export class HttpServer {
    */
   async stop(graceMs: number): Promise<void> {
     this.#stopping ??= new TidewayError('node.stopping', 'the node is stopping: try again in a moment');
-    this.#closed ??= new Promise((resolve) => this.#server.close(() => resolve()));
+    const servers = [this.#plain, this.#secure?.server].filter((server) => server !== undefined);
+    this.#closed ??= Promise.all(servers.map(closed));
+    this.#secure?.arrivals.stop();
     // Node counts one that never asked for anything as busy: browsers open such connections in advance.
     for (const socket of this.#unused) socket.destroy();
     const deadline = this.#clock.after(graceMs, () => {
@@ -156,6 +202,12 @@ export class HttpServer {
   }
 
   #connected(socket: Socket): void {
+    // Each of the ports has the limit for itself.
+    if (this.#sockets.size >= this.#options.maxConnections) {
+      this.droppedConnections += 1;
+      socket.destroy();
+      return;
+    }
     this.#sockets.add(socket);
     this.#unused.add(socket);
     socket.once('close', () => {
@@ -284,6 +336,15 @@ export class HttpServer {
     this.#report(socket, refusal);
     refuseSocket(socket, refusal);
   }
+}
+
+interface Secure {
+  readonly server: SecureServer;
+  readonly arrivals: TlsArrivals;
+}
+
+function closed(server: Server | SecureServer): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
 }
 
 function answerOptions(response: ServerResponse, allowed: string): void {

@@ -2,6 +2,8 @@
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { TidewayError } from '../base/errors.ts';
+import { tlsErrorText } from '../base/tls-arrivals.ts';
+import type { MeshTls } from './channel.ts';
 import { SUBPROTOCOL } from './handshake.ts';
 import type { Connection } from './link.ts';
 import { WS_BOUNDS } from './ws-bounds.ts';
@@ -28,14 +30,21 @@ export interface DialOutcome {
 
 /**
  * @param address "host:port"
+ * @param tls how nodes speak TLS; undefined: they don't
  * @param signal ends the try, until it is connected
  */
-export function dial(address: string, signal: AbortSignal, outcome: DialOutcome): void {
+export function dial(
+  { address, tls }: { readonly address: string; readonly tls: MeshTls | undefined },
+  signal: AbortSignal,
+  outcome: DialOutcome,
+): void {
   const fail = (why: string) =>
     outcome.failed(new TidewayError('mesh.unreachable', `${address} can't be reached: ${why}`, { address }));
   let webSocket: WebSocket;
   try {
-    webSocket = new WebSocket(`ws://${address}/`, SUBPROTOCOL, CLIENT_OPTIONS);
+    webSocket = tls
+      ? new WebSocket(`wss://${address}/`, SUBPROTOCOL, { ...CLIENT_OPTIONS, ...secured(tls) })
+      : new WebSocket(`ws://${address}/`, SUBPROTOCOL, CLIENT_OPTIONS);
   } catch {
     // A port above 65,535, for one.
     queueMicrotask(() => fail('it is no address'));
@@ -43,12 +52,12 @@ export function dial(address: string, signal: AbortSignal, outcome: DialOutcome)
   }
   let socket: Socket | undefined;
   const abort = () => webSocket.terminate();
-  const error = ({ message }: Error) => {
+  const error = (cause: Error) => {
     signal.removeEventListener('abort', abort);
     // Of a socket that is on its way out, more errors say nothing.
     webSocket.off('error', error);
     webSocket.on('error', () => {});
-    fail(signal.aborted ? 'there was no answer in time' : message);
+    fail(signal.aborted ? 'there was no answer in time' : tlsErrorText(cause));
   };
   signal.addEventListener('abort', abort, { once: true });
   webSocket.on('error', error);
@@ -61,4 +70,9 @@ export function dial(address: string, signal: AbortSignal, outcome: DialOutcome)
     // 'upgrade' comes before 'open'.
     if (socket) outcome.connected({ webSocket, socket, remote: address, isDialled: true });
   });
+}
+
+/** Nodes are dialled by addresses, which certificates need not name: the authority tells who is of the cluster. */
+function secured({ certificate }: MeshTls) {
+  return { ...certificate.options, rejectUnauthorized: true, checkServerIdentity: () => undefined };
 }

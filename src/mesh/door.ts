@@ -1,6 +1,7 @@
 // Where other nodes come in: an HTTP server that does nothing but upgrade to our subprotocol. It bounds those who have not
 // proven yet who they are; what is said over the WebSocket is link.ts's.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -9,6 +10,8 @@ import { listen, listeningPort } from '../base/listen.ts';
 import type { Log } from '../base/log.ts';
 import { remoteOf } from '../base/remote.ts';
 import type { Table } from '../base/table.ts';
+import { nameOf, tlsErrorText } from '../base/tls-arrivals.ts';
+import type { MeshTls } from './channel.ts';
 import { SUBPROTOCOL } from './handshake.ts';
 import type { Connection } from './link.ts';
 import type { QuietLog } from './quiet-log.ts';
@@ -20,11 +23,20 @@ export const MAX_UNPROVEN = 64;
 const PROVE_MS = 5_000;
 const MAX_HEADER_BYTES = 4 * 1024;
 const PATH = '/';
+const SERVER_OPTIONS = {
+  headersTimeout: PROVE_MS,
+  requestTimeout: PROVE_MS,
+  connectionsCheckingInterval: PROVE_MS,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  noDelay: true,
+} as const;
 
 export interface DoorOptions {
   readonly host: string;
   /** 0 takes any free one. */
   readonly port: number;
+  /** Undefined: nodes don't speak TLS. */
+  readonly tls?: MeshTls | undefined;
 }
 
 export interface DoorNeeds {
@@ -39,21 +51,15 @@ export interface DoorNeeds {
 export class MeshDoor {
   readonly #options: DoorOptions;
   readonly #needs: DoorNeeds;
-  readonly #server: Server;
+  readonly #server: Server | SecureServer;
   readonly #handshakes: WebSocketServer;
-  /** Bounded by MAX_UNPROVEN; each with the end of its time. */
-  readonly #unproven = new Map<Socket, Timer>();
+  /** As they were accepted, each with the end of its time, by their names. Bounded by MAX_UNPROVEN. */
+  readonly #unproven = new Map<string, { readonly socket: Socket; readonly deadline: Timer }>();
 
   constructor(options: DoorOptions, needs: DoorNeeds) {
     this.#options = options;
     this.#needs = needs;
-    this.#server = createServer({
-      headersTimeout: PROVE_MS,
-      requestTimeout: PROVE_MS,
-      connectionsCheckingInterval: PROVE_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      noDelay: true,
-    });
+    this.#server = options.tls ? this.#secureServer(options.tls) : createServer(SERVER_OPTIONS);
     this.#server.on('connection', (socket) => this.#arrived(socket));
     this.#server.on('request', (_request, response) => turnAway(response));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
@@ -66,6 +72,23 @@ export class MeshDoor {
       handleProtocols: () => SUBPROTOCOL,
     });
     this.#handshakes.on('wsClientError', ({ message }, socket) => this.#refuse(socket, 400, message));
+  }
+
+  /** Who shows no certificate of the cluster's authority gets no further than that. */
+  #secureServer({ certificate }: MeshTls): SecureServer {
+    const server = createSecureServer({
+      ...{ ...SERVER_OPTIONS, ...certificate.options },
+      requestCert: true,
+      rejectUnauthorized: true,
+    });
+    certificate.renews(server);
+    // Node's own listener would have it answered as HTTP.
+    server.removeAllListeners('tlsClientError');
+    server.on('tlsClientError', (error, socket) => {
+      this.#say(socket, 'tls.handshake', `the TLS handshake failed: ${tlsErrorText(error)}`);
+      socket.destroy();
+    });
+    return server;
   }
 
   /** Connections that have not proven who they are. */
@@ -94,8 +117,12 @@ export class MeshDoor {
 
   /** The peer has proven who it is, or is gone: its place is free. */
   proven(socket: Socket): void {
-    this.#unproven.get(socket)?.cancel();
-    this.#unproven.delete(socket);
+    this.#settle(nameOf(socket));
+  }
+
+  #settle(name: string): void {
+    this.#unproven.get(name)?.deadline.cancel();
+    this.#unproven.delete(name);
   }
 
   /** Accepts no more, and closes what has not proven itself. Resolves when every socket that came in is closed. */
@@ -103,7 +130,7 @@ export class MeshDoor {
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
-    for (const socket of [...this.#unproven.keys()]) socket.destroy();
+    for (const { socket } of [...this.#unproven.values()]) socket.destroy();
     return closed;
   }
 
@@ -113,16 +140,19 @@ export class MeshDoor {
       this.#say(socket, 'mesh.handshake-timeout', `the peer did not prove itself within ${PROVE_MS} ms`);
       socket.destroy();
     });
-    this.#unproven.set(socket, deadline);
+    const name = nameOf(socket);
+    this.#unproven.set(name, { socket, deadline });
     socket.on('error', () => {}); // 'close' follows
-    socket.on('close', () => this.proven(socket));
+    socket.on('close', () => {
+      if (this.#unproven.get(name)?.socket === socket) this.#settle(name);
+    });
   }
 
   /** A node proves itself within milliseconds: of the address that has most places, the one that took longest goes. */
   #makeRoom(): void {
     const byAddress = new Map<string, Socket[]>();
     let most: Socket[] = [];
-    for (const socket of this.#unproven.keys()) {
+    for (const { socket } of this.#unproven.values()) {
       const address = socket.remoteAddress ?? '';
       const sockets = byAddress.get(address) ?? [];
       byAddress.set(address, sockets);

@@ -46,7 +46,8 @@ export class Downstream implements Sink {
   readonly encoder: MeshEncoder;
   readonly priority: number;
   readonly startedMs: number;
-  readonly #sent: ByteCount;
+  /** What the peer is sent of it is added to it. */
+  sent: ByteCount;
   readonly #over: (downstream: Downstream, why: Reason) => void;
   player: Player | undefined;
   /** The head that was told last. */
@@ -57,15 +58,13 @@ export class Downstream implements Sink {
   #sentBytes = 0;
 
   constructor(
-    of: Pick<Downstream, 'stream' | 'peer' | 'id' | 'encoder' | 'priority' | 'startedMs'> & {
+    of: Pick<Downstream, 'stream' | 'peer' | 'id' | 'encoder' | 'priority' | 'startedMs' | 'sent'> & {
       readonly row: Row;
-      /** What the peer is sent of it is added to it. */
-      readonly sent: ByteCount;
     },
     over: (downstream: Downstream, why: Reason) => void,
   ) {
     this.#row = of.row;
-    this.#sent = of.sent;
+    this.sent = of.sent;
     this.stream = of.stream;
     this.peer = of.peer;
     this.id = of.id;
@@ -112,7 +111,7 @@ export class Downstream implements Sink {
 
   write(bytes: Buffer): boolean {
     this.peer.write(bytes);
-    this.#sent.bytes += bytes.length;
+    this.sent.bytes += bytes.length;
     this.#underWayBytes += bytes.length;
     this.#sentBytes += bytes.length;
     const { sentBytes: end } = this.peer;

@@ -113,6 +113,14 @@ export class Downstreams {
     for (const downstream of all) this.#forget(downstream, why);
   }
 
+  /** More is known of a node: what it is sent from now on may count for something else. */
+  recount(node: string): void {
+    for (const [peer, { byRef }] of this.#byPeer) {
+      if (peer.node !== node) continue;
+      for (const downstream of byRef.values()) downstream.sent = this.#countOf(downstream.stream.key, peer);
+    }
+  }
+
   /** A peer asks for something that this node has, or gives it back. */
   control(peer: Peer, message: ControlMessage): void {
     switch (message.is) {
@@ -205,6 +213,10 @@ export class Downstreams {
     }
   }
 
+  #countOf(key: StreamKey, { node }: Peer): ByteCount {
+    return this.#needs.sent?.(key, node) ?? { bytes: 0 };
+  }
+
   #subscribe(peer: Peer, { id, key, resume, insist, patient }: Control<'sub'>): void {
     const stream = this.#find(key);
     const isLost = resume !== undefined && !patient;
@@ -257,7 +269,7 @@ export class Downstreams {
       {
         ...{ row, stream, peer, id, encoder, priority: this.#needs.priorityOf(stream.key) },
         startedMs: this.#needs.clock.now(),
-        sent: this.#needs.sent?.(stream.key, peer.node) ?? { bytes: 0 },
+        sent: this.#countOf(stream.key, peer),
       },
       (over, why) => this.#ended(over, why),
     );

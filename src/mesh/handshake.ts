@@ -7,7 +7,8 @@
 //                    <─ proof{mac as 'acceptor'}
 //
 // A mac covers both hellos, so it is good for this one pair of nonces, and names the side that made it, so that it can't
-// be sent back to where it came from.
+// be sent back to where it came from. Over TLS it covers what only the two ends of the connection know, so that nobody
+// between them can pass it on.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { TidewayError, WireError } from '../base/errors.ts';
 import type { Control, ControlMessage } from '../format/mesh/control.ts';
@@ -22,11 +23,23 @@ export interface Identity {
   readonly version: string;
 }
 
+/** The connection that a handshake is done over, as far as it counts. */
+export interface Channel {
+  /** 64 hex digits that are this connection's alone (RFC 5705); empty without TLS. */
+  readonly binding: string;
+  /** May the peer be this node? */
+  mayBe(node: string): boolean;
+}
+
+export const PLAIN: Channel = { binding: '', mayBe: () => true };
+
 export interface HandshakeOptions {
   readonly self: Identity;
   readonly secret: string;
   /** 64 random hex digits, used for this handshake alone. */
   readonly nonce: string;
+  /** Over which it is done; without it, over a plain connection. */
+  readonly channel?: Channel;
 }
 
 /** What to send now, and who the peer is, once that is proven. */
@@ -44,7 +57,7 @@ export interface Handshake {
   open(): ControlMessage | undefined;
   /**
    * Takes the peer's next message.
-   * @throws TidewayError `mesh.auth`, `mesh.self`, `mesh.wrong-node`; WireError `mesh.handshake-order`. It is over then.
+   * @throws TidewayError `mesh.auth`, `mesh.self`, `mesh.wrong-node`, `mesh.certificate`; WireError `mesh.handshake-order`. It is over then.
    */
   take(message: ControlMessage): HandshakeStep;
 }
@@ -80,14 +93,14 @@ export class DiallerHandshake implements Handshake {
       return { send: this.#proof(message), peer: undefined };
     }
     if (state.at === 'proof' && message.is === 'proof') {
-      checkProof(message.mac, macOf(this.#options.secret, 'acceptor', this.#own, state.theirs));
+      checkProof(message.mac, macOf(this.#options, 'acceptor', this.#own, state.theirs));
       return { send: undefined, peer: identityOf(state.theirs) };
     }
     throw outOfOrder(state.at, message);
   }
 
   #proof(theirs: Hello): ControlMessage {
-    return { is: 'proof', mac: macOf(this.#options.secret, 'dialler', this.#own, theirs).toString('hex') };
+    return { is: 'proof', mac: macOf(this.#options, 'dialler', this.#own, theirs).toString('hex') };
   }
 }
 
@@ -115,9 +128,8 @@ export class AcceptorHandshake implements Handshake {
       return { send: this.#own, peer: undefined };
     }
     if (state.at === 'proof' && message.is === 'proof') {
-      const { secret } = this.#options;
-      checkProof(message.mac, macOf(secret, 'dialler', state.theirs, this.#own));
-      const mac = macOf(secret, 'acceptor', state.theirs, this.#own).toString('hex');
+      checkProof(message.mac, macOf(this.#options, 'dialler', state.theirs, this.#own));
+      const mac = macOf(this.#options, 'acceptor', state.theirs, this.#own).toString('hex');
       return { send: { is: 'proof', mac }, peer: identityOf(state.theirs) };
     }
     throw outOfOrder(state.at, message);
@@ -132,7 +144,7 @@ function identityOf({ node, boot, version }: Hello): Identity {
   return { node, boot, version };
 }
 
-function checkHello(theirs: Hello, { self, nonce }: HandshakeOptions): void {
+function checkHello(theirs: Hello, { self, nonce, channel = PLAIN }: HandshakeOptions): void {
   // Before the id: a challenge that comes back is an attack, or a mirror, and never a misconfigured node.
   if (theirs.nonce === nonce) {
     throw new TidewayError('mesh.auth', "the peer sends this node's own challenge back");
@@ -140,6 +152,10 @@ function checkHello(theirs: Hello, { self, nonce }: HandshakeOptions): void {
   if (theirs.node === self.node) {
     const how = theirs.boot === self.boot ? 'this very process' : 'another process with the same node.id';
     throw new TidewayError('mesh.self', `the peer is ${how}`, { peer: theirs.node });
+  }
+  if (!channel.mayBe(theirs.node)) {
+    const text = `the peer says that it is ${theirs.node}, which its certificate does not name`;
+    throw new TidewayError('mesh.certificate', text, { peer: theirs.node });
   }
 }
 
@@ -153,8 +169,10 @@ function checkProof(mac: string, expected: Buffer): void {
   }
 }
 
-function macOf(secret: string, by: Side, dialler: Hello, acceptor: Hello): Buffer {
+function macOf(options: HandshakeOptions, by: Side, dialler: Hello, acceptor: Hello): Buffer {
+  const { secret, channel = PLAIN } = options;
   const said = [SUBPROTOCOL, by, ...fieldsOf(dialler), ...fieldsOf(acceptor)];
+  if (channel.binding !== '') said.push(channel.binding);
   return createHmac('sha256', secret).update(JSON.stringify(said)).digest();
 }
 

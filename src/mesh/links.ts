@@ -9,6 +9,7 @@ import { CodeCounter } from '../observe/metrics.ts';
 import type { NodeRecord } from '../registry/registry.ts';
 import { AddressBook } from './address-book.ts';
 import { Backoff } from './backoff.ts';
+import { channelOf, type MeshTls } from './channel.ts';
 import { dial } from './dial.ts';
 import { MeshDoor } from './door.ts';
 import { AcceptorHandshake, DiallerHandshake, type HandshakeOptions, type Identity } from './handshake.ts';
@@ -41,6 +42,8 @@ export interface LinksOptions {
     /** 0 takes any free one. */
     readonly port: number;
   };
+  /** Undefined: nodes don't speak TLS. */
+  readonly tls?: MeshTls | undefined;
 }
 
 export interface LinksNeeds {
@@ -115,13 +118,16 @@ export class Links {
       ended: (link, why) => this.#ended(link, why),
       gone: (link) => this.#gone(link),
     };
-    this.#door = new MeshDoor(options.listen, {
-      clock,
-      log,
-      quietLog: this.#quietLog,
-      counters,
-      connected: (connection) => this.#cameIn(connection),
-    });
+    this.#door = new MeshDoor(
+      { ...options.listen, tls: options.tls },
+      {
+        clock,
+        log,
+        quietLog: this.#quietLog,
+        counters,
+        connected: (connection) => this.#cameIn(connection),
+      },
+    );
   }
 
   /** The port that it listens on; 0 before `start`. */
@@ -340,7 +346,7 @@ export class Links {
         this.#stopped.signal.removeEventListener('abort', stop);
       };
       const connected = (connection: Connection) => {
-        const handshake = new DiallerHandshake(this.#handshakeOptions(), node);
+        const handshake = new DiallerHandshake(this.#handshakeOptions(connection), node);
         link = new Link(connection, handshake, {
           ...this.#linkNeeds,
           unwanted: (peer) => this.#unwanted(peer, this.#options.self.node),
@@ -363,7 +369,7 @@ export class Links {
         settle();
         reject(error);
       };
-      dial(address, end.signal, { connected, failed });
+      dial({ address, tls: this.#options.tls }, end.signal, { connected, failed });
     });
   }
 
@@ -372,7 +378,7 @@ export class Links {
       connection.socket.destroy();
       return;
     }
-    const link = new Link(connection, new AcceptorHandshake(this.#handshakeOptions()), {
+    const link = new Link(connection, new AcceptorHandshake(this.#handshakeOptions(connection)), {
       ...this.#linkNeeds,
       opened: (opened) => {
         this.#door.proven(connection.socket);
@@ -383,9 +389,9 @@ export class Links {
     this.#all.add(link);
   }
 
-  #handshakeOptions(): HandshakeOptions {
-    const { self, secret } = this.#options;
-    return { self, secret, nonce: this.#needs.nonce() };
+  #handshakeOptions({ socket }: Connection): HandshakeOptions {
+    const { self, secret, tls } = this.#options;
+    return { self, secret, nonce: this.#needs.nonce(), channel: channelOf(socket, tls) };
   }
 
   /** Why a link to the peer, dialled by this or that node, is not to be; undefined if it is. */

@@ -26,6 +26,8 @@ export interface RelayNeeds {
   readonly fenced: (key: StreamKey, epoch: number) => void;
   /** A peer asks to have a stream ready here for so long; 0: no longer. */
   readonly wanted: (node: string, key: StreamKey, ttlMs: number) => void;
+  /** A peer says that it stops: which process. */
+  readonly stops: (boot: string) => void;
 }
 
 export class Relay implements LinkOwner {
@@ -81,6 +83,7 @@ export class Relay implements LinkOwner {
         this.#needs.wanted(peer.node, keyOf(message.key), message.ttlMs);
         break;
       case 'goaway':
+        if (message.only === undefined) this.#needs.stops(peer.boot);
         this.#needs.replicas.goAway(peer, message);
         break;
       case 'query':

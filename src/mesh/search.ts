@@ -1,6 +1,6 @@
 // The search for an upstream: one node after the other is asked for the stream, until one grants it. It knows who failed
 // of late; in which order they are asked is the plan's, and what becomes of a grant the replica's.
-import type { Clock } from '../base/clock.ts';
+import { type Clock, wait } from '../base/clock.ts';
 import { messageOf, type Reason, TidewayError } from '../base/errors.ts';
 import type { Control } from '../format/mesh/control.ts';
 import type { Candidate } from './candidates.ts';
@@ -162,9 +162,7 @@ export class Search {
       : ['plain', 'plain', 'insistent', 'insistent'];
     for (const [turn, tone] of turns.entries()) {
       if (busy.length === 0 || this.#isStopped) return false;
-      if (turn > 0 || !isUrgent) {
-        await new Promise<void>((resolve) => this.#needs.clock.after(RETRY_MS, resolve));
-      }
+      if (turn > 0 || !isUrgent) await wait(this.#needs.clock, RETRY_MS);
       const tried = new Set<string>(except === undefined ? [] : [except]);
       if (await this.#tryEach(busy, tone, { ...run, tried, busy: [] })) return true;
     }

@@ -102,6 +102,13 @@ export class Subscriptions {
     return [...(this.#desks.get(peer)?.fed.values() ?? [])];
   }
 
+  /** More is known of a node: what it sends from now on may count for something else. */
+  recount(node: string): void {
+    for (const [peer, { fed }] of this.#desks) {
+      if (peer.node === node) for (const upstream of fed.values()) this.#count(upstream);
+    }
+  }
+
   /** The link is there: it may be asked. */
   opened(peer: Peer): void {
     this.#desks.set(peer, new Desk());
@@ -247,6 +254,11 @@ export class Subscriptions {
     }
   }
 
+  #count(upstream: Upstream): void {
+    const { key, peer } = upstream;
+    if (this.#received) upstream.received = this.#received(key, peer.node);
+  }
+
   #grant(upstream: Upstream, message: Control<'ok'>): void {
     const { peer } = upstream;
     const desk = this.#desks.get(peer);
@@ -264,7 +276,7 @@ export class Subscriptions {
       return;
     }
     this.granted += 1;
-    if (this.#received) upstream.received = this.#received(upstream.key, peer.node);
+    this.#count(upstream);
     desk.fed.set(message.ref, upstream);
     upstream.grant(message);
   }

@@ -1,9 +1,9 @@
 // Where the cluster is told to reach this node: what is configured, else what the node can know by itself. Pure.
-import { hostOf, isAnyAddress, isLoopback } from '../base/address.ts';
+import { hostOf, isAnyAddress, isLoopback, isSecure, plainAddress } from '../base/address.ts';
 import type { Reason } from '../base/errors.ts';
 import type { NodeRecord } from '../registry/registry.ts';
 
-/** What the operator said; each "host:port". */
+/** What the operator said; each "host:port", those of rtmp and http with a scheme or without. */
 export interface AdvertisedOptions {
   /** Where the doors listen. */
   readonly host: string;
@@ -16,29 +16,44 @@ export interface AdvertisedOptions {
 export interface DoorPorts {
   readonly meshPort: number;
   readonly rtmpPort: number;
+  readonly rtmpsPort: number;
   readonly httpPort: number;
+  readonly httpsPort: number;
 }
 
 export type Advertised = Pick<NodeRecord, 'mesh' | 'rtmp' | 'http'>;
 
 /**
  * What goes into the node's record: for a door that is open the configured address, else that of `host`; where the doors
- * listen everywhere, the address that this machine has towards the registry, so that containers peer unconfigured.
+ * listen everywhere, the address that this machine has towards the registry, so that containers peer unconfigured. A door
+ * that is open with TLS and without is told of as the one without, unless the operator says: the certificate need not
+ * hold for an address.
  * @param localAddress towards the registry; undefined if that is not known
  */
 export function advertised(
   options: AdvertisedOptions,
   localAddress: string | undefined,
-  { meshPort, rtmpPort, httpPort }: DoorPorts,
+  { meshPort, rtmpPort, rtmpsPort, httpPort, httpsPort }: DoorPorts,
 ): Advertised {
   const host = isAnyAddress(options.host) ? localAddress : options.host;
   const at = (port: number) => (host === undefined || port === 0 ? '' : `${hostText(host)}:${port}`);
+  const door = (told: string | undefined, scheme: string, plain: number, secure: number) => {
+    if (plain === 0 && secure === 0) return '';
+    if (told !== undefined) return withoutPlainScheme(told);
+    if (plain !== 0 || host === undefined) return at(plain);
+    return `${scheme}://${at(secure)}`;
+  };
   const mesh = meshPort === 0 ? [] : (options.mesh ?? [at(meshPort)]);
   return {
     mesh: mesh.filter((address) => address !== ''),
-    rtmp: rtmpPort === 0 ? '' : (options.rtmp ?? at(rtmpPort)),
-    http: httpPort === 0 ? '' : (options.http ?? at(httpPort)),
+    rtmp: door(options.rtmp, 'rtmps', rtmpPort, rtmpsPort),
+    http: door(options.http, 'https', httpPort, httpsPort),
   };
+}
+
+/** As nodes are told: one without TLS has no scheme, which nodes before 0.2 take for no address. */
+export function withoutPlainScheme(address: string): string {
+  return isSecure(address) ? address : plainAddress(address);
 }
 
 /**

@@ -27,13 +27,26 @@ const MAX_WAITING = 64;
 const MAX_ASK_BYTES = 32 * 1024 * 1024;
 
 /** What the nodes that were asked know. */
-export interface Asked<K extends QuestionKind> {
+export interface NodesTold<K extends QuestionKind> {
   /** Of each node in its order, node after node. */
-  readonly rows: QuestionRow<K>[];
-  /** Rows that there are at the nodes that answered. */
+  readonly rows: readonly QuestionRow<K>[];
+  /** Rows that there are at the nodes that answered, those that were left out among them. */
   readonly total: number;
   /** Nodes that did not answer: nothing of them is in the rows. */
-  readonly stale: StaleNode[];
+  readonly stale: readonly StaleNode[];
+}
+
+/** How nodes are asked. `request` is the id of the request that it is for, for the logs. */
+export interface AskNodes {
+  /** All nodes. @throws TidewayError `cluster.busy` */
+  all<K extends QuestionKind>(kind: K, args: QuestionArgs<K>, request: string): Promise<NodesTold<K>>;
+  /** Some nodes, each once. @throws TidewayError `cluster.busy` */
+  some<K extends QuestionKind>(
+    nodes: readonly string[],
+    kind: K,
+    args: QuestionArgs<K>,
+    request: string,
+  ): Promise<NodesTold<K>>;
 }
 
 /** The other nodes, as far as this one is linked to them. */
@@ -57,7 +70,7 @@ export interface ClusterAskNeeds {
 }
 
 /** What one node answers, or why it does not. */
-type NodeRows<K extends QuestionKind> = Pick<Asked<K>, 'rows' | 'total'> | StaleNode;
+type NodeRows<K extends QuestionKind> = Pick<NodesTold<K>, 'rows' | 'total'> | StaleNode;
 
 /** What the answers to one question have cost so far. */
 interface Spent {
@@ -66,7 +79,7 @@ interface Spent {
 
 const NO_ROWS = { rows: [], total: 0 };
 
-export class ClusterAsk {
+export class ClusterAsk implements AskNodes {
   readonly #needs: ClusterAskNeeds;
   #asking = 0;
   /** Bounded by MAX_WAITING. */
@@ -80,33 +93,17 @@ export class ClusterAsk {
     this.#needs = needs;
   }
 
-  /**
-   * Asks all nodes.
-   * @param request id of the request that it is for, for the logs
-   * @throws TidewayError `cluster.busy`
-   */
-  all<K extends QuestionKind>(kind: K, args: QuestionArgs<K>, request: string): Promise<Asked<K>> {
+  all<K extends QuestionKind>(kind: K, args: QuestionArgs<K>, request: string): Promise<NodesTold<K>> {
     const { self, members, linked } = this.#needs;
     return this.some([self, ...members(), ...(linked()?.nodes ?? [])], kind, args, request);
   }
 
-  /** Asks one node. @throws TidewayError `cluster.busy` */
-  at<K extends QuestionKind>(
-    node: string,
-    kind: K,
-    args: QuestionArgs<K>,
-    request: string,
-  ): Promise<Asked<K>> {
-    return this.some([node], kind, args, request);
-  }
-
-  /** Asks some nodes, each once. @throws TidewayError `cluster.busy` */
   async some<K extends QuestionKind>(
     nodes: readonly string[],
     kind: K,
     args: QuestionArgs<K>,
     request: string,
-  ): Promise<Asked<K>> {
+  ): Promise<NodesTold<K>> {
     await this.#seat();
     this.asked += 1;
     try {
@@ -217,16 +214,18 @@ export class ClusterAsk {
     return { node, why };
   }
 
-  #joined<K extends QuestionKind>(answers: readonly NodeRows<K>[]): Asked<K> {
-    const joined: Asked<K> & { total: number } = { rows: [], total: 0, stale: [] };
+  #joined<K extends QuestionKind>(answers: readonly NodeRows<K>[]): NodesTold<K> {
+    const rows: QuestionRow<K>[] = [];
+    const stale: StaleNode[] = [];
+    let total = 0;
     for (const answer of answers) {
-      if ('why' in answer) joined.stale.push(answer);
+      if ('why' in answer) stale.push(answer);
       else {
-        for (const row of answer.rows) joined.rows.push(row);
-        joined.total += answer.total;
+        for (const row of answer.rows) rows.push(row);
+        total += answer.total;
       }
     }
-    return joined;
+    return { rows, total, stale };
   }
 
   #answerOf<K extends QuestionKind>(kind: K, args: QuestionArgs<K>, asker: Asker): NodeAnswer<K> {

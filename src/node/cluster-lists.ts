@@ -1,6 +1,7 @@
 // What nodes know of sessions, links, decisions, alarms, events and traffic, asked of those that are meant and put together
 // in the order that each list has. Many askers share one look.
 import type { Clock } from '../base/clock.ts';
+import { compare } from '../base/compare.ts';
 import type { Table } from '../base/table.ts';
 import type {
   AlarmsQuery,
@@ -12,15 +13,14 @@ import type {
   TrafficQuery,
 } from '../http/cluster-api.ts';
 import type { AlarmRow, AlarmsAnswer, EventsAnswer } from '../http/forms/alarms.ts';
-import type { Envelope, Told } from '../http/forms/common.ts';
+import { type Envelope, sessionId, type Told } from '../http/forms/common.ts';
 import type { DecisionsAnswer } from '../http/forms/decisions.ts';
 import type { LinksAnswer } from '../http/forms/nodes.ts';
 import { MAX_ROWS, type QuestionArgs, type QuestionKind } from '../http/forms/questions.ts';
 import type { SessionsAnswer } from '../http/forms/sessions.ts';
 import type { TrafficAnswer } from '../http/forms/traffic.ts';
-import { type AskNodes, FRESH_MS, type NodesTold } from './cluster-state.ts';
+import type { AskNodes, NodesTold } from './cluster-ask.ts';
 import { SharedLooks } from './shared-looks.ts';
-import { compare } from './stream-rows.ts';
 import { trafficRows } from './traffic-rows.ts';
 
 export interface ListNeeds {
@@ -34,6 +34,7 @@ export interface ListNeeds {
 }
 
 const MAX_LOOKS = 64;
+const NOBODY: FoundSession = { session: undefined, stale: [] };
 
 export class ClusterLists implements ListSource {
   readonly #needs: ListNeeds;
@@ -41,7 +42,7 @@ export class ClusterLists implements ListSource {
 
   constructor(needs: ListNeeds) {
     this.#needs = needs;
-    this.#looks = new SharedLooks(needs.clock, { freshMs: FRESH_MS, most: MAX_LOOKS });
+    this.#looks = new SharedLooks(needs.clock, MAX_LOOKS);
   }
 
   get table(): Table {
@@ -63,11 +64,13 @@ export class ClusterLists implements ListSource {
   }
 
   async session(id: string, request: string): Promise<FoundSession> {
+    if (!isId(id)) return NOBODY;
     return found(await this.#ask(undefined, 'sessions', { id, limit: 1 }, request));
   }
 
   /** Never shared: each order is carried out. */
   async kick(id: string, request: string): Promise<FoundSession> {
+    if (!isId(id)) return NOBODY;
     return found(await this.#needs.ask.all('kick', { id }, request));
   }
 
@@ -120,6 +123,11 @@ export class ClusterLists implements ListSource {
   ) {
     return { ...this.#needs.envelope(), stale, total, truncated: total > limit, ...rows };
   }
+}
+
+/** What no node could have made, none is asked for: they would refuse to answer, and be told as silent. */
+function isId(id: string): boolean {
+  return sessionId.safeParse(id).success;
 }
 
 function found({ rows, stale }: NodesTold<'sessions' | 'kick'>): FoundSession {

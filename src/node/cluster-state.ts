@@ -1,6 +1,7 @@
 // What the node tells about the cluster: each node is asked for what it knows, and what nodes that did not answer have is
 // taken from the registry. Nobody's silence holds up an answer. Many askers share one look.
 import type { Clock } from '../base/clock.ts';
+import { compare } from '../base/compare.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Slices } from '../base/slices.ts';
 import type { StreamKey } from '../base/stream-key.ts';
@@ -8,20 +9,19 @@ import type { Table } from '../base/table.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from '../http/api-operations.ts';
 import type { StateSource, StreamsQuery } from '../http/cluster-api.ts';
 import type { Envelope, StaleNode, Told } from '../http/forms/common.ts';
-import type { LinkRow, NodeRow, NodesAnswer, StatusAnswer } from '../http/forms/nodes.ts';
+import type { LinkRow, NodesAnswer, StatusAnswer } from '../http/forms/nodes.ts';
 import type { History } from '../http/forms/quality.ts';
-import type { QuestionArgs, QuestionKind, QuestionRow } from '../http/forms/questions.ts';
 import type { StreamRow, StreamsAnswer, TreeAnswer } from '../http/forms/streams.ts';
-import type { LinkQuality } from '../mesh/peer.ts';
 import { isAway } from '../registry/guarded.ts';
 import type { Lookup, NodeRecord, NodeSeen, Registry } from '../registry/registry.ts';
+import type { AskNodes } from './cluster-ask.ts';
+import { mapSome } from './map-some.ts';
+import { nodeRow, sumsOf } from './node-rows.ts';
 import { SharedLooks } from './shared-looks.ts';
 import { type ListedStream, listedStream, StreamList } from './stream-list.ts';
-import { type Answered, compare, placesOf, streamRow } from './stream-rows.ts';
+import { type Answered, placesOf, streamRow } from './stream-rows.ts';
 import { treeOf } from './stream-tree.ts';
 
-/** An answer this old is as good as a new one. */
-export const FRESH_MS = 500;
 /** Streams looked up at once. */
 export const LOOKUPS_AT_ONCE = 32;
 /** Replicas in one answer, of all its streams together: what many nodes times many streams may cost in memory. */
@@ -33,34 +33,6 @@ const MAX_HISTORIES = 1_000;
 /** Of one question. */
 const HISTORIES_AT_ONCE = 200;
 const MAX_TREE_ALARMS = 100;
-
-/** What nodes answered. */
-export interface NodesTold<K extends QuestionKind> {
-  readonly rows: readonly QuestionRow<K>[];
-  /** Rows that there are, those that were left out among them. */
-  readonly total: number;
-  readonly stale: readonly StaleNode[];
-}
-
-/** How nodes are asked, this one among them; who does not answer is stale. Rejects if too many ask: `cluster.busy`. */
-export interface AskNodes {
-  /** @param request names the API's request in logs */
-  all<K extends QuestionKind>(kind: K, args: QuestionArgs<K>, request: string): Promise<NodesTold<K>>;
-  some<K extends QuestionKind>(
-    nodes: readonly string[],
-    kind: K,
-    args: QuestionArgs<K>,
-    request: string,
-  ): Promise<NodesTold<K>>;
-}
-
-/** A link to another node. */
-export interface LinkFacts {
-  /** Undefined before the first sample. */
-  readonly quality: LinkQuality | undefined;
-  /** The node that dialled it. */
-  readonly dialledBy: string;
-}
 
 export interface StateNeeds {
   readonly clock: Clock;
@@ -74,7 +46,7 @@ export interface StateNeeds {
   readonly self: () => NodeRecord;
   /** The other nodes: those that beat, and those known from before, with a lease of 0. */
   readonly others: () => readonly NodeSeen[];
-  readonly link: (node: string) => LinkFacts | undefined;
+  readonly link: (node: string) => LinkRow | undefined;
   readonly notReady: () => Reason | undefined;
   readonly trouble: () => Reason | undefined;
   readonly rtmpPort: () => number;
@@ -103,8 +75,8 @@ export class ClusterState implements StateSource {
     this.#needs = needs;
     this.#startedMs = needs.clock.now();
     // Of two sizes only, so that askers share.
-    this.#looks = new SharedLooks(needs.clock, { freshMs: FRESH_MS, most: 2 });
-    this.#trees = new SharedLooks(needs.clock, { freshMs: FRESH_MS, most: MAX_LOOKS });
+    this.#looks = new SharedLooks(needs.clock, 2);
+    this.#trees = new SharedLooks(needs.clock, MAX_LOOKS);
   }
 
   get tables(): Table[] {
@@ -142,7 +114,7 @@ export class ClusterState implements StateSource {
     const own = self();
     const rows = others()
       .filter(({ record }) => record.node !== own.node)
-      .map(({ record, leaseMs }) => nodeRow(record, { leaseMs, link: linkRow(link(record.node)) }));
+      .map(({ record, leaseMs }) => nodeRow(record, { leaseMs, link: link(record.node) }));
     return {
       ...this.envelope(),
       nodes: [nodeRow(own, undefined), ...rows].sort((a, b) => compare(a.node, b.node)),
@@ -266,7 +238,8 @@ export class ClusterState implements StateSource {
   #answered(stale: readonly StaleNode[]): Answered {
     const { node, others } = this.#needs;
     const silent = new Set(stale.map((each) => each.node));
-    const known = new Set([node, ...others().map(({ record }) => record.node)]);
+    const beating = others().filter(({ leaseMs }) => leaseMs > 0);
+    const known = new Set([node, ...beating.map(({ record }) => record.node)]);
     return (asked) => known.has(asked) && !silent.has(asked);
   }
 
@@ -286,95 +259,12 @@ function ifAway(error: unknown): undefined {
   if (!isAway(error)) throw error;
 }
 
-/** @param other undefined for the node itself */
-function nodeRow(
-  record: NodeRecord,
-  other: { readonly leaseMs: number; readonly link: LinkRow | null } | undefined,
-): Told<NodeRow> {
-  return {
-    ...record,
-    leaseMs: other ? Math.round(other.leaseMs) : null,
-    self: !other,
-    link: other?.link ?? null,
-  };
-}
-
-function linkRow(link: LinkFacts | undefined): LinkRow | null {
-  if (!link) return null;
-  const { quality, dialledBy } = link;
-  return {
-    rttMs: quality?.rttMs ?? null,
-    rttDevMs: quality?.rttDevMs ?? null,
-    offsetMs: quality?.offsetMs ?? null,
-    lossShare: quality?.lossShare ?? null,
-    receivedBytesPerS: quality?.receivedBytesPerS ?? null,
-    sentBytesPerS: quality?.sentBytesPerS ?? null,
-    dialledBy,
-  };
-}
-
 function reasonOf(why: Reason | undefined): Reason | null {
   return why ? { code: why.code, message: why.message } : null;
-}
-
-/** Of nodes that beat; those that are silent are only counted. */
-function sumsOf(nodes: readonly Told<NodeRow>[]): StatusAnswer['cluster'] {
-  const sums = {
-    ...{ streams: 0, players: 0, publishers: 0, alarms: 0 },
-    ...{ receivedBytesPerS: 0, sentBytesPerS: 0, capacityBytesPerS: 0 },
-  };
-  const counts = { up: 0, draining: 0, silent: 0 };
-  const regions = new Map<string, StatusAnswer['cluster']['regions'][number]>();
-  for (const { region, load, draining, leaseMs } of nodes) {
-    if (leaseMs === 0) {
-      counts.silent += 1;
-      continue;
-    }
-    counts[draining ? 'draining' : 'up'] += 1;
-    for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += load[name];
-    const part = regions.get(region) ?? { region, nodes: 0, players: 0, streams: 0, sentBytesPerS: 0 };
-    part.nodes += 1;
-    part.players += load.players;
-    part.streams += load.streams;
-    part.sentBytesPerS += load.sentBytesPerS;
-    regions.set(region, part);
-  }
-  return {
-    nodes: counts,
-    ...sums,
-    regions: [...regions.values()].sort((a, b) => compare(a.region, b.region)),
-  };
 }
 
 function chunksOf<T>(items: readonly T[], size: number): T[][] {
   const chunks: T[][] = [];
   for (let from = 0; from < items.length; from += size) chunks.push(items.slice(from, from + size));
   return chunks;
-}
-
-/** Maps with at most `atOnce` calls under way; after the first that fails no more are begun. */
-async function mapSome<A, B>(
-  items: readonly A[],
-  atOnce: number,
-  call: (item: A) => Promise<B>,
-): Promise<readonly B[]> {
-  const results = new Array<B>(items.length);
-  let next = 0;
-  let isFailed = false;
-  const work = async (): Promise<void> => {
-    while (next < items.length && !isFailed) {
-      const at = next;
-      next += 1;
-      const item = items[at];
-      if (item === undefined) continue;
-      try {
-        results[at] = await call(item);
-      } catch (error) {
-        isFailed = true;
-        throw error;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, work));
-  return results;
 }

@@ -1,4 +1,5 @@
 // What is new of what is told again each second: nodes, alarms, lines of the log. It remembers what was there before. Pure.
+import { compare } from '../base/compare.ts';
 import type { AlarmRow, EventRow } from '../http/forms/alarms.ts';
 import type { StaleNode, Told } from '../http/forms/common.ts';
 import type { NodeRow } from '../http/forms/nodes.ts';
@@ -103,8 +104,7 @@ export class EventNews {
 }
 
 function byTime(a: Told<EventRow>, b: Told<EventRow>): number {
-  if (a.time === b.time) return a.id - b.id;
-  return a.time < b.time ? -1 : 1;
+  return compare(a.time, b.time) || a.id - b.id;
 }
 
 /** Leases run down and links are measured all the time: that alone is no news. */

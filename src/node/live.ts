@@ -4,12 +4,14 @@ import { type Clock, every, type Timer } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
+import { serverEventText } from '../format/server-events.ts';
 import type { StateSource } from '../http/cluster-api.ts';
 import type { LiveName } from '../http/forms/live.ts';
 import type { LiveFeed, LiveSink, LiveWish, Topic } from '../http/live-api.ts';
 import { counter, gauge, type MetricFamily } from '../observe/metrics.ts';
-import type { AskNodes } from './cluster-state.ts';
+import type { AskNodes } from './cluster-ask.ts';
 import { AlarmNews, EventNews, NodeNews } from './live-news.ts';
+import { mapSome } from './map-some.ts';
 
 /** Who listens to one node. */
 export const MAX_LISTENERS = 64;
@@ -26,6 +28,8 @@ const WITHIN_MS = 10_000;
 /** Of each node. */
 const MAX_ALARMS = 1_000;
 const MAX_EVENTS = 200;
+/** Streams that are asked for at once: others ask the cluster, too. */
+const STREAMS_AT_ONCE = 2;
 const REQUEST = 'live';
 const STOPPING = 'the node is stopping: listen at another one';
 
@@ -150,9 +154,9 @@ export class Live implements LiveFeed {
     const wanting = (topic: Topic) => listeners.filter(({ topics }) => topics.has(topic));
     this.#lookAtStatus(wanting('status'));
     this.#lookAtNodes(wanting('nodes'));
-    const streams = new Set(listeners.flatMap(({ stream }) => stream ?? []));
+    const streams = [...new Set(listeners.flatMap(({ stream }) => stream ?? []))];
     await Promise.all([
-      ...[...streams].map((key) => this.#lookAtStream(key, listeners)),
+      mapSome(streams, STREAMS_AT_ONCE, (key) => this.#lookAtStream(key, listeners)),
       this.#lookAtAlarms(wanting('alarms')),
       this.#lookAtEvents(wanting('events')),
     ]);
@@ -239,7 +243,7 @@ export class Live implements LiveFeed {
 
   #eventText(name: LiveName, told: unknown): string {
     this.#id += 1;
-    return `event: ${name}\nid: ${this.#id}\ndata: ${JSON.stringify(told)}\n\n`;
+    return serverEventText(name, this.#id, JSON.stringify(told));
   }
 
   #write(listener: Listener, text: string): void {

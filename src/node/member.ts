@@ -14,7 +14,7 @@ import { BEAT_MS, Membership } from '../registry/membership.ts';
 import { type OpenedRegistry, openRegistry } from '../registry/open.ts';
 import type { NodeLoad, NodeRecord, Owner } from '../registry/registry.ts';
 import { ReplicaKeeper } from '../registry/replica-keeper.ts';
-import { advertised, type DoorPorts, loopbackProblem } from './advertised.ts';
+import { advertised, type DoorPorts, loopbackProblem, withoutPlainScheme } from './advertised.ts';
 import { hostId } from './host-id.ts';
 
 export interface MemberNeeds {
@@ -161,8 +161,8 @@ export class Member {
       region: this.#config.node.region,
       zone: this.#config.node.zone,
       tags: this.#config.node.tags ?? [],
-      rtmpInternal: this.#config.rtmp.advertiseInternal ?? '',
-      httpInternal: this.#config.http.advertiseInternal ?? '',
+      rtmpInternal: withoutPlainScheme(this.#config.rtmp.advertiseInternal ?? ''),
+      httpInternal: withoutPlainScheme(this.#config.http.advertiseInternal ?? ''),
       draining: this.#needs.isDraining(),
       load: { ...this.load.read(), ...this.#needs.counts() },
       rttMs: this.#needs.rttMs(),

@@ -1,18 +1,19 @@
 // This node's part of the mesh: links, what it pulls and what it feeds, put together for one configuration. A node alone
 // has none.
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, wait } from '../base/clock.ts';
 import { messageOf, type Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Slices } from '../base/slices.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
 import type { Config } from '../config/schema.ts';
-import type { NodeLink } from '../http/forms/nodes.ts';
+import type { LinkRow, NodeLink } from '../http/forms/nodes.ts';
 import type { HopQuality } from '../http/forms/quality.ts';
 import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
 import { type Answer, Answers } from '../mesh/answers.ts';
+import type { MeshTls } from '../mesh/channel.ts';
 import type { ChildRow } from '../mesh/downstream.ts';
 import { Downstreams } from '../mesh/downstreams.ts';
 import { Links } from '../mesh/links.ts';
@@ -30,13 +31,12 @@ import type { UpstreamDecision } from '../routing/decisions.ts';
 import type { NodeView } from '../routing/node-view.ts';
 import type { Prices } from '../routing/prices.ts';
 import type { LinkedNodes } from './cluster-ask.ts';
-import type { LinkFacts } from './cluster-state.ts';
+import type { ReplicaFacts } from './here-row.ts';
 import type { Member } from './member.ts';
 import { meshMetrics } from './mesh-metrics.ts';
 import { Parents } from './parents.ts';
 import { regionRtts } from './region-rtts.ts';
 import type { StreamSight } from './standbys.ts';
-import type { ReplicaFacts } from './stream-summaries.ts';
 import type { Traffic } from './traffic.ts';
 
 /** What the origin of a stream is told by its peers. */
@@ -68,6 +68,8 @@ export interface NodeMeshNeeds {
   readonly decided: (decision: UpstreamDecision) => void;
   readonly traffic: Pick<Traffic, 'toNode' | 'fromNode'>;
   readonly slices: Slices;
+  /** Undefined: nodes don't speak TLS. */
+  readonly tls: MeshTls | undefined;
   /** What this node answers to another. @throws TidewayError if it does not */
   readonly answer: (peer: string, query: Query) => Answer;
 }
@@ -89,6 +91,7 @@ const NO_QUALITY = {
 /** How long a node that stops waits for those that it feeds to go elsewhere. */
 const GO_AWAY_MS = 1_000;
 const LOOK_EVERY_MS = 20;
+const MAX_UNPLACED = 4_096;
 
 export class NodeMesh {
   readonly #needs: NodeMeshNeeds;
@@ -104,6 +107,8 @@ export class NodeMesh {
   readonly #wantsLog: QuietLog;
   /** That metrics name. */
   readonly #maxStreams: number;
+  /** Nodes whose traffic is counted, and that no beat has told of: they are in no region yet. Bounded by MAX_UNPLACED. */
+  readonly #unplaced = new Set<string>();
   #unsubscribe = () => {};
 
   /** @param config with `mesh.secret` */
@@ -115,7 +120,7 @@ export class NodeMesh {
     const streamOf = (key: StreamKey) => directory.get(key);
     this.#subscriptions = new Subscriptions({
       clock,
-      received: (key, node) => needs.traffic.fromNode(key, this.#parents.regionOf(node)),
+      received: (key, node) => needs.traffic.fromNode(key, this.#regionOf(node)),
     });
     this.#parents = new Parents(
       { node: owner.node, region: config.node.region, prices: needs.prices },
@@ -139,7 +144,7 @@ export class NodeMesh {
       priorityOf: (key) => priorityOf(key, config.priority ?? []),
       fenced: (key, epoch) => this.#fenced(key, epoch),
       refusesJoins: needs.refusesJoins,
-      sent: (key, node) => needs.traffic.toNode(key, this.#parents.regionOf(node)),
+      sent: (key, node) => needs.traffic.toNode(key, this.#regionOf(node)),
     });
     this.#wantsLog = new QuietLog({ clock, log });
     this.#wants = new Wants({
@@ -175,12 +180,14 @@ export class NodeMesh {
       },
       fenced: (key, epoch) => this.#fenced(key, epoch),
       wanted: (node, key, ttlMs) => void this.#wants.ask(node, key, ttlMs),
+      stops: (boot) => member.membership.stops(boot),
     });
     this.#links = new Links(
       {
         self: { ...owner, version, host: member.host },
         secret: config.mesh.secret,
         listen: { host: config.host, port: config.mesh.port },
+        tls: needs.tls,
       },
       {
         ...{ clock, log, owner: relay, random: Math.random },
@@ -227,7 +234,7 @@ export class NodeMesh {
     this.#downstreams.goAway(deadlineMs);
     const untilMs = clock.now() + deadlineMs;
     while (clock.now() < untilMs && this.#feedsReplicas()) {
-      await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve));
+      await wait(clock, LOOK_EVERY_MS);
     }
   }
 
@@ -255,7 +262,14 @@ export class NodeMesh {
 
   /** The registry's nodes are as they are now. */
   nodesChanged(): void {
-    this.#links.setNodes(this.#needs.member.membership.nodes().map(({ record }) => record));
+    const { member, nodeView } = this.#needs;
+    this.#links.setNodes(member.membership.nodes().map(({ record }) => record));
+    for (const node of this.#unplaced) {
+      if (!nodeView(node)) continue;
+      this.#unplaced.delete(node);
+      this.#downstreams.recount(node);
+      this.#subscriptions.recount(node);
+    }
   }
 
   peersRegistryWallMs(): number | undefined {
@@ -360,14 +374,12 @@ export class NodeMesh {
   /** Its links, as it tells the cluster of them. */
   links(): NodeLink[] {
     const nowMs = this.#needs.clock.now();
-    return this.#links.list().map((peer) => this.#linkRow(peer, nowMs));
+    return this.#links.list().map((peer) => this.#nodeLink(peer, nowMs));
   }
 
-  link(node: string): LinkFacts | undefined {
+  link(node: string): LinkRow | undefined {
     const peer = this.#links.get(node);
-    return (
-      peer && { quality: peer.quality, dialledBy: peer.isDialled ? this.#needs.member.owner.node : node }
-    );
+    return peer && this.#linkRow(peer);
   }
 
   replica(key: StreamKey): ReplicaFacts | undefined {
@@ -396,6 +408,7 @@ export class NodeMesh {
       this.#wants.table,
       { ...this.#wantsLog.table, table: 'wants_quiet_log' },
       this.#parents.table,
+      { table: 'unplaced_nodes', entries: this.#unplaced.size, limit: MAX_UNPLACED },
       ...this.#questions.tables,
       this.#answers.table,
     ];
@@ -416,17 +429,27 @@ export class NodeMesh {
     return meshMetrics(sources, this.#maxStreams);
   }
 
-  #linkRow(peer: Peer, nowMs: number): NodeLink {
-    const { node: self } = this.#needs.member.owner;
-    const { quality, receivedBytes, sentBytes } = peer;
+  #nodeLink(peer: Peer, nowMs: number): NodeLink {
+    const { receivedBytes, sentBytes, takenBytes } = peer;
     return {
-      node: self,
-      peer: peer.node,
-      dialledBy: peer.isDialled ? self : peer.node,
-      ageMs: nowMs - peer.sinceMs,
-      ...{ receivedBytes, sentBytes, queueBytes: Math.max(0, sentBytes - peer.takenBytes) },
-      ...(quality ? measured(quality) : NO_QUALITY),
+      ...this.#linkRow(peer),
+      ...{ node: this.#needs.member.owner.node, peer: peer.node, ageMs: nowMs - peer.sinceMs },
+      ...{ receivedBytes, sentBytes, queueBytes: Math.max(0, sentBytes - takenBytes) },
     };
+  }
+
+  #linkRow({ node, quality, isDialled }: Peer): LinkRow {
+    return {
+      ...(quality ? measured(quality) : NO_QUALITY),
+      dialledBy: isDialled ? this.#needs.member.owner.node : node,
+    };
+  }
+
+  /** Of a node, for what is counted of traffic with it; empty until a beat has told of it. */
+  #regionOf(node: string): string {
+    const isKnown = this.#needs.nodeView(node) !== undefined;
+    if (!isKnown && this.#unplaced.size < MAX_UNPLACED) this.#unplaced.add(node);
+    return this.#parents.regionOf(node);
   }
 
   #fenced(key: StreamKey, epoch: number): void {

@@ -33,6 +33,7 @@ export interface MetricSources extends MediaSources {
   /** Of streams, and their alarms. */
   readonly quality: readonly MetricFamily[];
   readonly sessions: readonly MetricFamily[];
+  readonly certificates: readonly MetricFamily[];
   /** Peers told no, by door and code. */
   readonly refusals: { readonly rtmp: CodeCounter; readonly http: CodeCounter };
   /** Connections that broke a wire format, by code. */
@@ -93,6 +94,7 @@ export function nodeMetrics(sources: MetricSources): MetricFamily[] {
     ...sources.ask,
     ...sources.quality,
     ...sources.sessions,
+    ...sources.certificates,
     ...tableMetrics(sources.tables),
   ];
 }

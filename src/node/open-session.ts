@@ -1,5 +1,5 @@
 // One publisher or player that is here, as lists show it: read from its part when somebody asks.
-import type { Clock } from '../base/clock.ts';
+import { type Clock, wallMsAt } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { protocol, type SessionRow } from '../http/forms/sessions.ts';
@@ -62,7 +62,7 @@ export class OpenSession {
 
   /** When it began, ISO 8601. */
   since(clock: Clock): string {
-    this.#since ??= new Date(clock.wallMs() - (clock.now() - this.startedMs)).toISOString();
+    this.#since ??= new Date(wallMsAt(clock, this.startedMs)).toISOString();
     return this.#since;
   }
 
@@ -73,18 +73,22 @@ export class OpenSession {
 
   get counted(): Counted {
     const part = this.#part;
-    if (part.is === 'publisher') {
-      return { bytes: part.seat.bytes, backlogBytes: 0, dropped: part.seat.dropped, skips: 0 };
-    }
-    const { sentBytes: bytes, backlogBytes, cursor } = part.player;
+    const { bytes } = this;
+    if (part.is === 'publisher') return { bytes, backlogBytes: 0, dropped: part.seat.dropped, skips: 0 };
+    const { backlogBytes, cursor } = part.player;
     const { disposable, video } = cursor.leftOut;
     return { bytes, backlogBytes, dropped: disposable + video, skips: cursor.skips };
   }
 
+  get bytes(): number {
+    return this.#part.is === 'player' ? this.#part.player.sentBytes : this.#part.seat.bytes;
+  }
+
   /** Its bytes a second since the look before this one; since its start at the first look. */
-  bytesPerS(bytes: number, nowMs: number): number {
+  bytesPerS(nowMs: number): number {
     const ms = nowMs - this.#lookedMs;
     if (ms < SAME_LOOK_MS) return this.#bytesPerS;
+    const { bytes } = this;
     this.#bytesPerS = Math.max(0, ((bytes - this.#lookedBytes) * 1000) / ms);
     this.#lookedMs = nowMs;
     this.#lookedBytes = bytes;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Authorizer } from '../auth/authorizer.ts';
 import type { Webhooks } from '../auth/webhooks.ts';
 import { isLoopback } from '../base/address.ts';
+import type { SecureDoor } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import { type Log, tapped } from '../base/log.ts';
@@ -28,6 +29,7 @@ import { MemoryBudget } from '../media/memory-budget.ts';
 import { type OpenPublication, Publication } from '../media/publication.ts';
 import type { Stream } from '../media/stream.ts';
 import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
+import type { MeshTls } from '../mesh/channel.ts';
 import { EventBook } from '../observe/event-book.ts';
 import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
 import { CodeCounter } from '../observe/metrics.ts';
@@ -37,7 +39,10 @@ import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { TRAFFIC_WINDOW_MS } from '../observe/traffic-ledger.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
+import type { DoorPorts } from './advertised.ts';
 import { authMetrics, buildAuthorizer, buildWebhooks } from './authorizing.ts';
+import { type CertificateFiles, openCertificates } from './certificate-files.ts';
+import { certificateMetrics } from './certificate-metrics.ts';
 import { ClusterAsk } from './cluster-ask.ts';
 import { decisionAnswer } from './decision-rows.ts';
 import { Drain, drainControl } from './drain.ts';
@@ -118,6 +123,7 @@ export class RelayNode {
   readonly #droppedOfOthers = new OthersSum();
   #metricsMade: Promise<string> | undefined;
   readonly #metrics: MetricsText;
+  readonly #certificates: readonly CertificateFiles[];
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
   #http: HttpServer | undefined;
@@ -125,7 +131,7 @@ export class RelayNode {
   #stopByMs: number | undefined;
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
-  /** @throws TidewayError `registry.url` */
+  /** @throws TidewayError `registry.url`, `tls.unreadable`, `tls.bad-certificate`, `tls.bad-key`, `tls.key-mismatch` */
   constructor({ config, log: written, clock, failed = () => {} }: NodeNeeds) {
     this.#config = config;
     this.#events = new EventBook({ node: config.node.id, clock });
@@ -133,6 +139,7 @@ export class RelayNode {
     this.#log = log;
     this.#clock = clock;
     this.#metrics = new MetricsText(clock);
+    this.#certificates = openCertificates(config, { clock, log });
     this.#webhooks = buildWebhooks(config, { clock, log });
     this.#authorizer = buildAuthorizer(config, {
       webhooks: this.#webhooks,
@@ -225,10 +232,12 @@ export class RelayNode {
   }
 
   /** The ports that it listens on; 0 for a door that is not open. */
-  get addresses(): { readonly rtmpPort: number; readonly httpPort: number; readonly meshPort: number } {
+  get addresses(): DoorPorts {
     return {
       rtmpPort: this.#rtmp.port,
+      rtmpsPort: this.#rtmp.securePort,
       httpPort: this.#http?.port ?? 0,
+      httpsPort: this.#http?.securePort ?? 0,
       meshPort: this.#mesh?.port ?? 0,
     };
   }
@@ -241,8 +250,14 @@ export class RelayNode {
     await using opened = new Closer();
     this.#runtime.start();
     opened.add(() => this.#runtime.stop());
+    for (const certificate of this.#certificates) {
+      certificate.start();
+      opened.add(() => certificate.stop());
+    }
     this.#traffic.start();
     opened.add(() => this.#traffic.stop());
+    this.#sessions.start();
+    opened.add(() => this.#sessions.stop());
     // Closed last: what ends before it gives its claims back.
     opened.add(() => this.#member.stop());
     await this.#member.start();
@@ -283,6 +298,11 @@ export class RelayNode {
         'anybody who reaches this node may publish: set publish.secret or auth.publish, or host to 127.0.0.1';
       this.#log.warn({ host: this.#config.host, hint }, 'node.open-to-publish');
     }
+  }
+
+  /** Looks for new certificates now. Never rejects: what can't be used is logged. */
+  async reloadCertificates(): Promise<void> {
+    await Promise.all(this.#certificates.map((certificate) => certificate.reload()));
   }
 
   /**
@@ -337,9 +357,10 @@ export class RelayNode {
   }
 
   #buildRtmp(): RtmpServer {
-    const { host, rtmp, publish } = this.#config;
+    const { host, rtmp, rtmps, publish } = this.#config;
+    const doors = { port: openPort(rtmp.port), secure: this.#secureDoor(rtmps.port) };
     return new RtmpServer(
-      { host, ...rtmp, publishIdleMs: publish.idleMs },
+      { host, ...rtmp, ...doors, publishIdleMs: publish.idleMs },
       {
         clock: this.#clock,
         log: this.#log,
@@ -354,7 +375,7 @@ export class RelayNode {
   }
 
   async #buildHttp(): Promise<HttpServer> {
-    const { node, host, http, publish, watch, dashboard } = this.#config;
+    const { node, host, http, https, publish, watch, dashboard } = this.#config;
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
@@ -399,7 +420,13 @@ export class RelayNode {
       routeUpgrade(routing),
     ];
     const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
-    return new HttpServer({ host, ...http }, needs);
+    const doors = { port: openPort(http.port), secure: this.#secureDoor(https.port) };
+    return new HttpServer({ host, ...http, ...doors }, needs);
+  }
+
+  #secureDoor(port: number | undefined): SecureDoor | undefined {
+    const certificate = this.#certificates.find(({ name }) => name === 'tls');
+    return port === undefined || !certificate ? undefined : { port, certificate };
   }
 
   readonly #whyNotReady = () => this.#notReady ?? this.#drain.notReady ?? this.#member.notReady;
@@ -412,7 +439,7 @@ export class RelayNode {
       ...{ clock, log: this.#log, slices: this.#slices, node: node.id, version: version(), registry },
       ask: this.#ask,
       self: () => this.#member.record(),
-      others: () => membership.nodes(),
+      others: () => membership.known(),
       link: (other) => this.#meshFacts.link(other),
       notReady: this.#whyNotReady,
       trouble: () => this.#member.trouble,
@@ -493,8 +520,14 @@ export class RelayNode {
       traffic: this.#traffic,
       decided: (decision) => this.#routing.decisions.add(decision),
       slices: this.#slices,
+      tls: this.#meshTls,
       answer: (peer, query) => this.#ask.answer(peer, query),
     });
+  }
+
+  get #meshTls(): MeshTls | undefined {
+    const certificate = this.#certificates.find(({ name }) => name === 'mesh.tls');
+    return certificate && { certificate, names: this.#config.mesh.tls.names };
   }
 
   /** What it tells of itself, to this node's own API and to other nodes. */
@@ -637,11 +670,19 @@ export class RelayNode {
         ...this.#traffic.metrics(),
         ...this.#events.metrics(),
       ],
+      certificates: certificateMetrics(this.#certificates),
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
-    return this.#metrics.write([...families, ...this.#runtime.families()], this.#runtime.registry);
+    return this.#metrics.write(
+      [...families, ...this.#runtime.families(this.#member.load.takeLag())],
+      this.#runtime.registry,
+    );
   }
+}
+
+function openPort(port: number | 'off'): number | undefined {
+  return port === 'off' ? undefined : port;
 }
 
 function listed<R>(rows: readonly R[]): { readonly total: number; readonly rows: readonly R[] } {

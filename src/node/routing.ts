@@ -1,5 +1,6 @@
 // Routing at this node: its router fed with the nodes as the registry tells them, and its answers as URLs that players
 // and publishers can use.
+import { isSecure, plainAddress } from '../base/address.ts';
 import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
@@ -110,7 +111,7 @@ export class NodeRouting implements RouteNeeds {
     return to;
   }
 
-  /** "host:port" of the node where a publisher of this one had better go on; undefined: no node is left. */
+  /** "host:port", or "rtmps://host:port", of the node where a publisher of this one had better go on; undefined: no node is left. */
   reconnectTo(key: StreamKey): string | undefined {
     const { node } = this.router.route({
       ...this.#ask(
@@ -161,18 +162,20 @@ export class NodeRouting implements RouteNeeds {
 
   #url(node: string, request: RouteRequest): string {
     const { key, protocol } = request;
-    const address = this.#addressOf(node, request);
+    const told = this.#addressOf(node, request);
+    const address = plainAddress(told);
+    const s = isSecure(told) ? 's' : '';
     switch (protocol) {
       case 'http-flv':
-        return `http://${address}/${key}.flv`;
+        return `http${s}://${address}/${key}.flv`;
       case 'ws-flv':
-        return `ws://${address}/${key}.flv`;
+        return `ws${s}://${address}/${key}.flv`;
       case 'rtmp':
-        return `rtmp://${address}/${key}`;
+        return `rtmp${s}://${address}/${key}`;
     }
   }
 
-  /** "host:port" of a door; '' if it is shut. */
+  /** "host:port" of a door, with a scheme where it speaks TLS; '' if it is shut. */
   #addressOf(node: string, { protocol, network }: Pick<RouteRequest, 'protocol' | 'network'>): string {
     const record = this.#records.get(node);
     if (!record) return '';

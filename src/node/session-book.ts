@@ -2,7 +2,7 @@
 // lists and ends them.
 import type { Action } from '../auth/rules.ts';
 import type { WebhookSubject } from '../auth/webhooks.ts';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { sessionBrought } from '../base/redirect.ts';
@@ -18,6 +18,8 @@ import { OpenSession } from './open-session.ts';
 import type { PublisherSeat } from './publisher-seat.ts';
 import type { PublisherRegister } from './publishing.ts';
 
+/** Rates are looked at so often, whether somebody asks or not: one that is asked for is of late. */
+const LOOK_MS = 2_000;
 /** Sessions that are over and still listed. */
 const MAX_ENDED = 500;
 
@@ -36,17 +38,33 @@ export interface SessionBookNeeds {
   readonly ended?: (action: Action, subject: WebhookSubject) => void;
 }
 
+/** A session that is over. */
+interface EndedSession {
+  readonly row: SessionRow;
+  readonly startedMs: number;
+}
+
 export class SessionBook implements SessionRegister, PublisherRegister {
   readonly #needs: SessionBookNeeds;
   /** By id; the oldest first. Bounded by the doors' connection limits. */
   readonly #publishers = new Map<string, OpenSession>();
   readonly #players = new Map<string, OpenSession>();
   /** The oldest first; at most MAX_ENDED. */
-  readonly #ended: SessionRow[] = [];
+  readonly #ended: EndedSession[] = [];
   #kicks = 0;
+  #looks: Timer | undefined;
 
   constructor(needs: SessionBookNeeds) {
     this.#needs = needs;
+  }
+
+  start(): void {
+    this.#looks ??= every(this.#needs.clock, LOOK_MS, () => this.#look());
+  }
+
+  stop(): void {
+    this.#looks?.cancel();
+    this.#looks = undefined;
   }
 
   /** The id that another node gave to who comes with this query, unless it is in use here; else a new one. */
@@ -93,24 +111,20 @@ export class SessionBook implements SessionRegister, PublisherRegister {
     return null;
   }
 
-  /** Publishers first, the oldest first; then those that are over, the newest first. */
+  /** Publishers that are here first; then players and who is over. Of both the newest first. */
   readonly list: NodeAnswers['sessions'] = ({ stream, id, kind, state, limit }) => {
     const isAsked = (session: { readonly id: string; readonly kind: string }, key: string) =>
       (id === undefined || session.id === id) &&
       (kind === undefined || session.kind === kind) &&
       (stream === undefined || key === stream);
-    const open: OpenSession[] = [];
-    let total = 0;
-    for (const sessions of state === 'ended' ? [] : [this.#publishers, this.#players]) {
-      for (const session of sessions.values()) {
-        if (!isAsked(session, session.key) || session.state === undefined) continue;
-        total += 1;
-        if (open.length < limit) open.push(session);
-      }
-    }
-    const ended = state === 'open' ? [] : this.#ended.filter((row) => isAsked(row, row.stream)).reverse();
-    const rows = this.#rows(open, ended.slice(0, limit - open.length));
-    return { total: total + ended.length, rows };
+    const openOf = (sessions: ReadonlyMap<string, OpenSession>) =>
+      [...sessions.values()].filter((one) => one.state !== undefined && isAsked(one, one.key)).reverse();
+    const publishers = state === 'ended' ? [] : openOf(this.#publishers);
+    const others: (OpenSession | EndedSession)[] = state === 'ended' ? [] : openOf(this.#players);
+    if (state !== 'open') others.push(...this.#ended.filter(({ row }) => isAsked(row, row.stream)).reverse());
+    others.sort((a, b) => b.startedMs - a.startedMs);
+    const all = [...publishers, ...others];
+    return { total: all.length, rows: this.#rows(all.slice(0, limit)) };
   };
 
   /** Ends one that is here. */
@@ -126,7 +140,6 @@ export class SessionBook implements SessionRegister, PublisherRegister {
   };
 
   get tables(): Table[] {
-    // It forgets the oldest, and so is full most of the time: that is no trouble.
     return [{ table: 'sessions_ended', entries: this.#ended.length, limit: undefined }];
   }
 
@@ -140,14 +153,19 @@ export class SessionBook implements SessionRegister, PublisherRegister {
     ];
   }
 
+  #look(): void {
+    const nowMs = this.#needs.clock.now();
+    for (const session of this.#publishers.values()) session.bytesPerS(nowMs);
+    for (const session of this.#players.values()) session.bytesPerS(nowMs);
+  }
+
   #find(id: string): OpenSession | undefined {
     return this.#publishers.get(id) ?? this.#players.get(id);
   }
 
   /** Made as they are read: those that end meanwhile are told as ended. */
-  *#rows(open: readonly OpenSession[], ended: readonly SessionRow[]): Generator<SessionRow> {
-    for (const session of open) yield this.#rowOf(session);
-    yield* ended;
+  *#rows(sessions: readonly (OpenSession | EndedSession)[]): Generator<SessionRow> {
+    for (const session of sessions) yield 'row' in session ? session.row : this.#rowOf(session);
   }
 
   #rowOf(session: OpenSession): SessionRow {
@@ -166,7 +184,7 @@ export class SessionBook implements SessionRegister, PublisherRegister {
       durationMs: Math.round(nowMs - session.startedMs),
       state: session.state ?? 'ended',
       bytes,
-      bytesPerS: session.bytesPerS(bytes, nowMs),
+      bytesPerS: Math.round(session.bytesPerS(nowMs)),
       backlogBytes,
       dropped,
       skips,
@@ -180,10 +198,11 @@ export class SessionBook implements SessionRegister, PublisherRegister {
     sessions.delete(id);
     const { kind, key, protocol, remote } = session;
     this.#needs.ended?.(kind === 'publisher' ? 'publish' : 'play', { key, protocol, remote, session: id });
-    this.#ended.push({
+    const row: SessionRow = {
       ...this.#rowOf(session),
       ...{ state: 'ended', bytesPerS: 0, backlogBytes: 0, ended: { code, message } },
-    });
+    };
+    this.#ended.push({ row, startedMs: session.startedMs });
     if (this.#ended.length > MAX_ENDED) this.#ended.shift();
   }
 }

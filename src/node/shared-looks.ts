@@ -2,6 +2,9 @@
 import type { Clock } from '../base/clock.ts';
 import type { Table } from '../base/table.ts';
 
+/** An answer this old is as good as a new one. */
+export const FRESH_MS = 500;
+
 interface Look<T> {
   readonly answer: Promise<T>;
   /** Infinite while it is being made. */
@@ -10,20 +13,18 @@ interface Look<T> {
 
 export class SharedLooks<T> {
   readonly #clock: Clock;
-  readonly #freshMs: number;
   readonly #most: number;
   readonly #looks = new Map<string, Look<T>>();
 
-  /** @param options.freshMs an answer this old is as good as a new one */
-  constructor(clock: Clock, { freshMs, most }: { readonly freshMs: number; readonly most: number }) {
+  /** @param most answers that are kept */
+  constructor(clock: Clock, most: number) {
     this.#clock = clock;
-    this.#freshMs = freshMs;
     this.#most = most;
   }
 
   /** How full it is. */
   get kept(): Pick<Table, 'entries' | 'limit'> {
-    return { entries: this.#looks.size, limit: this.#most };
+    return { entries: this.#looks.size, limit: undefined };
   }
 
   /** The answer of that name, made now if there is none that is fresh. One that failed is made again. */
@@ -41,7 +42,7 @@ export class SharedLooks<T> {
       look.untilMs = this.#clock.now() + freshMs;
     };
     look.answer.then(
-      () => done(this.#freshMs),
+      () => done(FRESH_MS),
       () => done(0),
     );
     return look.answer;

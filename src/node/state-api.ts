@@ -5,8 +5,9 @@ import type { Log } from '../base/log.ts';
 import type { Table } from '../base/table.ts';
 import { clusterHandlers } from '../http/cluster-api.ts';
 import { liveHandler } from '../http/live-api.ts';
+import type { AskNodes } from './cluster-ask.ts';
 import { ClusterLists } from './cluster-lists.ts';
-import { type AskNodes, ClusterState, type StateNeeds } from './cluster-state.ts';
+import { ClusterState, type StateNeeds } from './cluster-state.ts';
 import { Live } from './live.ts';
 
 export interface StateApiNeeds extends StateNeeds {

@@ -1,5 +1,5 @@
 // What the node answers of its streams when it is asked: one row for each, all about one, their recent past, and its alarms.
-import type { Clock } from '../base/clock.ts';
+import { type Clock, wallMsAt } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { audioFacts, metadataFacts, videoFacts } from '../format/track-facts.ts';
 import type { AlarmRow } from '../http/forms/alarms.ts';
@@ -12,12 +12,11 @@ import type { Alarm } from '../observe/alarms.ts';
 import type { Rates } from '../observe/quality-window.ts';
 import type { ClaimReason } from '../registry/registry.ts';
 import { type HereNeeds, hereRow } from './here-row.ts';
-import { type LocalNeeds, localStream } from './stream-summaries.ts';
 import type { QualityWatch } from './stream-watch.ts';
 
 export type ChildRow = StreamHere['childRows'][number];
 
-export interface StreamAnswerNeeds extends LocalNeeds, HereNeeds {
+export interface StreamAnswerNeeds extends HereNeeds {
   readonly clock: Clock;
   readonly watch: QualityWatch;
   /** Why this node claimed a stream; undefined: it did not. */
@@ -79,11 +78,11 @@ function* made<T, R>(items: Iterable<T>, row: (item: T) => R | undefined): Gener
 }
 
 function nodeStream(stream: Stream, needs: StreamAnswerNeeds): NodeStream | undefined {
-  const local = localStream(stream, needs);
-  if (!local) return undefined;
+  const { state } = stream;
+  if (state.at !== 'live' && state.at !== 'held') return undefined;
   const { bitsPerS, frameRate } = needs.watch.windowOf(stream).rates;
   const { video, audio } = stream.codecs;
-  const here = hereRow(local, needs);
+  const here = hereRow(stream, state.at, needs);
   const reason = needs.claimReason(stream.key);
   // Field by field: with a spread it takes seven times as long, and there are many.
   const row: NodeStream = {
@@ -98,7 +97,7 @@ function nodeStream(stream: Stream, needs: StreamAnswerNeeds): NodeStream | unde
     players: here.players,
     children: here.children,
     standby: here.standby,
-    since: new Date(local.sinceWallMs).toISOString(),
+    since: new Date(wallMsAt(needs.clock, state.sinceMs)).toISOString(),
     bitsPerS: Math.round(bitsPerS),
     frameRate: hundredths(frameRate),
     video: video ?? null,

@@ -1,5 +1,6 @@
 // One stream of the cluster, put together of what nodes tell of it and what the registry has. Where they disagree, the
 // higher epoch is right; of one epoch a node knows better than its record. Pure.
+import { compare } from '../base/compare.ts';
 import type { Told } from '../http/forms/common.ts';
 import type { HereRow, NodeStream, OriginRow, ReplicaRow, StreamRow } from '../http/forms/streams.ts';
 import type { Lookup } from '../registry/registry.ts';
@@ -131,10 +132,4 @@ function isoOf(wallMs: number): string | null {
 
 function byHops(a: ReplicaRow, b: ReplicaRow): number {
   return a.hops - b.hops || compare(a.node, b.node);
-}
-
-/** Of two names, the order of their code units. */
-export function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

@@ -70,7 +70,7 @@ export function* tallyStreams(
 
 /** Media of a stream of late. */
 export function bytesPerSOf(stream: Stream, watch: TallySources['watch']): number {
-  return Math.round(watch.windowOf(stream).rates.bitsPerS / 8);
+  return Math.round(watch.windowOf(stream).bitsPerS / 8);
 }
 
 /** Frames of it that no decoder could use, or that never came. */

@@ -1,8 +1,8 @@
 // A stream as the tree that it goes down by: the origin first, each node behind the one that it pulls from, with the age of
 // what it gets. Pure.
+import { compare } from '../base/compare.ts';
 import type { Told } from '../http/forms/common.ts';
 import type { TreeNode as Node, StreamHere } from '../http/forms/streams.ts';
-import { compare } from './stream-rows.ts';
 
 export type TreeNode = Told<Node>;
 

@@ -167,7 +167,7 @@ export class QualityWatch {
       const hasVideo = stream.codecs.video !== undefined || nowMs - unusableMs < UNUSABLE_MS;
       const keyMs = Number.isNaN(meter.lastKeyMs) ? sinceMs : Math.max(sinceMs, meter.lastKeyMs);
       const keyAgeMs = hasVideo ? nowMs - keyMs : undefined;
-      const { bitsPerS, usualBitsPerS } = window;
+      const { bitsPerS, longestGapMs, usualBitsPerS } = window;
       const hopDelayMs = undefined;
       return {
         parent: undefined,
@@ -176,6 +176,7 @@ export class QualityWatch {
         usualIntervalMs,
         keyAgeMs,
         bitsPerS,
+        longestGapMs,
         usualBitsPerS,
         hopDelayMs,
       };
@@ -210,8 +211,11 @@ function atReplica(
   of: Pick<StreamSigns, 'silentMs' | 'usualIntervalMs' | 'hopDelayMs'>,
 ): StreamSigns {
   const { silentMs, usualIntervalMs, hopDelayMs } = of;
-  const [keyAgeMs, bitsPerS, usualBitsPerS] = [undefined, 0, Number.NaN];
-  return { parent, self, silentMs, usualIntervalMs, keyAgeMs, bitsPerS, usualBitsPerS, hopDelayMs };
+  const [keyAgeMs, bitsPerS, longestGapMs, usualBitsPerS] = [undefined, 0, 0, Number.NaN];
+  return {
+    ...{ parent, self, silentMs, usualIntervalMs, keyAgeMs, bitsPerS, longestGapMs, usualBitsPerS },
+    hopDelayMs,
+  };
 }
 
 function push(window: QualityWindow, { meter, playerCount }: Stream, nowMs: number): void {

@@ -46,6 +46,8 @@ export interface StreamSigns {
   /** Since the last key frame; undefined without video, or before the first. */
   readonly keyAgeMs: number | undefined;
   readonly bitsPerS: number;
+  /** Between two frames, within the time that this rate is of. */
+  readonly longestGapMs: number;
   /** NaN: not known. */
   readonly usualBitsPerS: number;
   /** Of the way from the parent, ms; undefined before it is known. */
@@ -66,9 +68,9 @@ export const RULES: Readonly<Record<AlarmKind, Rule>> = {
   stalled: {
     /** Where a node's parent has no more itself, it is the parent's matter, or the publisher's. */
     read: (signs, { stalledMs }) => {
-      const { parent, silentMs, usualIntervalMs } = signs;
+      const { parent, silentMs } = signs;
       if (parent?.has === 'nothing') return undefined;
-      return inMs(silentMs, Math.max(stalledMs, STALLED_PAUSES * usualIntervalMs), hopOf(signs));
+      return inMs(silentMs, stalledAfterMs(signs, stalledMs), hopOf(signs));
     },
     say: ({ parent, self, silentMs }) => {
       const forS = (silentMs / 1000).toFixed(1);
@@ -91,9 +93,11 @@ export const RULES: Readonly<Record<AlarmKind, Rule>> = {
   },
 
   'bitrate-collapsed': {
-    read: (signs, { bitrateShare }) => {
-      const { parent, bitsPerS: value, usualBitsPerS } = signs;
+    /** A rate with a stall in it is of the stall, which had an alarm of its own. */
+    read: (signs, { bitrateShare, stalledMs }) => {
+      const { parent, bitsPerS: value, usualBitsPerS, longestGapMs } = signs;
       if (parent || bitrateShare === 0 || !(usualBitsPerS > 0) || isStalled(signs)) return undefined;
+      if (longestGapMs > stalledAfterMs(signs, stalledMs)) return undefined;
       return { value, limit: usualBitsPerS * bitrateShare, unit: 'bit/s', badWhen: 'below', hop: undefined };
     },
     say: ({ bitsPerS, usualBitsPerS }) => {
@@ -132,6 +136,10 @@ export function isBad({ value, limit, badWhen }: Reading): boolean {
 
 export function isGood({ value, limit, badWhen }: Reading): boolean {
   return badWhen === 'above' ? value <= limit * GOOD_SHARE : value >= limit / GOOD_SHARE;
+}
+
+function stalledAfterMs({ usualIntervalMs }: StreamSigns, stalledMs: number): number {
+  return Math.max(stalledMs, STALLED_PAUSES * usualIntervalMs);
 }
 
 function isStalled({ silentMs, usualIntervalMs }: StreamSigns): boolean {

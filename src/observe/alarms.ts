@@ -71,7 +71,7 @@ export class AlarmBook {
   get tables(): Table[] {
     return [
       { table: 'alarms', entries: this.#lasting.size, limit: undefined },
-      { table: 'alarms_ended', entries: this.#ended.length, limit: MAX_ENDED },
+      { table: 'alarms_ended', entries: this.#ended.length, limit: undefined },
     ];
   }
 

@@ -89,7 +89,6 @@ export class EventBook {
 
   get tables(): Table[] {
     const { node, streams, strangers } = this.#shelves;
-    // It forgets the oldest, and so is full most of the time: that is no trouble.
     return [{ table: 'events', entries: node.length + streams.length + strangers.length, limit: undefined }];
   }
 

@@ -106,6 +106,16 @@ export class QualityWindow {
     return ms > 0 ? ((this.#at(newest, Look.bytes) - this.#at(oldest, Look.bytes)) * 8000) / ms : 0;
   }
 
+  /** The longest pause between two frames, of the time of `rates`. */
+  get longestGapMs(): number {
+    const newest = this.#lookCount - 1;
+    let longestMs = 0;
+    for (let look = Math.max(0, newest - LOOKS) + 1; look <= newest; look += 1) {
+      longestMs = Math.max(longestMs, this.#at(look, Look.gapMs));
+    }
+    return longestMs;
+  }
+
   /** Over the last 5 s, or since the first look. */
   get rates(): Rates {
     if (this.#lookCount < 2) return NO_RATES;
@@ -114,16 +124,12 @@ export class QualityWindow {
     const since = (field: number) => this.#at(newest, field) - this.#at(oldest, field);
     const seconds = spanMs(since(Look.nowMs), since(Look.streamMs)) / 1000;
     if (!(seconds > 0)) return NO_RATES;
-    let longestGapMs = 0;
-    for (let look = oldest + 1; look <= newest; look += 1) {
-      longestGapMs = Math.max(longestGapMs, this.#at(look, Look.gapMs));
-    }
     return {
       bitsPerS: (since(Look.bytes) * 8) / seconds,
       videoBitsPerS: (since(Look.video) * 8) / seconds,
       audioBitsPerS: (since(Look.audio) * 8) / seconds,
       frameRate: since(Look.frames) / seconds,
-      longestGapMs,
+      longestGapMs: this.longestGapMs,
     };
   }
 

@@ -2,18 +2,13 @@
 // made for Node fit. Its own collectDefaultMetrics can't be stopped: it leaves an observer and a timer for each node.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  constants,
-  type IntervalHistogram,
-  monitorEventLoopDelay,
-  PerformanceObserver,
-} from 'node:perf_hooks';
+import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { getHeapSpaceStatistics } from 'node:v8';
 import { Histogram, Registry } from 'prom-client';
+import type { LoopLag } from './load-probe.ts';
 import { counter, gauge, type MetricFamily } from './metrics.ts';
 import { numberOf, readText, wholeNumber } from './small-file.ts';
 
-const RESOLUTION_MS = 20;
 const GC_BUCKETS_S = [0.001, 0.01, 0.1, 1, 2, 5];
 const GC_KINDS: Readonly<Record<number, string>> = {
   [constants.NODE_PERFORMANCE_GC_MAJOR]: 'major',
@@ -24,7 +19,6 @@ const GC_KINDS: Readonly<Record<number, string>> = {
 
 export class RuntimeMetrics {
   readonly #root: string;
-  readonly #delays: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   /** Histograms, which count when something happens. */
   readonly registry = new Registry();
   readonly #gc = new Histogram({
@@ -46,19 +40,17 @@ export class RuntimeMetrics {
   }
 
   start(): void {
-    this.#delays.enable();
     this.#collections.observe({ entryTypes: ['gc'] });
   }
 
   /** Calm when repeated. */
   stop(): void {
-    this.#delays.disable();
     this.#collections.disconnect();
   }
 
-  /** As of now; the event loop since it was last asked. */
-  families(): MetricFamily[] {
-    return [...this.#process(), ...this.#eventLoop(), ...heap(), versionOfNode()];
+  /** As of now. @param lag of the event loop, since it was told last */
+  families(lag: LoopLag): MetricFamily[] {
+    return [...this.#process(), ...eventLoop(lag), ...heap(), versionOfNode()];
   }
 
   #collected({ duration, detail }: { readonly duration: number; readonly detail?: unknown }): void {
@@ -93,30 +85,19 @@ export class RuntimeMetrics {
       return undefined;
     }
   }
-
-  #eventLoop(): MetricFamily[] {
-    const of = (ns: number) => Math.max(0, Number.isFinite(ns) ? ns / 1e9 - RESOLUTION_MS / 1000 : 0);
-    const { max, mean } = this.#delays;
-    const late = 'What turns of the event loop were late since the last look';
-    const families = [
-      gauge('nodejs_eventloop_lag_max_seconds', `${late}: the worst.`, of(max)),
-      gauge('nodejs_eventloop_lag_mean_seconds', `${late}: the mean.`, of(mean)),
-      ...[50, 90, 99].map((part) =>
-        gauge(
-          `nodejs_eventloop_lag_p${part}_seconds`,
-          `${late}: ${part} in a hundred were no later.`,
-          of(this.#delays.percentile(part)),
-        ),
-      ),
-    ];
-    this.#delays.reset();
-    return families;
-  }
 }
 
 /** Nothing to tell where the system doesn't say. */
 function known(value: number | undefined, times = 1): MetricFamily['samples'] {
   return value === undefined ? [] : [{ value: value * times }];
+}
+
+function eventLoop({ max, p99 }: LoopLag): MetricFamily[] {
+  const late = 'What turns of the event loop were late, in the worst second since the last look';
+  return [
+    gauge('nodejs_eventloop_lag_max_seconds', `${late}: the worst.`, max),
+    gauge('nodejs_eventloop_lag_p99_seconds', `${late}: 99 in a hundred were no later.`, p99),
+  ];
 }
 
 function heap(): MetricFamily[] {

@@ -78,6 +78,16 @@ export class Membership {
     return this.#snapshot.list(this.#needs.clock.now());
   }
 
+  /** Those, and those that fell silent of late, with a lease of 0. */
+  known(): NodeSeen[] {
+    return this.#snapshot.known(this.#needs.clock.now());
+  }
+
+  /** A process of another node says that it stops. */
+  stops(boot: string): void {
+    this.#snapshot.stops(boot);
+  }
+
   /** Registry time, or the best guess at it: of the registry, of the peers, of the own wall clock. */
   registryWallMs(): number {
     const { registry, peersRegistryWallMs, clock } = this.#needs;

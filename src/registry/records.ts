@@ -22,12 +22,14 @@ const BOOT = /^[0-9a-f]{16}$/;
 const PUBLISHER = /^[\x20-\x7e]{1,128}$/;
 const WHOLE = /^\d{1,16}$/;
 /** A host name, an IPv4 address or an IPv6 address in brackets, and a port. */
-const ADDRESS = /^(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_.-]{1,253}):\d{1,5}$/;
+const HOST_AND_PORT = '(\\[[0-9a-fA-F:.]{2,45}\\]|[A-Za-z0-9_.-]{1,253}):\\d{1,5}$';
+const ADDRESS = new RegExp(`^${HOST_AND_PORT}`);
 const MAX_KEY_CHARS = 129;
 
 const label = z.string().refine((text) => text === '' || isLabel(text));
 const amount = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
-const doorAddress = z.union([z.literal(''), z.string().regex(ADDRESS)]);
+const doorAddress = (scheme: string) =>
+  z.union([z.literal(''), z.string().regex(new RegExp(`^(${scheme}://)?${HOST_AND_PORT}`))]);
 const shareOfOne = z.number().min(0).max(1);
 /**
  * Fields that a newer version added are left out, and those that an older one lacks have a default, so that a cluster can
@@ -39,10 +41,10 @@ const nodeRecord = z.object({
   host: label,
   version: label,
   mesh: z.array(z.string().regex(ADDRESS)).max(8),
-  rtmp: doorAddress,
-  http: doorAddress,
-  rtmpInternal: z._default(doorAddress, ''),
-  httpInternal: z._default(doorAddress, ''),
+  rtmp: doorAddress('rtmps'),
+  http: doorAddress('https'),
+  rtmpInternal: z._default(doorAddress('rtmps'), ''),
+  httpInternal: z._default(doorAddress('https'), ''),
   region: label,
   zone: label,
   tags: z._default(z.array(label).max(MAX_TAGS), []),

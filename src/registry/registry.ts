@@ -99,7 +99,7 @@ export interface NodeRecord extends Owner {
   readonly version: string;
   /** "host:port" for other nodes, best first; at most 8. */
   readonly mesh: readonly string[];
-  /** "host:port" for players and publishers, empty where that door is shut. */
+  /** "host:port" for players and publishers, "rtmps://…" or "https://…" with TLS, empty where that door is shut. */
   readonly rtmp: string;
   readonly http: string;
   /** The same for those within the cluster's own network, empty where that is no other. */

@@ -57,7 +57,7 @@ export class Decisions {
   }
 
   get table(): Table {
-    return { table: 'decisions', entries: this.#ring.length, limit: MAX_DECISIONS };
+    return { table: 'decisions', entries: this.#ring.length, limit: undefined };
   }
 
   /** Newest first. @param stream only those about it */

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { Allowance } from '../base/allowance.ts';
 import { type Reason, TidewayError, WireError } from '../base/errors.ts';
 import { remoteOf } from '../base/remote.ts';
+import { writeNow } from '../base/write-now.ts';
 import { ChunkReader, DEFAULT_CHUNK_BYTES } from '../format/rtmp/chunk-reader.ts';
 import { writeMessage } from '../format/rtmp/chunk-writer.ts';
 import { ServerHandshake } from '../format/rtmp/handshake.ts';
@@ -92,8 +93,7 @@ export class RtmpConnection {
 
   /** Writes whole messages that are chunked already; the buffer is shared. Did nothing have to wait? */
   write(bytes: Buffer): boolean {
-    this.#socket.write(bytes);
-    return this.#socket.writableLength === 0;
+    return writeNow(this.#socket, bytes);
   }
 
   send(...messages: readonly RtmpMessage[]): void {

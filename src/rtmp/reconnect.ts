@@ -1,5 +1,6 @@
 // Asking a client to connect again, there or elsewhere: Enhanced RTMP v2, "Reconnect Request". Pure; who is asked when is
 // the session's matter.
+import { isSecure, plainAddress } from '../base/address.ts';
 import type { Reason } from '../base/errors.ts';
 import { withSession } from '../base/redirect.ts';
 import type { Amf0Object } from '../format/amf0.ts';
@@ -40,8 +41,8 @@ export function reconnectRequest(why: Reason, tcUrl: string | undefined): RtmpMe
 /**
  * What a client had connected to, at another node. It has the client's own query, which may hold its secret, and the id of
  * its session.
- * @param address "host:port"
+ * @param address "host:port", or "rtmps://host:port"
  */
 export function tcUrlAt(address: string, { app, query }: ConnectTarget, session: string): string {
-  return `rtmp://${address}/${app}?${withSession(query, session)}`;
+  return `rtmp${isSecure(address) ? 's' : ''}://${plainAddress(address)}/${app}?${withSession(query, session)}`;
 }

@@ -78,16 +78,16 @@ export function playRefusal(why: Reason): string {
  * Sends a player to another node. There is no standard for it: SRS says it so (`SrsRtmpServer::redirect`), on message
  * stream 0, its edges read `redirect2`, and Flash players connect to `redirect` and play the same name there. What knows
  * neither, such as ffmpeg, takes it for a no.
- * @param url `rtmp://host:port/app/name?query`
+ * @param url `rtmp://host:port/app/name?query`, or rtmps
  */
 export function playRedirected(url: string): RtmpMessage {
-  const { host, pathname, search } = new URL(url);
+  const { protocol, host, pathname, search } = new URL(url);
   const [, app = ''] = pathname.split('/');
   return command(0, 'onStatus', 0, null, {
     level: 'error',
     code: 'NetConnection.Connect.Rejected',
     description: 'RTMP 302 Redirect',
-    ex: { code: 302, redirect: `rtmp://${host}/${app}${search}`, redirect2: url },
+    ex: { code: 302, redirect: `${protocol}//${host}/${app}${search}`, redirect2: url },
   });
 }
 

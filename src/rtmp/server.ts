@@ -1,15 +1,21 @@
 // The RTMP door: listens, accepts within its limits, and keeps time for its sessions.
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createSecureServer } from 'node:tls';
+import type { SecureDoor } from '../base/certificate.ts';
 import { every, type Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import { listen, listeningPort } from '../base/listen.ts';
+import { remoteOf } from '../base/remote.ts';
 import type { Table } from '../base/table.ts';
+import { TlsArrivals } from '../base/tls-arrivals.ts';
 import { RtmpSession, type SessionNeeds, type SessionOptions } from './session.ts';
 
 export interface RtmpServerOptions extends SessionOptions {
   readonly host: string;
-  /** 0 takes any free port. */
-  readonly port: number;
+  /** 0 takes any free port; undefined: nobody is taken without TLS. */
+  readonly port: number | undefined;
+  /** RTMPS; undefined: nobody is taken with TLS. */
+  readonly secure?: SecureDoor | undefined;
   readonly maxConnections: number;
   /** Connections at once from one address. */
   readonly maxConnectionsPerAddress: number;
@@ -21,7 +27,8 @@ const STOP_GRACE_MS = 5_000;
 export class RtmpServer {
   readonly #options: RtmpServerOptions;
   readonly #needs: SessionNeeds;
-  readonly #server: Server;
+  readonly #plain: Server | undefined;
+  #secure: { readonly server: Server; readonly arrivals: TlsArrivals } | undefined;
   readonly #sessions = new Set<RtmpSession>();
   /** Connections of each address that has any. */
   readonly #perAddress = new Map<string, number>();
@@ -41,7 +48,30 @@ export class RtmpServer {
   constructor(options: RtmpServerOptions, needs: SessionNeeds) {
     this.#options = options;
     this.#needs = needs;
-    this.#server = createServer({ allowHalfOpen: false }, (socket) => this.#accept(socket));
+    const { port, secure } = options;
+    const accept = (socket: Socket) => this.#accept(socket);
+    this.#plain = port === undefined ? undefined : createServer({ allowHalfOpen: false }, accept);
+    if (secure) this.#secure = this.#buildSecure(secure);
+  }
+
+  #buildSecure({ certificate }: SecureDoor) {
+    const { handshakeMs, maxConnections } = this.#options;
+    const { clock, counters, log } = this.#needs;
+    const server = createSecureServer(certificate.options);
+    server.maxConnections = maxConnections;
+    server.on('drop', () => {
+      this.turnedAway += 1;
+    });
+    certificate.renews(server);
+    const arrivals = new TlsArrivals(server, {
+      ...{ clock, handshakeMs },
+      connected: (socket) => this.#accept(socket),
+      refused: ({ code, message }, raw) => {
+        counters.refused(code);
+        log.debug({ remote: remoteOf(raw), code, detail: message }, 'rtmp.refused');
+      },
+    });
+    return { server, arrivals };
   }
 
   get connections(): number {
@@ -53,6 +83,7 @@ export class RtmpServer {
     return [
       { table: 'rtmp_connections', entries: this.#sessions.size, limit },
       { table: 'rtmp_addresses', entries: this.#perAddress.size, limit },
+      { table: 'rtmps_handshakes', entries: this.#secure?.arrivals.size ?? 0, limit },
     ];
   }
 
@@ -78,22 +109,34 @@ export class RtmpServer {
     return sum;
   }
 
-  /** The port that it listens on; 0 before `start`. */
+  /** The port that it listens on without TLS; 0 before `start`, and without one. */
   get port(): number {
-    return listeningPort(this.#server);
+    return this.#plain ? listeningPort(this.#plain) : 0;
+  }
+
+  /** The same with TLS. */
+  get securePort(): number {
+    return this.#secure ? listeningPort(this.#secure.server) : 0;
   }
 
   /**
    * Listens.
-   * @throws TidewayError `listen.busy`, `listen.failed`
+   * @throws TidewayError `listen.busy`, `listen.failed`; nothing is left open
    */
   async start(): Promise<void> {
-    const { host, port } = this.#options;
+    const { host, port, secure } = this.#options;
     const { clock, log } = this.#needs;
     // A socket that could not be accepted (EMFILE) is that peer's loss alone.
-    await listen(this.#server, { host, port, key: 'rtmp.port' }, ({ message }) =>
-      log.warn({ detail: message }, 'rtmp.accept-failed'),
-    );
+    const failed = ({ message }: Error) => log.warn({ detail: message }, 'rtmp.accept-failed');
+    if (this.#plain) await listen(this.#plain, { host, port: port ?? 0, key: 'rtmp.port' }, failed);
+    try {
+      if (this.#secure && secure) {
+        await listen(this.#secure.server, { host, port: secure.port, key: 'rtmps.port' }, failed);
+      }
+    } catch (error) {
+      this.#plain?.close();
+      throw error;
+    }
     this.#timer = every(clock, CHECK_MS, () => this.#check());
   }
 
@@ -104,7 +147,9 @@ export class RtmpServer {
 
   /** Accepts no more; sessions go on. Calm when repeated. */
   stopAccepting(): void {
-    this.#server.close();
+    this.#plain?.close();
+    this.#secure?.server.close();
+    this.#secure?.arrivals.stop();
   }
 
   /**

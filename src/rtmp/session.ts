@@ -45,7 +45,7 @@ export interface SessionNeeds {
   readonly openStream: OpenStream;
   readonly sendOn: SendOn;
   readonly sessionOf: SessionOf;
-  /** "host:port" of another node for who publishes the stream; undefined: it is to come back to the address that it has. */
+  /** "host:port" or "rtmps://host:port" of another node for who publishes the stream; undefined: it is to come back to the address that it has. */
   readonly elsewhere?: (key: StreamKey) => string | undefined;
   readonly counters: RtmpCounters;
   readonly budget: Pick<MemoryBudget, 'charge' | 'isExhausted'>;

@@ -138,6 +138,23 @@ describe('on one node', () => {
     expect(forwarded.headers['content-type']).toBe('application/problem+json');
   });
 
+  test('who listens is told that it is over when the node stops, and holds up nothing', async () => {
+    const headers = { Accept: 'text/html, text/event-stream;q=0.9' };
+    const response = await fetch(`${api}/events?topics=status`, { headers });
+    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    const heard = response.text();
+    const head = await fetch(`${api}/events`, { method: 'HEAD', headers });
+    expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([
+      200,
+      'text/event-stream; charset=utf-8',
+      '',
+    ]);
+    const startMs = performance.now();
+    await node.stop();
+    expect(await heard).toMatch(/^retry: 2000\nevent: hello\n/);
+    expect(performance.now() - startMs).toBeLessThan(3_000);
+  });
+
   test.each(['0', '10001', '-1', '1e3', '', 'all'])('a limit of "%s" is refused', async (limit) => {
     const answer = await fetch(`${api}/streams?limit=${limit}`);
     expect(answer.status).toBe(400);

@@ -30,6 +30,15 @@ interface Streams {
   }[];
 }
 
+interface Traffic {
+  readonly rows: readonly {
+    readonly ownRegion: string;
+    readonly region: string | null;
+    readonly direction: 'in' | 'out';
+    readonly cost: number;
+  }[];
+}
+
 /** Processes that have a folder for temporary files, or work in one there, as Redis does: it writes over its environment. */
 function processesOf(folder: string): number[] {
   return readdirSync('/proc').flatMap((name) => {
@@ -91,6 +100,16 @@ test('the demo shows nodes, streams and players, and Ctrl-C ends all of it, also
       ['coast-2', 'coast-1'],
       ['hills-1', 'coast-2'],
     ]);
+
+    // Nodes that begin at once know nothing of each other's regions, and pull streams already.
+    await until('what goes to the other region costs, and is counted where it comes', async () => {
+      const { rows } = await get<Traffic>(`${dashboard}api/v1/traffic?by=regions`);
+      const costs = (from: string, to: string) =>
+        rows.some(({ ownRegion, region, cost }) => ownRegion === from && region === to && cost > 0);
+      const comes = (from: string, to: string) =>
+        rows.some((row) => row.direction === 'in' && row.region === from && row.ownRegion === to);
+      return costs('coast', 'hills') && costs('hills', 'coast') && comes('coast', 'coast');
+    });
 
     const [, pid] = /coast-2 .* process (\d+)$/m.exec(said) ?? [];
     process.kill(Number(pid), 'SIGKILL');

@@ -103,7 +103,7 @@ describe.concurrent('a node of a cluster', () => {
     expect(record.rtmp).toBe(`127.0.0.1:${node.rtmpPort}`);
   });
 
-  test('sees another within 2 s, and misses it within a lease', async (opens) => {
+  test('sees another within 2 s, misses it within a lease, and tells of one that goes without a word', async (opens) => {
     const redis = await startRedis(opens);
     const [one, two] = [await join(opens, redis.port), await join(opens, redis.port, { 'node.id': 'two' })];
     const startedMs = performance.now();
@@ -114,8 +114,23 @@ describe.concurrent('a node of a cluster', () => {
     const list = await (await fetch(`http://127.0.0.1:${one.httpPort}/api/v1/nodes`)).text();
     for (const id of ['test', 'two']) expect(list, 'its API lists both').toContain(`"${id}"`);
     expect(await isReady(one), 'on one host loopback will do').toBe(true);
+    const dead = await openRedis(
+      { place: { is: 'server', host: '127.0.0.1', port: redis.port } },
+      { prefix: 'tw:' },
+    );
+    opens.onTestFinished(() => dead.close());
+    const { host } = (await recordOf(redis)) ?? {};
+    await dead.beat(nodeRecordOf(ownerOf('dead'), { host: host ?? '' }));
+    await until('it sees the third', async () => (await metric(one, 'tideway_nodes')) === 2);
     await two.stop();
     await until('it is alone', async () => (await metric(one, 'tideway_nodes')) === 0, NODE_LEASE_MS + 2_000);
+    const { nodes } = (await (await fetch(`http://127.0.0.1:${one.httpPort}/api/v1/nodes`)).json()) as {
+      nodes: { node: string; leaseMs: number | null }[];
+    };
+    expect(nodes.map(({ node, leaseMs }) => [node, leaseMs])).toEqual([
+      ['dead', 0],
+      ['test', null],
+    ]);
   });
 
   test('is not ready while it tells a loopback address to one of another host', async (opens) => {

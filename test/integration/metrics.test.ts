@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { Cluster } from '../support/cluster.ts';
 import { meshed } from '../support/cluster-view.ts';
-import { dashboardExpressions } from '../support/dashboard.ts';
+import { dashboardExpressions } from '../support/grafana.ts';
 import { type Family, metricRows, namesIn, readMetrics, rowText } from '../support/metrics.ts';
 import { PLANS } from '../support/numbered-media.ts';
 import { CheckedPlayer, NumberedPublisher } from '../support/oracle.ts';

@@ -31,7 +31,10 @@ beforeAll(async () => {
       routes: healthRoutes({
         ...{ notReady: () => undefined, trouble: () => undefined },
         metricsText: async () =>
-          text.write([...(await node.families()), ...runtime.families()], runtime.registry),
+          text.write(
+            [...(await node.families()), ...runtime.families(node.load.takeLag())],
+            runtime.registry,
+          ),
       }),
       upgrades: [],
     },

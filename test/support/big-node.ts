@@ -49,7 +49,7 @@ export class BigNode implements AsyncDisposable {
   readonly #replicas: ReplicaKeeper;
   readonly #routing: NodeRouting;
   readonly #holders: StreamHolders;
-  readonly #load: LoadProbe;
+  readonly load: LoadProbe;
   readonly #others = new OthersSum();
   readonly #slices = new Slices({ clock: systemClock });
   readonly #counter = new CodeCounter();
@@ -58,7 +58,7 @@ export class BigNode implements AsyncDisposable {
     const [clock, log, owner] = [systemClock, new FakeLog(), ownerOf(SELF)];
     const registry = this.#registry;
     const needs = { clock, log };
-    this.#load = new LoadProbe(
+    this.load = new LoadProbe(
       { capacityMbps: undefined },
       { clock, traffic: () => ({ sentBytes: 0, receivedBytes: 0 }) },
     );
@@ -139,12 +139,13 @@ export class BigNode implements AsyncDisposable {
       version: '0.0.0',
       node: { node: SELF, region: 'eu', zone: '' },
       isReady: true,
+      certificates: [],
       tables: [...this.directory.tables, ...this.#publishing.tables, ...this.#registry.tables],
       ...{ rtmp: NONE, http: undefined, directory: this.directory, publishing: this.#publishing },
       drain: { state: 'serving', players: 0, publishers: 0, children: 0 } as MetricSources['drain'],
       member: {
         ...{ registry: this.#registry, membership: this.#membership, replicas: this.#replicas },
-        load: this.#load,
+        load: this.load,
       },
       routing: routingMetrics({
         ...{ router: this.#routing.router, decisions: this.#routing.decisions, holders: this.#holders },

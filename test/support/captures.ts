@@ -32,7 +32,11 @@ export async function captureAll(node: RunningNode, key: string): Promise<Record
 /** Plays RTMP. Messages that came before the end are all there when `ended` is set. */
 export async function captureRtmp(node: RunningNode, key: string): Promise<CapturedRtmpPlay> {
   const [app = '', name = ''] = key.split('/');
-  const client = await RtmpClient.playing(node.rtmpPort, name, app);
+  return captureRtmpOf(await RtmpClient.playing(node.rtmpPort, name, app));
+}
+
+/** All that comes of a play that has begun. */
+export function captureRtmpOf(client: RtmpClient): CapturedRtmpPlay {
   const frames: SeenFrame[] = [];
   const statusCodes: string[] = [];
   const events: number[] = [];

@@ -1,6 +1,7 @@
 // What a player received, or a file holds, as comparable frames.
 import { createHash } from 'node:crypto';
 import { request } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import { WebSocket } from 'ws';
 import { FlvReader, type FlvTag } from '../../src/format/flv.ts';
 
@@ -41,7 +42,7 @@ export interface CapturedPlay {
 }
 
 /** Plays HTTP-FLV. */
-export function captureHttpFlv(url: string): CapturedPlay {
+export function captureHttpFlv(url: string, options: { readonly ca?: string } = {}): CapturedPlay {
   const reader = new FlvReader();
   const capture = {
     frames: [] as SeenFrame[],
@@ -49,7 +50,8 @@ export function captureHttpFlv(url: string): CapturedPlay {
     ended: undefined as { code: number } | undefined,
     close,
   };
-  const asked = request(url, { agent: false }, (response) => {
+  const ask = url.startsWith('https:') ? secureRequest : request;
+  const asked = ask(url, { agent: false, ...options }, (response) => {
     capture.status = response.statusCode ?? 0;
     response.on('data', (chunk: Buffer) => {
       if (capture.status === 200) capture.frames.push(...reader.push(chunk).map(seen));
@@ -70,9 +72,9 @@ export function captureHttpFlv(url: string): CapturedPlay {
 }
 
 /** Plays WS-FLV. */
-export function captureWsFlv(url: string): CapturedPlay {
+export function captureWsFlv(url: string, options: { readonly ca?: string } = {}): CapturedPlay {
   const reader = new FlvReader();
-  const socket = new WebSocket(url, { perMessageDeflate: false });
+  const socket = new WebSocket(url, { perMessageDeflate: false, ...options });
   const capture = {
     frames: [] as SeenFrame[],
     status: 0,

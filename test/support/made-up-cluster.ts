@@ -30,7 +30,8 @@ export class MadeUpCluster implements AsyncDisposable {
   readonly #dashboard: Route;
   readonly #listeners = new Set<{ response: ServerResponse; stream: string }>();
   #timer: NodeJS.Timeout | undefined;
-  #tick = 0;
+  /** For how long it was open, in all. */
+  seconds = 0;
   nodes: NodeRow[];
   readonly keys: string[];
   alarms: AlarmRow[] = [];
@@ -47,6 +48,8 @@ export class MadeUpCluster implements AsyncDisposable {
   readonly addresses: string[] = [];
   readonly kicked: string[] = [];
   codec = 'avc';
+  /** How a node is told: of another form, as another version would. */
+  form: (row: NodeRow) => NodeRow = (row) => row;
 
   private constructor(dashboard: Route, { nodes, streams }: ClusterSize) {
     this.#dashboard = dashboard;
@@ -88,7 +91,10 @@ export class MadeUpCluster implements AsyncDisposable {
   /** Listens; again after `close`, on the port that it had. */
   async open(port: number): Promise<void> {
     await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
-    this.#timer = setInterval(() => this.tell(), TICK_MS);
+    this.#timer = setInterval(() => {
+      this.seconds += 1;
+      this.tell();
+    }, TICK_MS);
   }
 
   /** The node is gone: every connection is cut. */
@@ -106,10 +112,9 @@ export class MadeUpCluster implements AsyncDisposable {
 
   /** Tells who listens what is so now. */
   tell(): void {
-    this.#tick += 1;
     for (const listener of this.#listeners) {
       this.#send(listener.response, 'status', this.status());
-      this.#send(listener.response, 'nodes', { asOf: now(), changed: this.nodes, gone: [] });
+      this.#send(listener.response, 'nodes', { asOf: now(), changed: this.nodes.map(this.form), gone: [] });
       if (listener.stream !== '') this.#send(listener.response, 'stream', this.tree(listener.stream) ?? null);
     }
   }
@@ -257,7 +262,7 @@ export class MadeUpCluster implements AsyncDisposable {
   #history(seed: number): History {
     const points = (base: number, swing: number) =>
       Array.from({ length: POINTS }, (_, at) =>
-        Math.round(base + swing * Math.sin((at + this.#tick + seed) / 5)),
+        Math.round(base + swing * Math.sin((at + this.seconds + seed) / 5)),
       );
     return {
       stepMs: 1000,

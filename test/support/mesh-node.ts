@@ -7,6 +7,7 @@ import type { Reason } from '../../src/base/errors.ts';
 import type { ControlMessage } from '../../src/format/mesh/control.ts';
 import { decodeControl, encodeControl } from '../../src/format/mesh/control-codec.ts';
 import { isMediaMessage, type MediaMessage, readMediaMessage } from '../../src/format/mesh/media-codec.ts';
+import type { MeshTls } from '../../src/mesh/channel.ts';
 import { DiallerHandshake, type Identity, SUBPROTOCOL } from '../../src/mesh/handshake.ts';
 import { Links } from '../../src/mesh/links.ts';
 import type { LinkOwner, Peer } from '../../src/mesh/peer.ts';
@@ -23,6 +24,7 @@ export interface MeshNodeOptions {
   readonly secret?: string;
   readonly port?: number;
   readonly registryWallMs?: number;
+  readonly tls?: MeshTls;
 }
 
 /** What an owner was told, in order. */
@@ -54,6 +56,7 @@ export class MeshNode {
         self: { node, boot: this.boot, version: '0.0.0', host: 'here' },
         secret: options.secret ?? SECRET,
         listen: { host: '127.0.0.1', port: options.port ?? 0 },
+        tls: options.tls,
       },
       {
         clock: systemClock,

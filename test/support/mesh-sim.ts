@@ -238,6 +238,7 @@ export class SimNode {
       originAt: (node, key, epoch) => this.replicas.originAt(node, key, epoch),
       fenced: (key) => this.replicas.fencedAt(key),
       wanted: (node, key, ttlMs) => void this.wants.ask(node, key, ttlMs),
+      stops: () => {},
     });
     this.replicas.start();
   }

@@ -1,6 +1,7 @@
 // An RTMP client for tests: publishes and plays message by message, and can break any rule on the way.
 import { randomBytes } from 'node:crypto';
 import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { Amf0Input, Amf0Value } from '../../src/format/amf0.ts';
 import { encode } from '../../src/format/amf0.ts';
 import { FrameKind } from '../../src/format/frame.ts';
@@ -55,6 +56,14 @@ export class RtmpClient {
     const socket = connectTcp({ port, host });
     const client = new RtmpClient(socket);
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+    return client;
+  }
+
+  /** The same by RTMPS, once TLS's handshake is done. */
+  static async openSecure(port: number, ca: string): Promise<RtmpClient> {
+    const socket = connectTls({ port, host: '127.0.0.1', ca });
+    const client = new RtmpClient(socket);
+    await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
     return client;
   }
 

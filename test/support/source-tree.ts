@@ -25,10 +25,17 @@ export interface SourceFile {
 
 /** All of src, in order of path. */
 export function readSourceTree(): SourceFile[] {
-  return readdirSync(`${ROOT}src`, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => parse(`src/${name.split(sep).join('/')}`))
+  return projectFiles('src')
+    .filter((path) => path.endsWith('.ts'))
+    .map(parse)
     .sort((a, b) => a.path.localeCompare(b.path));
+}
+
+/** What is below a folder of the project, from its root, with slashes. */
+export function projectFiles(folder: string): string[] {
+  return readdirSync(`${ROOT}${folder}`, { recursive: true, encoding: 'utf8' }).map(
+    (name) => `${folder}/${name.split(sep).join('/')}`,
+  );
 }
 
 /** A file of the project, as text. */

@@ -116,7 +116,7 @@ export class WatchPage implements AsyncDisposable {
 
   /** The time of the video, s. */
   time(): Promise<number> {
-    return this.evaluate<number>(`document.querySelector('video').currentTime`);
+    return this.evaluate<number>(`document.querySelector('video')?.currentTime ?? 0`);
   }
 
   /** Seconds between what is shown and the newest that was received. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { dashboardExpressions, dashboardText } from '../support/dashboard.ts';
+import { dashboardExpressions, dashboardText } from '../support/grafana.ts';
 
 interface Rule {
   readonly alert: string;

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import {
   nameOf,
   nodesIn,
+  projectFiles,
   projectText,
   readSourceTree,
   type SourceFile,
@@ -138,6 +139,40 @@ test('docs/events.md lists every event that is logged, and no other', () => {
   const logged = new Set(files.flatMap(eventsIn));
   expect([...logged].sort()).toEqual([...listed].sort());
 });
+
+test('docs/architecture.md names each file of the source once, and none that is gone', () => {
+  const named = namedFiles(projectText('docs/architecture.md')).filter((path) => !path.includes('bench/'));
+  const matches = (pattern: string, path: string) =>
+    new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}$`).test(path);
+  const paths = [
+    ...files.map(({ path }) => path),
+    ...projectFiles('web/dashboard').filter((path) => /\.tsx?$/.test(path)),
+    ...projectFiles('src/registry/lua'),
+  ];
+  expect(
+    paths.filter((path) => named.filter((pattern) => matches(pattern, path)).length !== 1),
+    'files without a row, or with two',
+  ).toEqual([]);
+  expect(
+    named.filter((pattern) => !paths.some((path) => matches(pattern, path))),
+    'rows of files that are gone',
+  ).toEqual([]);
+});
+
+/** The names in front of each row of the drawn tree, from the project's root: `src/base/clock.ts`, `src/registry/lua/*.lua`. */
+function namedFiles(architecture: string): string[] {
+  const named: string[] = [];
+  let folder = '';
+  for (const [, drawn = ''] of architecture.matchAll(/^```\n(.*?)^```/gms)) {
+    for (const line of drawn.split('\n')) {
+      const [, head, names = ''] =
+        /^([\w/-]+\/)?\s*((?:[\w*./-]+\.(?:tsx?|lua)(?:, ?|$|(?= )))*)/.exec(line) ?? [];
+      if (head !== undefined) folder = /^(web|bench)\//.test(head) ? head : `src/${head}`;
+      named.push(...names.split(/, ?/).flatMap((name) => (name === '' ? [] : `${folder}${name}`)));
+    }
+  }
+  return named;
+}
 
 /** The second argument of `log.info(fields, 'event')` and its like, also of `log[level](…)`. */
 function eventsIn({ body }: SourceFile): string[] {

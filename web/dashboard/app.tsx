@@ -7,8 +7,9 @@ import { alarmId, lastingAlarms } from './live-state.ts';
 import { Locked } from './locked.tsx';
 import { State } from './parts.tsx';
 import { hashOf, type View, viewOf } from './route.ts';
-import { useLive, useServices, useStaleSince, useStore } from './services.ts';
+import { useIsStale, useLive, useServices, useStore } from './services.ts';
 import { applyTheme, keepTheme, nextTheme, themeIn } from './theme.ts';
+import { ViewGuard } from './view-guard.tsx';
 import { AlarmsView } from './views/alarms.tsx';
 import { ClusterView } from './views/cluster.tsx';
 import { NodeView } from './views/node.tsx';
@@ -36,18 +37,20 @@ export function App() {
   }, [feed, stream, view.at]);
   useTitle(view);
   useSpokenAlarms();
-  const staleSince = useStaleSince();
+  const isOld = useIsStale();
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
         Skip to the content
       </button>
       <Header view={view} />
-      <main id="main" tabIndex={-1} class={staleSince === undefined || link.at === 'locked' ? '' : 'stale'}>
+      <main id="main" tabIndex={-1} class={isOld && link.at !== 'locked' ? 'stale' : ''}>
         {link.at === 'locked' ? (
           <Locked code={link.code} detail={link.detail} />
         ) : (
-          <ViewOf key={viewKey(view)} view={view} />
+          <ViewGuard key={viewKey(view)}>
+            <ViewOf view={view} />
+          </ViewGuard>
         )}
       </main>
       <footer>
@@ -139,9 +142,8 @@ function Connection() {
   const toldWallMs = useLive((live) => live.toldWallMs);
   const node = useLive(({ status }) => status?.node);
   const registry = useLive(({ status }) => status?.registry);
-  const staleSince = useStaleSince();
+  const isOld = useIsStale();
   const asOf = toldWallMs === undefined ? '' : `as of ${clockTime(toldWallMs)}, `;
-  const isOld = staleSince !== undefined;
   const words =
     link.at === 'locked'
       ? 'locked'
@@ -178,7 +180,7 @@ function ThemeSwitch() {
         <circle cx="10" cy="10" r="7" />
         <path d="M10 3a7 7 0 0 1 0 14z" />
       </svg>
-      {theme}
+      <span>{theme}</span>
     </button>
   );
 }

@@ -1,10 +1,10 @@
 // The one event stream of the page: opened for what is looked at, opened again when it breaks or falls silent, closed while
 // nobody looks. What comes of it is live-state.ts's.
+import { ServerEventReader } from '../../src/format/server-events.ts';
 import { type Api, ApiError } from './api.ts';
 import { waitMs } from './backoff.ts';
 import { EMPTY, type LinkState, type LiveEvent, type LiveState, liveEvent, told } from './live-state.ts';
 import { withQuery } from './route.ts';
-import { SseParser } from './sse-parser.ts';
 import { Store } from './store.ts';
 
 /** What is listened to besides status, nodes and alarms. */
@@ -22,23 +22,23 @@ export class LiveFeed {
   readonly state = new Store<LiveState>(EMPTY);
   readonly link = new Store<LinkState>({ at: 'connecting' });
   readonly #api: Api;
-  #interest: Interest = { stream: '', events: false };
+  /** Undefined: no view has said yet. */
+  #interest: Interest | undefined;
   #connection: AbortController | undefined;
   #retryTimer = 0;
   #tries = 0;
   #heardMs = 0;
-  #isAwake = true;
+  #isAwake = document.visibilityState === 'visible';
 
   constructor(api: Api) {
     this.#api = api;
     window.setInterval(() => this.#watch(), LOOK_MS);
     document.addEventListener('visibilitychange', () => this.#attend());
-    this.#connect();
   }
 
-  /** Called with what the view wants; the same again changes nothing. */
+  /** Called with what the view wants; the first time it connects, and the same again changes nothing. */
   lookAt(interest: Interest): void {
-    const { stream, events } = this.#interest;
+    const { stream, events } = this.#interest ?? {};
     if (interest.stream === stream && interest.events === events) return;
     if (interest.stream !== stream) this.state.set({ ...this.state.value, tree: undefined });
     this.#interest = interest;
@@ -68,24 +68,24 @@ export class LiveFeed {
 
   #connect(): void {
     this.#disconnect();
-    if (!this.#isAwake) return;
+    const interest = this.#interest;
+    if (!this.#isAwake || !interest) return;
     const connection = new AbortController();
     this.#connection = connection;
     this.#heardMs = performance.now();
     if (this.link.value.at === 'locked') this.link.set({ at: 'connecting' });
-    this.#listen(connection.signal).then(
+    this.#listen(interest, connection.signal).then(
       () => this.#lost(connection, new ApiError(0, 'page.ended', 'the node ended the connection')),
       (error: unknown) => this.#lost(connection, error),
     );
   }
 
-  async #listen(signal: AbortSignal): Promise<void> {
-    const { stream, events } = this.#interest;
+  async #listen({ stream, events }: Interest, signal: AbortSignal): Promise<void> {
     const topics = ['status', 'nodes', 'alarms', ...(events ? ['events'] : [])].join(',');
     const body = await this.#api.stream(withQuery('events', { topics, stream }), signal);
     const reader = body.getReader();
     const text = new TextDecoder();
-    const parser = new SseParser();
+    const parser = new ServerEventReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done || signal.aborted) return;
@@ -101,7 +101,7 @@ export class LiveFeed {
     this.#tries = 0;
     if (this.link.value.at !== 'open') this.link.set({ at: 'open' });
     const nowWallMs = Date.now();
-    this.state.set(events.reduce((state, event) => told(state, event, nowWallMs), this.state.value));
+    this.state.set(events.reduce((state, event) => toldOrNot(state, event, nowWallMs), this.state.value));
   }
 
   #lost(connection: AbortController, error: unknown): void {
@@ -122,5 +122,14 @@ export class LiveFeed {
     if (!connection || performance.now() - this.#heardMs < SILENT_MS) return;
     connection.abort();
     this.#lost(connection, new ApiError(0, 'page.silent', 'the node fell silent'));
+  }
+}
+
+/** What can't be understood, as of a node of another version, is passed over: then the page grows stale, and says so. */
+function toldOrNot(state: LiveState, event: LiveEvent, nowWallMs: number): LiveState {
+  try {
+    return told(state, event, nowWallMs);
+  } catch {
+    return state;
   }
 }

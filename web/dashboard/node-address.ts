@@ -1,7 +1,10 @@
 // Where a node's media are, for this page, and whether its policy lets it connect there. Pure.
 import type { NodeRow } from '../../src/http/forms/nodes.ts';
 
-/** How this page can play from a node. `not-listed`: the node came after the page was loaded, and its policy lacks it. */
+/**
+ * How this page can play from a node. `not-listed`: the page's policy lacks it, as it came after the page was loaded, or has
+ * an address that no policy can name.
+ */
 export type PlayAt =
   | { readonly at: 'url'; readonly url: string }
   | { readonly at: 'not-listed' }
@@ -26,6 +29,11 @@ export function playAt(
   const path = `${key}.flv?tw_hop=1`;
   if (node?.self) return { at: 'url', url: new URL(path, base).href };
   if (!node || node.http === '') return { at: 'no-door' };
-  const origin = `http://${node.http}`;
+  const origin = originOf(node.http);
   return origins.has(origin) ? { at: 'url', url: `${origin}/${path}` } : { at: 'not-listed' };
+}
+
+/** @param http of a node's row: "host:port", or "https://host:port" */
+export function originOf(http: string): string {
+  return http.startsWith('https://') ? http : `http://${http}`;
 }

@@ -4,7 +4,7 @@ import type Mpegts from 'mpegts.js';
 import mpegtsUrl from 'mpegts.js/dist/mpegts.js?url';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { LivePlayer, type PlayState } from '../watch/live-player.ts';
-import { playAt } from './node-address.ts';
+import { originOf, playAt } from './node-address.ts';
 import { useLive, useServices } from './services.ts';
 
 declare global {
@@ -41,7 +41,8 @@ export function Preview({ streamKey, nodes, isHeld, suggested }: PreviewProps) {
   const own = [...all.values()].find(({ self }) => self)?.node;
   const from = chosen || (own !== undefined && nodes.includes(own) ? own : (nodes[0] ?? own ?? ''));
   // The choice outlives the node: a picture that stops is how one sees that it is gone.
-  const choices = [...new Set([...nodes, ...(from === '' ? [] : [from])])].sort();
+  const having = [...new Set([...nodes, ...(from === '' || all.has(from) ? [] : [from])])].sort();
+  const others = [...all.keys()].filter((node) => !having.includes(node)).sort();
   const play = playAt(streamKey, all.get(from), address);
   const [lastUrl, setLastUrl] = useState('');
   // A suggestion counts when it is made, and not again when play stops.
@@ -57,16 +58,9 @@ export function Preview({ streamKey, nodes, isHeld, suggested }: PreviewProps) {
       <div class="preview-bar">
         <label>
           From{' '}
-          <select
-            value={from}
-            onChange={(event) => setChosen(event.currentTarget.value)}
-            disabled={choices.length === 0}
-          >
-            {choices.map((node) => (
-              <option key={node} value={node}>
-                {node === own ? `${node} (this one)` : node}
-              </option>
-            ))}
+          <select value={from} onChange={(event) => setChosen(event.currentTarget.value)}>
+            <Choices label="They have it" nodes={having} own={own} />
+            <Choices label="They would pull it" nodes={others} own={own} />
           </select>
         </label>
         <button
@@ -88,7 +82,9 @@ export function Preview({ streamKey, nodes, isHeld, suggested }: PreviewProps) {
           <p>{offWords(play.at, from)}</p>
           {play.at === 'not-listed' && (
             <p>
-              <a href={`http://${all.get(from)?.http}/watch/#${streamKey}`}>Watch it at the node itself</a>
+              <a href={`${originOf(all.get(from)?.http ?? '')}/watch/#${streamKey}`}>
+                Watch it at the node itself
+              </a>
             </p>
           )}
         </div>
@@ -97,12 +93,33 @@ export function Preview({ streamKey, nodes, isHeld, suggested }: PreviewProps) {
   );
 }
 
+function Choices({
+  label,
+  nodes,
+  own,
+}: {
+  label: string;
+  nodes: readonly string[];
+  own: string | undefined;
+}) {
+  if (nodes.length === 0) return null;
+  return (
+    <optgroup label={label}>
+      {nodes.map((node) => (
+        <option key={node} value={node}>
+          {node === own ? `${node} (this one)` : node}
+        </option>
+      ))}
+    </optgroup>
+  );
+}
+
 function offWords(at: 'url' | 'not-listed' | 'no-door', from: string): string {
   switch (at) {
     case 'url':
       return 'A preview is a player like any other, and counts as one.';
     case 'not-listed':
-      return `${from} was not known yet when this page was loaded: reload it to play from there.`;
+      return `This page may not play from ${from}. If it joined after the page was loaded, reload it.`;
     case 'no-door':
       return from === '' ? 'No node has the stream now.' : `${from} has no HTTP door for players.`;
   }

@@ -62,11 +62,22 @@ export function useNow(): number {
   return now;
 }
 
-/** When what is shown live was so, if it is out of date by now. */
-export function useStaleSince(): number | undefined {
-  const now = useNow();
-  const state = useLive((live) => live);
-  return isStale(state, now) ? (state.toldWallMs ?? 0) : undefined;
+const LOOK_MS = 500;
+
+/** Is what is shown live out of date? The component is drawn again only when that changes. */
+export function useIsStale(): boolean {
+  const { feed } = useServices();
+  const [stale, setStale] = useState(() => isStale(feed.state.value, Date.now()));
+  useEffect(() => {
+    const look = () => setStale(isStale(feed.state.value, Date.now()));
+    const timer = window.setInterval(look, LOOK_MS);
+    const unsubscribe = feed.state.subscribe(look);
+    return () => {
+      window.clearInterval(timer);
+      unsubscribe();
+    };
+  }, [feed]);
+  return stale;
 }
 
 /** What a poll knows. `answer` stays while later asks fail: `failed` says that it is old. */

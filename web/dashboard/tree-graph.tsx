@@ -198,11 +198,15 @@ function useGlide(layout: Layout): ReadonlyMap<string, Rect> {
   const geometry = layout.placed.map(({ box, x, y, width }) => `${box.id} ${x} ${y} ${width}`).join('\n');
   const targets = useMemo(() => new Map(layout.placed.map((placed) => [placed.box.id, placed])), [geometry]);
   const shown = useRef<ReadonlyMap<string, Rect>>(targets);
+  const direction = useRef(layout.direction);
   const [, draw] = useState({});
   useEffect(() => {
     const starts = shown.current;
     if (starts === targets) return;
-    const isCalm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    // A tree that is turned is another picture: nothing in it has moved.
+    const isTurned = direction.current !== layout.direction;
+    direction.current = layout.direction;
+    const isCalm = isTurned || matchMedia('(prefers-reduced-motion: reduce)').matches;
     const startMs = isCalm || targets.size > MAX_GLIDING ? Number.NEGATIVE_INFINITY : performance.now();
     let request = 0;
     const step = () => {

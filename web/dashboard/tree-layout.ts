@@ -1,5 +1,6 @@
 // Where the boxes of a stream's tree go, and the lines between them: from left to right where there is room, else from top
 // to bottom, indented. Pure; the same tree gives the same places, whatever was drawn before.
+import { compare } from '../../src/base/compare.ts';
 import type { TreeNode } from './tree.ts';
 
 /** What is drawn as one box: a node, the players of one, or nodes that are too many to be drawn one by one. */
@@ -95,7 +96,9 @@ function itemOf(node: TreeNode): Item {
   const plain = node.children.filter(isPlain);
   const drawn = node.children.filter((child) => !isPlain(child));
   const hidden = plain.length > MAX_SIBLINGS ? plain.slice(MAX_SIBLINGS - 1) : [];
-  const shown = [...drawn, ...plain.slice(0, plain.length - hidden.length)].sort(byId);
+  const shown = [...drawn, ...plain.slice(0, plain.length - hidden.length)].sort((one, other) =>
+    compare(one.id, other.id),
+  );
   const children: Item[] = [];
   if (node.players > 0) {
     children.push({
@@ -113,10 +116,6 @@ function itemOf(node: TreeNode): Item {
     });
   }
   return { box: { kind: 'node', id: node.id, node }, size: NODE, children };
-}
-
-function byId(one: TreeNode, other: TreeNode): number {
-  return one.id < other.id ? -1 : 1;
 }
 
 function across(items: readonly Item[], roomPx: number): Layout {

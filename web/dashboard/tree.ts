@@ -1,4 +1,5 @@
 // A stream's tree as it is drawn: who feeds whom, how well each hop does, and what of it is only known from before. Pure.
+import { compare } from '../../src/base/compare.ts';
 import type { AlarmRow } from '../../src/http/forms/alarms.ts';
 import type { HopQuality } from '../../src/http/forms/quality.ts';
 import type { StreamHere, TreeAnswer } from '../../src/http/forms/streams.ts';
@@ -98,7 +99,7 @@ function parentsIn(answer: TreeAnswer, rows: ReadonlyMap<string, TreeRow>): Map<
   const { origin, backup } = answer;
   if (origin) told.set(origin.node, undefined);
   if (backup && !told.has(backup.node)) told.set(backup.node, origin?.node);
-  const sorted = new Map([...told].sort(([one], [other]) => (one < other ? -1 : 1)));
+  const sorted = new Map([...told].sort(([one], [other]) => compare(one, other)));
   for (const [id, parent] of sorted) {
     if (parent !== undefined && (!sorted.has(parent) || isAbove(id, parent, sorted))) {
       sorted.set(id, undefined);

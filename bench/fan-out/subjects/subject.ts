@@ -16,6 +16,8 @@ export interface StartOptions {
   readonly folder: string;
   /** Flags by key path, for tideway: `{ 'player.stallMs': '3000' }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** The folder of another build of tideway. */
+  readonly build?: string;
   /** The flushes that a floor replays: a file, see flush-record.ts. */
   readonly record?: string;
 }

@@ -9,7 +9,7 @@ import { PROJECT_FOLDER } from '../../../test/support/node-process.ts';
 import type { WireFormat } from '../orders.ts';
 import { type RunningSubject, ServerProcess, type StartOptions, type Subject } from './subject.ts';
 
-const PROGRAM = join(PROJECT_FOLDER, 'bin/tideway.js');
+const PROGRAM = 'bin/tideway.js';
 const RECORDER = fileURLToPath(new URL('../record-flushes.js', import.meta.url));
 const ASK_WITHIN_MS = 2_000;
 
@@ -26,7 +26,7 @@ export class TidewayServer implements RunningSubject {
   readonly #closed = new Map<string, number>();
   #start: NodeStart = { rtmpPort: 0, httpPort: 0, meshPort: 0 };
 
-  private constructor({ core, folder, settings = {} }: StartOptions) {
+  private constructor({ core, folder, settings = {}, build = PROJECT_FOLDER }: StartOptions) {
     this.#recordPath = join(folder, 'flushes.json');
     const flags = {
       ...{ host: '127.0.0.1', 'rtmp.port': '0', 'http.port': '0', 'mesh.port': '0' },
@@ -35,7 +35,7 @@ export class TidewayServer implements RunningSubject {
     this.#process = new ServerProcess(
       'tideway',
       [
-        ...[process.execPath, '--import', RECORDER, PROGRAM, 'start'],
+        ...[process.execPath, '--import', RECORDER, join(build, PROGRAM), 'start'],
         ...Object.entries(flags).flatMap(([key, value]) => [`--${key}`, value]),
       ],
       { core, env: { BENCH_FLUSH_FILE: this.#recordPath }, onLine: (line) => this.#read(line) },

@@ -1,14 +1,12 @@
 // Forms of `/api/v1/alarms` and `/api/v1/events`. Pure.
 import { z } from 'zod';
+import { ALARM_KINDS } from '../../observe/alarm-rules.ts';
 import { clusterEnvelope, count, nodeId, streamKey, time } from './common.ts';
-
-export const alarmKind = z.enum(['stalled', 'no-key-frame', 'bitrate-collapsed', 'hop-slow']);
-export type AlarmKind = z.output<typeof alarmKind>;
 
 export const alarmRow = z.object({
   /** Unique within its node's process. */
   id: z.string(),
-  kind: alarmKind,
+  kind: z.enum(ALARM_KINDS),
   /** The node that raised it. */
   node: nodeId,
   stream: streamKey,

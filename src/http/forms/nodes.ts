@@ -61,7 +61,6 @@ export const loadRow = z.object({
   /** Alarms that last. */
   alarms: count,
 });
-export type LoadRow = z.output<typeof loadRow>;
 
 export const nodeRow = z.object({
   node: nodeId,

@@ -33,7 +33,7 @@ export const sessionRow = z.object({
   state: z.enum(['live', 'standby', 'waiting', 'behind', 'ended']),
   /** From a publisher, or to a player. */
   bytes,
-  /** Since the last look, about a second; 0 once it ended. */
+  /** Over the last two seconds or less; 0 once it ended. */
   bytesPerS,
   /** Given to the socket and not taken by the kernel yet. */
   backlogBytes: bytes,
@@ -48,6 +48,3 @@ export type SessionRow = z.output<typeof sessionRow>;
 
 export const sessionsAnswer = clusterEnvelope.extend(page.shape).extend({ sessions: z.array(sessionRow) });
 export type SessionsAnswer = z.output<typeof sessionsAnswer>;
-
-/** What a node answers to the question `kick`. */
-export const kicked = sessionRow;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { banner } from '../../../src/cli/banner.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 
-const PORTS = { rtmpPort: 1935, httpPort: 8080, meshPort: 0 };
+const PORTS = { rtmpPort: 1935, rtmpsPort: 0, httpPort: 8080, httpsPort: 0, meshPort: 0 };
 
 function shown(flags: Record<string, string> = {}, lanAddress?: string, ports = PORTS): string {
   const config = loadConfig({ flags, newNodeId: () => 'node-1' });
@@ -16,12 +16,23 @@ test('it has what OBS, ffmpeg and a player need, to paste as it is', () => {
   expect(text).toMatch(/^ +ffmpeg +ffmpeg -re .* -f flv "rtmp:\/\/127\.0\.0\.1\/live\/demo"$/m);
   expect(text).toMatch(/URL +http:\/\/127\.0\.0\.1:8080\/live\/demo\.flv$/m);
   expect(text).toMatch(/in a browser +http:\/\/127\.0\.0\.1:8080\/watch\/$/m);
+  expect(text).toMatch(/^See it\n +in a browser +http:\/\/127\.0\.0\.1:8080\/$/m);
 });
 
 test('it names the ports that the node got', () => {
-  const text = shown({}, undefined, { rtmpPort: 40001, httpPort: 40002, meshPort: 0 });
+  const text = shown({}, undefined, { ...PORTS, rtmpPort: 40001, httpPort: 40002 });
   expect(text).toContain('rtmp://127.0.0.1:40001/live');
   expect(text).toContain('http://127.0.0.1:40002/live/demo.flv');
+});
+
+test('it names the doors with TLS where there are none without', () => {
+  const ports = { ...PORTS, rtmpPort: 0, rtmpsPort: 1936, httpPort: 0, httpsPort: 8443 };
+  const text = shown({}, undefined, ports);
+  expect(text).toMatch(/OBS, server +rtmps:\/\/127\.0\.0\.1:1936\/live$/m);
+  expect(text).toContain('https://127.0.0.1:8443/live/demo.flv');
+  const without = shown({}, undefined, { ...ports, rtmpsPort: 0 });
+  expect(without).toMatch(/HTTP-FLV, POST +https:\/\/127\.0\.0\.1:8443\/live\/demo\.flv$/m);
+  expect(without).not.toContain('rtmp');
 });
 
 test('it never has the publish secret, but the place where it goes', () => {
@@ -39,8 +50,9 @@ test('an IPv6 address is put in brackets', () => {
   expect(shown({ host: '::1' })).toContain('http://[::1]:8080/live/demo.flv');
 });
 
-test('without a watch page it names none', () => {
+test('without a watch page or a dashboard it names none', () => {
   expect(shown({ 'watch.enabled': 'false' })).not.toContain('/watch/');
+  expect(shown({ 'dashboard.enabled': 'false' })).not.toContain('See it');
 });
 
 test('a node of a cluster says so, and on which port the others reach it', () => {

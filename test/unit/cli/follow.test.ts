@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { TidewayError } from '../../../src/base/errors.ts';
 import { follow } from '../../../src/cli/follow.ts';
-import type { ServerEvent } from '../../../src/cli/sse-reader.ts';
+import type { ServerEvent } from '../../../src/format/server-events.ts';
 import type { EventRow } from '../../../src/http/forms/alarms.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { settle } from '../../support/settle.ts';

@@ -80,6 +80,9 @@ test('what is wrong is told with what to do, the node that answers first, stream
   expect(text).toContain('\n  live/x: no frame for 4 s\n    look at the encoder: ');
   expect(text).toContain('\nstalled   live/x     publisher at a    2 m   lasts  no frame for 4 s\n');
   expect(text.match(/hop-slow/g)).toHaveLength(1);
+  expect(text).toContain('\n    no node is heard while the registry is away: LINK of "tideway nodes" tells');
+  const heard = statusText(facts({ ...status, registry: 'up' }, { nodes, alarms }));
+  expect(heard).toContain('\n    does the process run, and reach the registry? ');
 });
 
 test('a status holds nothing that a terminal obeys', () => {

@@ -148,7 +148,7 @@ priority:
 
 describe('mistakes', () => {
   test('a bad value is one line: path, where from, what was given, what is allowed', () => {
-    const allowed = 'is not allowed; allowed: a whole number from 0 to 65535';
+    const allowed = 'is not allowed; allowed: a whole number from 0 to 65535, or off';
     expect(refusal(yaml('rtmp:\n  port: [1]')).message).toBe(
       `rtmp.port (config.yaml:2): a list or an alias ${allowed}`,
     );
@@ -159,6 +159,35 @@ describe('mistakes', () => {
       `rtmp.port (--rtmp.port): "65536" ${allowed}`,
     );
   });
+
+  test.each([
+    [{ 'tls.cert': 'a.pem' }, 'tls.cert, tls.key: a certificate and its key go together: give both'],
+    [{ 'rtmps.port': '1936' }, 'rtmps.port: it needs a certificate: give tls.cert and tls.key, too'],
+    [
+      { 'mesh.tls.cert': 'a.pem', 'mesh.tls.key': 'a.key' },
+      'mesh.tls: a certificate, its key and what others are signed by go together: give all three',
+    ],
+    [
+      { 'http.port': 'off' },
+      'http.port: off without https.port leaves no port for health and the API: give one of them',
+    ],
+  ])('%o is told what it lacks', (flags, message) => {
+    expect(refusal({ flags }).message).toBe(message);
+  });
+
+  test.each(['http.advertise', 'http.advertiseInternal', 'rtmp.advertise', 'rtmp.advertiseInternal'])(
+    '%s takes the scheme of its own protocol, and no path',
+    (key) => {
+      const own = key.slice(0, 4);
+      for (const scheme of ['', `${own}://`, `${own}s://`]) {
+        expect(() => load({ flags: { [key]: `${scheme}a.example:1` } })).not.toThrow();
+      }
+      const other = own === 'http' ? 'rtmp' : 'http';
+      for (const wrong of [`${other}s://a.example:1`, `${own}s://a.example:1/x`, `${own}s://a.example`]) {
+        expect(refusal({ flags: { [key]: wrong } }).message).toContain('is not allowed');
+      }
+    },
+  );
 
   test('an unknown key says where it is and what may be meant', () => {
     expect(refusal(yaml('rtmp: { prot: 1 }')).message).toBe(

@@ -76,6 +76,8 @@ class Bench {
   refusesJoins = false;
   /** What was counted of each stream and peer, bytes. */
   readonly sent = new Map<string, { bytes: number }>();
+  /** Told with each count. */
+  place = '';
   readonly downstreams = new Downstreams(
     { softChildren: 2, maxChildren: 4 },
     {
@@ -86,8 +88,9 @@ class Bench {
       fenced: (key, epoch) => this.fenced.push([key, epoch]),
       refusesJoins: () => this.refusesJoins,
       sent: (key, node) => {
-        const count = this.sent.get(`${key} ${node}`) ?? { bytes: 0 };
-        this.sent.set(`${key} ${node}`, count);
+        const name = `${key} ${node}${this.place}`;
+        const count = this.sent.get(name) ?? { bytes: 0 };
+        this.sent.set(name, count);
         return count;
       },
     },
@@ -394,4 +397,19 @@ test('what each peer is sent of each stream is counted, of those that are over, 
   expect((counted['live/one c'] ?? 0) + (counted['live/two c'] ?? 0)).toBe(c.sentBytes);
   expect(b.sentBytes - (counted['live/one c'] ?? 0)).toBeGreaterThan(7_000);
   expect(counted['live/two c']).toBeGreaterThan(100);
+});
+
+test('what a peer is sent counts for its place once that is known', () => {
+  const [b, c] = [bench.peer('b'), bench.peer('c')];
+  const one = bench.stream('one');
+  bench.sub(b, one);
+  bench.sub(c, one);
+  const before = b.sentBytes;
+  bench.place = ' in coast';
+  bench.downstreams.recount('b');
+  bench.append(one, 2, 5_000);
+  bench.clock.pass(100);
+  expect(bench.sent.get('live/one b')?.bytes).toBe(before);
+  expect(bench.sent.get('live/one b in coast')?.bytes).toBe(b.sentBytes - before);
+  expect(bench.sent.get('live/one c')?.bytes, 'nothing new is known of it').toBe(c.sentBytes);
 });

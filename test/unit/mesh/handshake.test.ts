@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ControlMessage } from '../../../src/format/mesh/control.ts';
 import {
   AcceptorHandshake,
+  type Channel,
   DiallerHandshake,
   type Handshake,
   type Identity,
@@ -137,5 +138,43 @@ describe('a message out of its order ends the handshake', () => {
     expect(take).toThrow(code('mesh.handshake-order'));
     // It is over: not even the right message helps.
     expect(() => accepting.take(hello)).toThrow(code('mesh.handshake-order'));
+  });
+});
+
+describe('over TLS', () => {
+  const channelOf = (binding: string, names: readonly string[] = ['a', 'b']) => ({
+    binding,
+    mayBe: (node: string) => names.includes(node),
+  });
+  const of = (self: typeof A, nonce: string, channel: Channel) => ({
+    ...{ self, secret: 'secret', nonce: nonceOf(nonce), channel },
+  });
+
+  test('both ends of one connection come to terms', () => {
+    const dialling = new DiallerHandshake(of(A, '1', channelOf('x')), 'b');
+    const accepting = new AcceptorHandshake(of(B, '2', channelOf('x')));
+    const hello = accepting.take(dialling.open()).send;
+    const proof = hello && dialling.take(hello).send;
+    const answer = proof && accepting.take(proof);
+    expect(answer?.peer?.node).toBe('a');
+    expect(answer?.send && dialling.take(answer.send).peer?.node).toBe('b');
+  });
+
+  test.each([
+    ['another connection', 'y'],
+    ['none with TLS', ''],
+  ])('a proof that is passed on to %s is refused', (_what, other) => {
+    const dialling = new DiallerHandshake(of(A, '1', channelOf('x')), 'b');
+    const accepting = new AcceptorHandshake(of(B, '2', channelOf(other)));
+    const hello = accepting.take(dialling.open()).send;
+    const proof = hello && dialling.take(hello).send;
+    expect(() => proof && accepting.take(proof)).toThrow(code('mesh.auth'));
+  });
+
+  test('a certificate that does not name the node is refused at either end', () => {
+    const accepting = new AcceptorHandshake(of(B, '2', channelOf('x', ['c'])));
+    const dialling = new DiallerHandshake(of(A, '1', channelOf('x', ['c'])), 'b');
+    expect(() => accepting.take(dialling.open())).toThrow(code('mesh.certificate'));
+    expect(() => dialling.take({ is: 'hello', ...B, nonce: nonceOf('2') })).toThrow(code('mesh.certificate'));
   });
 });

@@ -18,6 +18,7 @@ function relay() {
     originAt: (...origin) => told.push(['origin', ...origin]),
     fenced: (...fence) => told.push(['fenced', ...fence]),
     wanted: (...want) => told.push(['wanted', ...want]),
+    stops: (boot) => told.push(['stops', boot]),
   };
   const one = new Relay(needs);
   const peer = links.get('b');
@@ -43,6 +44,14 @@ test('what a peer wants ready gets on, with who it is', () => {
     ['wanted', 'b', key, 30_000],
     ['wanted', 'b', key, 0],
   ]);
+});
+
+test('a peer that stops is told of by its process, one that is only emptied is not', () => {
+  const { told, code } = relay();
+  expect(code({ is: 'goaway', deadlineMs: 100, only: 'relayed' })).toBeUndefined();
+  expect(told).toEqual([]);
+  expect(code({ is: 'goaway', deadlineMs: 100 })).toBeUndefined();
+  expect(told).toEqual([['stops', '0123456789abcdef']]);
 });
 
 test.each<[string, ControlMessage]>([

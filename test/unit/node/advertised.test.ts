@@ -3,7 +3,7 @@ import { advertised, loopbackProblem } from '../../../src/node/advertised.ts';
 import { hostId } from '../../../src/node/host-id.ts';
 
 const UNSET = { host: '0.0.0.0', mesh: undefined, rtmp: undefined, http: undefined };
-const PORTS = { meshPort: 7935, rtmpPort: 1935, httpPort: 8080 };
+const PORTS = { meshPort: 7935, rtmpPort: 1935, rtmpsPort: 0, httpPort: 8080, httpsPort: 0 };
 
 describe('the cluster is told', () => {
   test.each([
@@ -38,8 +38,36 @@ describe('the cluster is told', () => {
   test('nothing of a door that is shut, or that nobody knows the address of', () => {
     const nothing = { mesh: [], rtmp: '', http: '' };
     const options = { ...UNSET, mesh: ['a:1'], rtmp: 'a:2', http: 'a:3' };
-    expect(advertised(options, '10.0.0.7', { meshPort: 0, rtmpPort: 0, httpPort: 0 })).toEqual(nothing);
+    expect(advertised(options, '10.0.0.7', { ...PORTS, meshPort: 0, rtmpPort: 0, httpPort: 0 })).toEqual(
+      nothing,
+    );
     expect(advertised({ ...UNSET, host: '::' }, undefined, PORTS)).toEqual(nothing);
+  });
+});
+
+describe('of doors with TLS, the cluster is told', () => {
+  test('with a scheme, where there is none without', () => {
+    const ports = { ...PORTS, rtmpPort: 0, rtmpsPort: 1936, httpPort: 0, httpsPort: 8443 };
+    expect(advertised(UNSET, '10.0.0.7', ports)).toMatchObject({
+      rtmp: 'rtmps://10.0.0.7:1936',
+      http: 'https://10.0.0.7:8443',
+    });
+    expect(advertised(UNSET, undefined, ports)).toMatchObject({ rtmp: '', http: '' });
+  });
+
+  test('nothing, while those without are open, unless it is configured', () => {
+    const ports = { ...PORTS, rtmpsPort: 1936, httpsPort: 8443 };
+    expect(advertised(UNSET, '10.0.0.7', ports).http).toBe('10.0.0.7:8080');
+    const options = { ...UNSET, http: 'https://live.example.com:443', rtmp: 'rtmp://live.example.com:1935' };
+    expect(advertised(options, '10.0.0.7', ports)).toMatchObject({
+      http: 'https://live.example.com:443',
+      rtmp: 'live.example.com:1935',
+    });
+  });
+
+  test('that loopback is one, with a scheme or without', () => {
+    const told = { mesh: [], rtmp: '', http: 'https://127.0.0.1:8443' };
+    expect(loopbackProblem(told, 'a', [{ node: 'b', host: 'b' }])?.code).toBe('node.loopback-advertised');
   });
 });
 

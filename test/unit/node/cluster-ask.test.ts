@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { NodeLink } from '../../../src/http/forms/nodes.ts';
 import { MAX_ROWS, type NodeAnswers, type QuestionRow } from '../../../src/http/forms/questions.ts';
-import { type Asked, ClusterAsk } from '../../../src/node/cluster-ask.ts';
+import { ClusterAsk, type NodesTold } from '../../../src/node/cluster-ask.ts';
 import { SimNet, type SimNode } from '../../support/mesh-sim.ts';
 
 function linkRow(node: string, peer: string): NodeLink {
@@ -48,7 +48,7 @@ async function answered<T>(net: SimNet, asked: Promise<T>, withinMs = 600): Prom
   return value.of;
 }
 
-const pairs = ({ rows }: Asked<'links'>) => rows.map(({ node, peer }) => `${node}${peer}`);
+const pairs = ({ rows }: NodesTold<'links'>) => rows.map(({ node, peer }) => `${node}${peer}`);
 
 test('all nodes answer at once, this one among them; totals add up', async () => {
   const net = new SimNet(['a', 'b', 'c']);
@@ -65,8 +65,8 @@ test('one node, or some, are asked alone', async () => {
   const ask = askerAt(net, net.node('a'), answersOf('a', ['b']));
   askerAt(net, net.node('b'), answersOf('b', ['a']));
   askerAt(net, net.node('c'), answersOf('c', ['a']));
-  expect(pairs(await answered(net, ask.at('b', 'links', {}, '')))).toEqual(['ba']);
-  expect(pairs(await answered(net, ask.at('a', 'links', {}, '')))).toEqual(['ab']);
+  expect(pairs(await answered(net, ask.some(['b'], 'links', {}, '')))).toEqual(['ba']);
+  expect(pairs(await answered(net, ask.some(['a'], 'links', {}, '')))).toEqual(['ab']);
   expect(pairs(await answered(net, ask.some(['c', 'a', 'c'], 'links', {}, '')))).toEqual(['ab', 'ca']);
 });
 
@@ -123,7 +123,7 @@ test('who has no link, does not answer, or loses its link meanwhile is named; th
 });
 
 describe('a node has failed', () => {
-  async function staleOf(rows: Iterable<unknown>): Promise<Asked<'links'>> {
+  async function staleOf(rows: Iterable<unknown>): Promise<NodesTold<'links'>> {
     const net = new SimNet(['a', 'b']);
     const ask = askerAt(net, net.node('a'), answersOf('a', ['b']));
     net.node('b').answer = () => ({ total: 1, rows });

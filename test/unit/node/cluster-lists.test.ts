@@ -4,8 +4,8 @@ import type { StaleNode } from '../../../src/http/forms/common.ts';
 import { MAX_ROWS, type QuestionArgs, type QuestionKind } from '../../../src/http/forms/questions.ts';
 import type { SessionRow } from '../../../src/http/forms/sessions.ts';
 import type { TrafficRow } from '../../../src/http/forms/traffic.ts';
+import type { NodesTold } from '../../../src/node/cluster-ask.ts';
 import { ClusterLists } from '../../../src/node/cluster-lists.ts';
-import type { NodesTold } from '../../../src/node/cluster-state.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const ENVELOPE = { node: 'a', registry: 'up', asOf: '2026-01-01T00:00:00.000Z' } as const;
@@ -67,6 +67,14 @@ test('the same question within half a second is asked once; an order to end some
   expect(asked.length).toBe(3);
   await Promise.all([lists.kick('abcd', 'r'), lists.kick('abcd', 'r')]);
   expect(asked.slice(3)).toEqual(['all kick {"id":"abcd"}', 'all kick {"id":"abcd"}']);
+});
+
+test('an id that no node could have made is nobody, and no node is asked for it', async () => {
+  for (const id of ['abc', 'ABCD', '', 'x'.repeat(33), '<script>']) {
+    expect(await lists.session(id, 'r')).toEqual({ session: undefined, stale: [] });
+    expect(await lists.kick(id, 'r')).toEqual({ session: undefined, stale: [] });
+  }
+  expect(asked).toEqual([]);
 });
 
 test('a session that nobody has is told with who did not answer', async () => {

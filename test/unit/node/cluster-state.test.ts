@@ -5,17 +5,12 @@ import { Slices } from '../../../src/base/slices.ts';
 import { parseStreamKey, type StreamKey } from '../../../src/base/stream-key.ts';
 import type { StreamsQuery } from '../../../src/http/cluster-api.ts';
 import type { StaleNode } from '../../../src/http/forms/common.ts';
+import type { LinkRow } from '../../../src/http/forms/nodes.ts';
 import type { QuestionArgs, QuestionKind } from '../../../src/http/forms/questions.ts';
 import type { NodeStream } from '../../../src/http/forms/streams.ts';
-import {
-  type AskNodes,
-  ClusterState,
-  FRESH_MS,
-  type LinkFacts,
-  LOOKUPS_AT_ONCE,
-  MAX_REPLICA_ROWS,
-  type NodesTold,
-} from '../../../src/node/cluster-state.ts';
+import type { AskNodes, NodesTold } from '../../../src/node/cluster-ask.ts';
+import { ClusterState, LOOKUPS_AT_ONCE, MAX_REPLICA_ROWS } from '../../../src/node/cluster-state.ts';
+import { FRESH_MS } from '../../../src/node/shared-looks.ts';
 import type {
   Lookup,
   NodeRecord,
@@ -126,7 +121,7 @@ let clock: FakeClock;
 let registry: FakeRegistry;
 let nodes: FakeNodes;
 let others: NodeSeen[];
-let links: Map<string, LinkFacts>;
+let links: Map<string, LinkRow>;
 let state: ClusterState;
 
 beforeEach(() => {
@@ -174,29 +169,28 @@ function away(): TidewayError {
 describe('nodes', () => {
   test('are this one and the others, by name, with their leases and links', () => {
     const bytes = { receivedBytesPerS: 10, sentBytesPerS: 20 };
-    const told = { rttMs: 1, rttDevMs: 0.5, offsetMs: -3, lossShare: 0.02, ...bytes };
-    const quality = { ...told, errorMs: 0.5 };
+    const link: LinkRow = {
+      rttMs: 1,
+      rttDevMs: 0.5,
+      offsetMs: -3,
+      lossShare: 0.02,
+      ...bytes,
+      dialledBy: 'a',
+    };
     others = [
       { record: recordOf('c'), leaseMs: 0 },
       { record: recordOf('a'), leaseMs: 2500.4 },
       { record: recordOf('b'), leaseMs: 1 },
     ];
-    links.set('a', { quality, dialledBy: 'a' }).set('c', { quality: undefined, dialledBy: 'b' });
+    links.set('a', link);
     const answer = state.nodes();
     expect(answer).toMatchObject({ node: 'b', registry: 'up', asOf: '2026-01-01T00:00:05.000Z' });
-    expect(answer.nodes.map(({ node, self, leaseMs, link }) => ({ node, self, leaseMs, link }))).toEqual([
-      { node: 'a', self: false, leaseMs: 2500, link: { ...told, dialledBy: 'a' } },
+    expect(
+      answer.nodes.map(({ node, self, leaseMs, link: told }) => ({ node, self, leaseMs, link: told })),
+    ).toEqual([
+      { node: 'a', self: false, leaseMs: 2500, link },
       { node: 'b', self: true, leaseMs: null, link: null },
-      {
-        node: 'c',
-        self: false,
-        leaseMs: 0,
-        link: {
-          ...{ rttMs: null, rttDevMs: null, offsetMs: null },
-          ...{ lossShare: null, receivedBytesPerS: null, sentBytesPerS: null },
-          dialledBy: 'b',
-        },
-      },
+      { node: 'c', self: false, leaseMs: 0, link: null },
     ]);
     expect(registry.listings).toBe(0);
   });

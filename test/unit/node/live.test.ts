@@ -5,7 +5,7 @@ import type { StaleNode } from '../../../src/http/forms/common.ts';
 import type { NodeRow, StatusAnswer } from '../../../src/http/forms/nodes.ts';
 import type { QuestionKind } from '../../../src/http/forms/questions.ts';
 import type { LiveSink, Topic } from '../../../src/http/live-api.ts';
-import type { NodesTold } from '../../../src/node/cluster-state.ts';
+import type { NodesTold } from '../../../src/node/cluster-ask.ts';
 import { Live, MAX_BACKLOG_BYTES, MAX_LISTENERS } from '../../../src/node/live.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeLog } from '../../support/media.ts';

@@ -63,6 +63,16 @@ describe('URLs', () => {
     expect(await routingOf().route({ ...PLAY, protocol, network })).toMatchObject({ node: 'b', url });
   });
 
+  test.each([
+    ['http-flv', 'https://b.example:443/live/show.flv'],
+    ['ws-flv', 'wss://b.example:443/live/show.flv'],
+    ['rtmp', 'rtmps://b.example:1936/live/show'],
+  ] as const)('of %s say where the door speaks TLS', async (protocol, url) => {
+    own = busy('a', 0.99);
+    others = [recordOf('b', { http: 'https://b.example:443', rtmp: 'rtmps://b.example:1936' })];
+    expect(await routingOf().route({ ...PLAY, protocol })).toMatchObject({ node: 'b', url });
+  });
+
   test('of the internal network are those for everybody, where a node has no other', async () => {
     own = busy('a', 0.99);
     expect((await routingOf().route({ ...PLAY, network: 'internal' })).url).toBe(

@@ -136,7 +136,7 @@ describe('the list', () => {
       {
         ...{ id: 'publisher001', node: 'node-1', kind: 'publisher', stream: KEY, protocol: 'rtmp' },
         ...{ remote: '203.0.113.2:40000', since: expect.any(String), durationMs: 2_500, state: 'live' },
-        ...{ bytes: 1_509, bytesPerS: 603.6, backlogBytes: 0, dropped: 1, skips: 0, ended: null },
+        ...{ bytes: 1_509, bytesPerS: 604, backlogBytes: 0, dropped: 1, skips: 0, ended: null },
       },
       {
         ...{ id: 'player000001', node: 'node-1', kind: 'player', stream: KEY, protocol: 'http-flv' },
@@ -144,6 +144,22 @@ describe('the list', () => {
         ...{ bytes, bytesPerS: bytes, backlogBytes: 0, dropped: 0, skips: 0, ended: null },
       },
     ]);
+  });
+
+  test('tells rates of the last two seconds, however long nobody asked', () => {
+    book.start();
+    const seat = ask('publisher001');
+    goOnAir(seat);
+    for (let second = 0; second < 60; second += 1) {
+      send(seat, 'avc key', second * 1_000, 1_000);
+      bench.clock.pass(1_000);
+    }
+    bench.clock.pass(4_000);
+    const [row] = rows();
+    expect(row?.bytes).toBeGreaterThan(59_000);
+    expect(row?.bytesPerS, 'it has sent nothing of late').toBe(0);
+    book.stop();
+    book.stop();
   });
 
   test('counts what is flushed at once, and tells rates between two looks', () => {
@@ -155,7 +171,9 @@ describe('the list', () => {
     const sink = play('player000001');
     bench.clock.advance(600);
     const before = sink.buffers.reduce((sum, { length }) => sum + length, 0);
-    expect(rows({ kind: 'player' })).toMatchObject([{ bytes: before, bytesPerS: (before * 1_000) / 600 }]);
+    expect(rows({ kind: 'player' })).toMatchObject([
+      { bytes: before, bytesPerS: Math.round((before * 1_000) / 600) },
+    ]);
     send(seat, 'avc delta', 80, 1_000);
     bench.clock.pass(300);
     const after = sink.buffers.reduce((sum, { length }) => sum + length, 0);
@@ -163,34 +181,41 @@ describe('the list', () => {
     expect(rows({ kind: 'player' }), 'no sweep came between').toMatchObject([{ bytes: after }]);
     bench.clock.pass(500);
     expect(rows({ kind: 'player' })).toMatchObject([
-      { bytes: after, bytesPerS: ((after - before) * 1_000) / 800 },
+      { bytes: after, bytesPerS: Math.round(((after - before) * 1_000) / 800) },
     ]);
     bench.clock.advance(100);
-    expect(rows({ kind: 'player' })[0]?.bytesPerS, 'the same look').toBe(((after - before) * 1_000) / 800);
+    expect(rows({ kind: 'player' })[0]?.bytesPerS, 'the same look').toBe(
+      Math.round(((after - before) * 1_000) / 800),
+    );
     bench.clock.advance(900);
     expect(rows({ kind: 'player' })[0]?.bytesPerS).toBe(0);
   });
 
-  test('has publishers first, then players, then who is over, the newest first; by stream, kind, id and state', () => {
+  test('has publishers first, then players and who is over, the newest first; by stream, kind, id and state', () => {
     const first = play('player000001');
     goOnAir(ask('publisher001'));
+    bench.clock.advance(10);
     play('player000002', 'ws-flv');
     first.player?.leave(GONE);
+    bench.clock.advance(10);
     play('player000003').player?.destroy({ code: 'player.stalled', message: 'it took nothing' });
-    expect(ids()).toEqual(['publisher001', 'player000002', 'player000003', 'player000001']);
-    expect(ids({ state: 'open' })).toEqual(['publisher001', 'player000002']);
+    bench.clock.advance(10);
+    play('player000004');
+    const newest = ['player000004', 'player000003', 'player000002', 'player000001'];
+    expect(ids()).toEqual(['publisher001', ...newest]);
+    expect(ids({ state: 'open' })).toEqual(['publisher001', 'player000004', 'player000002']);
     expect(ids({ state: 'ended', kind: 'player' })).toEqual(['player000003', 'player000001']);
     expect(ids({ kind: 'publisher' })).toEqual(['publisher001']);
     expect(ids({ id: 'player000001' })).toEqual(['player000001']);
-    expect(ids({ stream: KEY }).length).toBe(4);
+    expect(ids({ stream: KEY }).length).toBe(5);
     expect(ids({ stream: parseStreamKey('live', 'other') })).toEqual([]);
     expect(rows({ id: 'player000003' })).toMatchObject([
       { state: 'ended', ended: { code: 'player.stalled', message: 'it took nothing' }, bytesPerS: 0 },
     ]);
     const cut = book.list({ limit: 3 }, ASKER);
-    expect([cut.total, [...cut.rows].map(({ id }) => id)]).toEqual([
-      4,
-      ['publisher001', 'player000002', 'player000003'],
+    expect([cut.total, [...cut.rows].map(({ id }) => id)], 'those that are cut are the oldest').toEqual([
+      5,
+      ['publisher001', 'player000004', 'player000003'],
     ]);
   });
 

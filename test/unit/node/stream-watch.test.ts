@@ -32,9 +32,9 @@ import {
 const LOST = { code: 'relay.lost', message: 'the node is gone' };
 const LIMITS = { stalledMs: 2_000, noKeyFrameMs: 15_000, bitrateShare: 0.4, hopMs: 500 };
 
-/** A node's streams, without doors and mesh. */
 const ASKER = { request: 'test' };
 
+/** A node's streams, without doors and mesh. */
 class WatchBench {
   readonly clock = new FakeClock();
   readonly log = new FakeLog();
@@ -350,6 +350,17 @@ describe('alarms at a replica', () => {
     expect(bench.watch.alarms.count).toBe(1);
     bench.directory.get(KEY)?.end(GONE);
     expect([bench.watch.alarms.count, bench.alarms]).toEqual([0, ['stalled p>self over']]);
+  });
+
+  test('that ended are left out when only those of the last so many ms are asked for', () => {
+    bench.pull('p');
+    bench.has = 'more';
+    bench.pass(30_000);
+    const within = (withinMs: number) => bench.answers.alarms({ withinMs, limit: 100 }, ASKER).total;
+    expect(within(0), 'it lasts').toBe(1);
+    bench.directory.get(KEY)?.end(GONE);
+    bench.clock.advance(2_000);
+    expect([within(2_000), within(1_999)]).toEqual([1, 0]);
   });
 });
 

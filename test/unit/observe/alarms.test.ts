@@ -7,7 +7,7 @@ import { FakeLog } from '../../support/media.ts';
 const LIMITS = { stalledMs: 2_000, noKeyFrameMs: 15_000, bitrateShare: 0.4, hopMs: 500 };
 const FINE: StreamSigns = {
   ...{ parent: undefined, self: 'a', silentMs: 20, usualIntervalMs: 20, keyAgeMs: 900 },
-  ...{ bitsPerS: 1e6, usualBitsPerS: 1e6, hopDelayMs: undefined },
+  ...{ bitsPerS: 1e6, longestGapMs: 40, usualBitsPerS: 1e6, hopDelayMs: undefined },
 };
 const PULLED: StreamSigns = { ...FINE, parent: { node: 'p', has: 'nothing' }, keyAgeMs: undefined };
 
@@ -141,6 +141,14 @@ describe('a collapsed bitrate', () => {
     expect(kinds()).toEqual(['bitrate-collapsed']);
     look({ ...FINE, bitsPerS: 6e5, usualBitsPerS: 2e5 }, 2.5);
     expect(book.list()).toMatchObject([{ value: 2e5, limit: 4e5, untilWallMs: expect.any(Number) }]);
+  });
+
+  test('is none while a stall is in the seconds that it is of', () => {
+    look({ ...FINE, silentMs: 2_300 });
+    look({ ...FINE, bitsPerS: 1e5, longestGapMs: 2_100 }, 5);
+    expect(kinds()).toEqual(['stalled over']);
+    look({ ...FINE, bitsPerS: 1e5, longestGapMs: 1_900 });
+    expect(kinds()).toEqual(['bitrate-collapsed', 'stalled over']);
   });
 
   test('raises nothing where its share is 0', () => {

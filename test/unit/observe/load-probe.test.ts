@@ -1,4 +1,5 @@
 import { totalmem } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { CpuUse } from '../../../src/observe/cgroup.ts';
 import { LoadProbe, usableMemoryBytes } from '../../../src/observe/load-probe.ts';
@@ -135,6 +136,26 @@ test('the event loop and the machine of this very process are watched', async ()
   expect(memory).toBeGreaterThan(0);
   expect(memory).toBeLessThan(1);
   expect(capacityBytesPerS).toBeGreaterThan(0);
+  probe.stop();
+});
+
+test('the lag of the event loop is that of the worst span, until it is taken', async () => {
+  const world = new World();
+  const probe = world.probe();
+  const span = async (blockedMs: number) => {
+    await delay(60);
+    const untilMs = performance.now() + blockedMs;
+    while (performance.now() < untilMs);
+    await delay(60);
+    world.pass(1_000);
+    probe.read();
+  };
+  await span(200);
+  await span(0);
+  const lag = probe.takeLag();
+  expect(lag.max).toBeGreaterThan(0.1);
+  expect(lag.p99).toBeGreaterThan(0.1);
+  expect(probe.takeLag()).toEqual({ max: 0, p99: 0 });
   probe.stop();
 });
 

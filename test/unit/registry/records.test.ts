@@ -85,6 +85,11 @@ describe('a node record', () => {
     expect(readNode('a', JSON.stringify({ ...NODE, wings: 2 }))).toEqual(NODE);
   });
 
+  test('may say that a door speaks TLS', () => {
+    const secure = { ...NODE, http: 'https://a.example:443', rtmpInternal: 'rtmps://10.0.0.1:1936' };
+    expect(readNode('a', JSON.stringify(secure))).toEqual(secure);
+  });
+
   test('of a node that is older says that it has no alarms', () => {
     const { alarms: _, ...load } = NODE.load;
     expect(readNode('a', JSON.stringify({ ...NODE, load }))?.load.alarms).toBe(0);
@@ -95,6 +100,8 @@ describe('a node record', () => {
     ['that is a list', 'a', [NODE]],
     ['that is null', 'a', null],
     ['with an address that is none', 'a', { ...NODE, mesh: ['http://10.0.0.1:1/'] }],
+    ['with a scheme that is not of the door', 'a', { ...NODE, http: 'rtmps://10.0.0.1:1' }],
+    ['with a scheme that is code', 'a', { ...NODE, http: 'javascript://10.0.0.1:1' }],
     ['with too many addresses', 'a', { ...NODE, mesh: Array(9).fill('10.0.0.1:1') }],
     ['with a share above 1', 'a', { ...NODE, load: { ...NODE.load, cpu: 2 } }],
     ['with a load below 0', 'a', { ...NODE, load: { ...NODE.load, players: -1 } }],

@@ -39,6 +39,9 @@ test('the address keeps what the client had asked for, its query too, and has it
   expect(tcUrlAt('b.example:1935', { app: 'live', query }, 'abc123def456')).toBe(
     'rtmp://b.example:1935/live?key=s+p&tw_session=abc123def456',
   );
+  expect(tcUrlAt('rtmps://b.example:1936', { app: 'live', query }, 'abc123def456')).toBe(
+    'rtmps://b.example:1936/live?key=s+p&tw_session=abc123def456',
+  );
   expect(tcUrlAt('b.example:1935', { app: 'live', query: new URLSearchParams() }, 'abc123def456')).toBe(
     'rtmp://b.example:1935/live?tw_session=abc123def456',
   );

@@ -152,6 +152,7 @@ function columnsFor(by: TrafficBy, windowWords: string): Column<Row>[] {
 
 function regionWords({ ownRegion, region, direction }: Row): string {
   const own = ownRegion || 'no region';
-  const other = region === null || region === undefined ? 'clients' : region || 'no region';
+  const ends = direction === 'in' ? 'publishers' : 'players';
+  const other = region === null || region === undefined ? ends : region || 'no region';
   return direction === 'in' ? `${other} → ${own}` : `${own} → ${other}`;
 }

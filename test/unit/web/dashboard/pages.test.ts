@@ -102,6 +102,10 @@ describe('where a node is played from', () => {
       ...{ at: 'url', url: 'http://10.0.0.1:8080/live/a.flv?tw_hop=1' },
     });
     expect(playAt('live/a', { self: false, http: '10.0.0.2:8080' }, page)).toEqual({ at: 'not-listed' });
+    const secure = { ...page, origins: new Set(['https://10.0.0.3:8443']) };
+    expect(playAt('live/a', { self: false, http: 'https://10.0.0.3:8443' }, secure)).toEqual({
+      ...{ at: 'url', url: 'https://10.0.0.3:8443/live/a.flv?tw_hop=1' },
+    });
     expect(playAt('live/a', { self: false, http: '' }, page)).toEqual({ at: 'no-door' });
     expect(playAt('live/a', undefined, page)).toEqual({ at: 'no-door' });
   });

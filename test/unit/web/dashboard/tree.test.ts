@@ -140,6 +140,17 @@ describe('its layout', () => {
     );
   });
 
+  test('who has one child stands level with it, and who has more in the middle of the first and the last', () => {
+    const { placed } = layOut(treeOf(whole), 900);
+    const middle = (id: string) => {
+      const found = placed.find(({ box }) => box.id === id);
+      return found ? found.y + found.height / 2 : Number.NaN;
+    };
+    expect(middle('players of n3')).toBe(middle('n3'));
+    expect(middle('n1')).toBe((middle('players of n1') + middle('n2')) / 2);
+    expect(middle('n0')).toBe((middle('n1') + middle('n4')) / 2);
+  });
+
   test('on a phone, a tree of usual depth fits', () => {
     const deep = { n0: null, n1: 'n0', n2: 'n1', n3: 'n2', n4: 'n3' };
     expect(layOut(treeOf(answerOf(deep, 'n0')), 300).width).toBeLessThanOrEqual(300);

@@ -1,15 +1,15 @@
-// Event streams in any segmentation, as HTML 9.2.6 has them.
+// Server-Sent Events in any segmentation, as HTML 9.2.6 has them.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type SseEvent, SseParser } from '../../../../web/dashboard/sse-parser.ts';
+import { type ServerEvent, ServerEventReader, serverEventText } from '../../../src/format/server-events.ts';
 
-function parsed(...texts: string[]): SseEvent[] {
-  const parser = new SseParser();
+function parsed(...texts: string[]): ServerEvent[] {
+  const parser = new ServerEventReader();
   return texts.flatMap((text) => parser.push(text));
 }
 
 test('an event has its name and its data, and is there with the empty line', () => {
-  const parser = new SseParser();
+  const parser = new ServerEventReader();
   expect(parser.push('event: status\ndata: {"a":1}\n')).toEqual([]);
   expect(parser.push('\n')).toEqual([{ name: 'status', data: '{"a":1}' }]);
 });
@@ -47,14 +47,21 @@ test('any segmentation gives the same events', () => {
   );
 });
 
+test('what is written is read', () => {
+  const data = JSON.stringify({ a: 'two\nlines\r', b: ': 1' });
+  expect(parsed('retry: 2000\n', serverEventText('status', 7, data), ': ping\n\n')).toEqual([
+    { name: 'status', data },
+  ]);
+});
+
 test('an event without an end is not kept without a bound', () => {
-  const parser = new SseParser();
+  const parser = new ServerEventReader();
   const megabyte = `data: ${'x'.repeat(1024 * 1024)}\n`;
   expect(() => {
     for (let sent = 0; sent < 20; sent += 1) parser.push(megabyte);
-  }).toThrow('too large');
-  const endless = new SseParser();
+  }).toThrow(expect.objectContaining({ code: 'sse.event-size' }));
+  const endless = new ServerEventReader();
   expect(() => {
     for (let sent = 0; sent < 20; sent += 1) endless.push('y'.repeat(1024 * 1024));
-  }).toThrow('too large');
+  }).toThrow(expect.objectContaining({ code: 'sse.event-size' }));
 });

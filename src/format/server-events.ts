@@ -1,15 +1,24 @@
-// Text of an event stream in, events out (HTML, "Server-sent events", 9.2.6), in any segmentation. Pure. The browser's own
-// EventSource can't show a token, and a token in an address would be in every log.
+// Server-Sent Events (HTML 9.2) as the API tells them: events <-> text, in any segmentation. Ids and
+// reconnection times are not read: who loses a connection looks anew.
+import { WireError } from '../base/errors.ts';
 
-export interface SseEvent {
+/** One event. */
+export interface ServerEvent {
+  /** `message` where the text has none. */
   readonly name: string;
   readonly data: string;
 }
 
 /** Longer than any event of a node with thousands of streams. */
-const MAX_EVENT_CHARS = 8 * 1024 * 1024;
+const MAX_EVENT_CHARS = 16 * 1024 * 1024;
 
-export class SseParser {
+/** One event as text. @param data one line */
+export function serverEventText(name: string, id: number, data: string): string {
+  return `event: ${name}\nid: ${id}\ndata: ${data}\n\n`;
+}
+
+/** Reads what comes over one connection. */
+export class ServerEventReader {
   #rest = '';
   #isFirst = true;
   /** The last character was a CR: an LF that comes next belongs to it. */
@@ -20,9 +29,9 @@ export class SseParser {
 
   /**
    * @returns the events that the text completes
-   * @throws Error when an event is larger than any that a node sends; the parser is of no use afterwards
+   * @throws WireError `sse.event-size`: an event without end; the reader is dead afterwards
    */
-  push(text: string): SseEvent[] {
+  push(text: string): ServerEvent[] {
     if (text === '') return [];
     let fresh = text;
     if (this.#isFirst && fresh.startsWith('\uFEFF')) fresh = fresh.slice(1);
@@ -31,16 +40,18 @@ export class SseParser {
     this.#afterCr = text.endsWith('\r');
     const lines = (this.#rest + fresh).split(/\r\n|\n|\r/);
     this.#rest = lines.pop() ?? '';
-    const events: SseEvent[] = [];
+    const events: ServerEvent[] = [];
     for (const line of lines) {
       const event = this.#line(line);
       if (event) events.push(event);
     }
-    if (this.#chars + this.#rest.length > MAX_EVENT_CHARS) throw new Error('an event is too large');
+    if (this.#chars + this.#rest.length > MAX_EVENT_CHARS) {
+      throw new WireError('sse.event-size', `an event of more than ${MAX_EVENT_CHARS} characters`);
+    }
     return events;
   }
 
-  #line(line: string): SseEvent | undefined {
+  #line(line: string): ServerEvent | undefined {
     if (line === '') return this.#dispatch();
     this.#chars += line.length;
     const colon = line.indexOf(':');
@@ -51,7 +62,7 @@ export class SseParser {
     return undefined;
   }
 
-  #dispatch(): SseEvent | undefined {
+  #dispatch(): ServerEvent | undefined {
     const event = { name: this.#name || 'message', data: this.#data.join('\n') };
     const isEmpty = this.#data.length === 0;
     this.#name = '';

@@ -1,0 +1,4 @@
+// What publishers and players send.
+import { fuzzInTests } from './in-tests.ts';
+
+await fuzzInTests(['rtmp-handshake', 'rtmp-chunks', 'rtmp-commands', 'amf0', 'flv', 'codec', 'ws-frames']);
