@@ -40,6 +40,8 @@ const MAX_HEADER_BYTES = 16 * 1024;
 /** Never told to clients: messages name the webhook's host. */
 export class WebhookPoster {
   readonly #needs: PostNeeds;
+  /** Look-ups under way, by host: one thread of the few waits for a name server that is slow. */
+  readonly #lookups = new Map<string, Promise<readonly HostAddress[]>>();
 
   constructor(needs: PostNeeds) {
     this.#needs = needs;
@@ -74,8 +76,7 @@ export class WebhookPoster {
   /** Looked up once: the address that is checked is the one that is connected to. */
   async #addressOf(host: string): Promise<HostAddress> {
     const family = isIP(host);
-    const found =
-      family === 0 ? await (this.#needs.resolve ?? addressesOf)(host) : [{ address: host, family }];
+    const found = family === 0 ? await this.#lookup(host) : [{ address: host, family }];
     const [first] = found;
     if (first === undefined || !found.every(({ address }) => this.#needs.targets.allows(address))) {
       const message =
@@ -83,6 +84,14 @@ export class WebhookPoster {
       throw new TidewayError('webhook.address', message);
     }
     return first;
+  }
+
+  #lookup(host: string): Promise<readonly HostAddress[]> {
+    const under = this.#lookups.get(host);
+    if (under) return under;
+    const found = (this.#needs.resolve ?? addressesOf)(host).finally(() => this.#lookups.delete(host));
+    this.#lookups.set(host, found);
+    return found;
   }
 }
 

@@ -98,6 +98,22 @@ test('one whose name is never found is given up in time', async () => {
   expect(await refusal(poster(never).post(postTo('http://hooks.example/', 50)))).toBe('webhook.timeout');
 });
 
+test('calls that come while the name is looked up share that', async () => {
+  const port = await serve((_request, response) => response.end('0'));
+  let lookups = 0;
+  const slow = poster(async () => {
+    lookups += 1;
+    await new Promise((resolve) => setImmediate(resolve));
+    return [{ address: '127.0.0.1', family: 4 }];
+  });
+  const ask = () => slow.post(postTo(`http://hooks.example:${port}/`));
+  const answers = await Promise.all([ask(), ask(), ask()]);
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+  expect(lookups).toBe(1);
+  await ask();
+  expect(lookups).toBe(2);
+});
+
 test('an answer without end is cut off after 64 KiB', async () => {
   let sent = 0;
   const port = await serve((_request, response) => {
