@@ -1,7 +1,35 @@
-// Who is at the other end of a socket.
+// Who is at the other end of a socket: by itself, or as a proxy tells that is believed (proxied-server.ts).
 import type { Socket } from 'node:net';
+
+/** Whom a proxy speaks for. */
+export interface Peer {
+  readonly address: string;
+  readonly port: number;
+}
+
+const TOLD = Symbol('whom a proxy speaks for');
+
+interface Told {
+  [TOLD]?: Peer;
+}
+
+/** The connection is one that a proxy passes on for this peer. */
+export function tellPeer(socket: Socket, peer: Peer): void {
+  (socket as Told)[TOLD] = peer;
+}
+
+/** Whom a proxy speaks for over it; undefined: who is there came by itself. */
+export function toldPeer(socket: Socket): Peer | undefined {
+  return (socket as Told)[TOLD];
+}
+
+/** The address of who is there, in logs, limits and rules; undefined: it is gone. */
+export function addressOf(socket: Socket): string | undefined {
+  return toldPeer(socket)?.address ?? socket.remoteAddress;
+}
 
 /** "address:port", for logs. */
 export function remoteOf(socket: Socket): string {
-  return `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+  const { address, port } = toldPeer(socket) ?? { address: socket.remoteAddress, port: socket.remotePort };
+  return `${address ?? 'unknown'}:${port ?? 0}`;
 }

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { Server, TLSSocket } from 'node:tls';
 import type { Clock, Timer } from './clock.ts';
 import { TidewayError } from './errors.ts';
+import { tellPeer, toldPeer } from './remote.ts';
 
 export interface TlsArrivalsNeeds {
   readonly clock: Clock;
@@ -32,8 +33,14 @@ export class TlsArrivals {
     server.on('connection', (raw) => this.#arrived(raw));
     server.on('secureConnection', (socket) => {
       // One that was given up in the same moment.
-      if (this.#settled(nameOf(socket))) needs.connected(socket);
-      else socket.destroy();
+      const arrival = this.#settled(nameOf(socket));
+      if (!arrival) {
+        socket.destroy();
+        return;
+      }
+      const peer = toldPeer(arrival.raw);
+      if (peer) tellPeer(socket, peer);
+      needs.connected(socket);
     });
     server.on('tlsClientError', (error, socket) => {
       const arrival = this.#settled(nameOf(socket));

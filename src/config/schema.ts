@@ -155,6 +155,23 @@ export const configSchema = z.strictObject({
     ),
     key: optional(path, 'none', 'Its private key, in PEM, without a passphrase.'),
   }),
+  proxy: z.strictObject({
+    networks: optional(
+      networkList,
+      'none: who connects is who asks',
+      'Proxies in front of RTMP and HTTP: what these say of whom they speak for is believed.',
+    ),
+    protocol: key(
+      choice('allow', 'require', 'off'),
+      'allow',
+      'The PROXY protocol (version 2) on connections from proxy.networks.',
+    ),
+    header: key(
+      choice('x-forwarded-for', 'forwarded', 'none'),
+      'x-forwarded-for',
+      'The one HTTP header in which proxy.networks say who asks.',
+    ),
+  }),
   mesh: z.strictObject({
     port: key(port, 7935, 'Port for other nodes; 0 takes any free one.'),
     advertise: optional(

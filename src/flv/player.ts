@@ -5,9 +5,8 @@ import type { Socket } from 'node:net';
 import type { AdmitPlayer } from '../auth/authorizer.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
-import { markSession } from '../base/marked-request.ts';
+import { markSession, remoteOfRequest } from '../base/marked-request.ts';
 import { redirectResponse, type SendOn } from '../base/redirect.ts';
-import { remoteOf } from '../base/remote.ts';
 import type { SessionOf } from '../base/session-id.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { httpFlv } from '../format/flv.ts';
@@ -52,7 +51,7 @@ export class FlvPlayRoute {
   async handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const key = streamKeyOf(url);
     const { socket, headers } = request;
-    const remote = remoteOf(socket);
+    const remote = remoteOfRequest(request);
     const session = this.#needs.sessionOf(url.searchParams);
     markSession(request, session);
     const asked = { key, query: url.searchParams, protocol: 'http-flv', remote } as const;

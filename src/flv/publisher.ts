@@ -4,8 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Allowance } from '../base/allowance.ts';
 import { type Clock, every } from '../base/clock.ts';
 import { type Reason, TidewayError, WireError } from '../base/errors.ts';
-import { markSession } from '../base/marked-request.ts';
-import { remoteOf } from '../base/remote.ts';
+import { markSession, remoteOfRequest } from '../base/marked-request.ts';
 import type { SessionOf } from '../base/session-id.ts';
 import { FlvReader, type FlvTag } from '../format/flv.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
@@ -52,7 +51,7 @@ export class FlvPublishRoute {
       this.#needs.openPublication({
         key,
         query: url.searchParams,
-        ...{ protocol: 'http-flv', remote: remoteOf(request.socket), session },
+        ...{ protocol: 'http-flv', remote: remoteOfRequest(request), session },
         authorization: request.headers.authorization,
         ended: (why) => upload.fail(why),
       }),

@@ -6,9 +6,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { AdmitPlayer } from '../auth/authorizer.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
-import { markSession } from '../base/marked-request.ts';
+import { markSession, remoteOfRequest } from '../base/marked-request.ts';
 import { redirectSocket, type SendOn } from '../base/redirect.ts';
-import { remoteOf } from '../base/remote.ts';
 import type { SessionOf } from '../base/session-id.ts';
 import { wsFlv } from '../format/ws-frame.ts';
 import type { PlayerIdentity } from '../media/player.ts';
@@ -64,7 +63,7 @@ export class WsFlvPlayRoute {
   /** A stream that can't be played is refused before the handshake, so that the player sees an HTTP status. */
   async upgrade(request: IncomingMessage, socket: Socket, head: Buffer, url: URL): Promise<void> {
     const key = streamKeyOf(url);
-    const remote = remoteOf(socket);
+    const remote = remoteOfRequest(request);
     const session = this.#needs.sessionOf(url.searchParams);
     markSession(request, session);
     const asked = { key, query: url.searchParams, protocol: 'ws-flv', remote } as const;

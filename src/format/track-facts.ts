@@ -90,9 +90,10 @@ function decoded(payload: Buffer): readonly unknown[] | undefined {
 }
 
 function numberIn(values: Amf0Object, name: string, max: number): number | undefined {
-  const value = values.get(name);
-  if (typeof value !== 'number' || !(value > 0 && value <= max)) return undefined;
-  return name === 'framerate' ? value : Math.round(value);
+  const given = values.get(name);
+  if (typeof given !== 'number') return undefined;
+  const value = name === 'framerate' ? given : Math.round(given);
+  return value > 0 && value <= max ? value : undefined;
 }
 
 function aacFacts(bits: BitReader): SoundFacts {

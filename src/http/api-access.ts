@@ -4,11 +4,12 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { TidewayError } from '../base/errors.ts';
+import { isProxied } from '../base/marked-request.ts';
 import type { Route } from './route.ts';
 
 /** What is looked at of a request. */
 export interface ApiRequest {
-  /** The other end of the socket. */
+  /** The other end of the socket; undefined: it is gone, or a proxy speaks for it. */
   readonly remoteAddress: string | undefined;
   readonly headers: IncomingHttpHeaders;
 }
@@ -68,9 +69,10 @@ export class ApiAccess {
     );
   }
 
-  #admit({ socket, headers }: IncomingMessage, response: ServerResponse): void {
+  #admit(request: IncomingMessage, response: ServerResponse): void {
     try {
-      this.check({ remoteAddress: socket.remoteAddress, headers });
+      const { socket, headers } = request;
+      this.check({ remoteAddress: isProxied(request) ? undefined : socket.remoteAddress, headers });
     } catch (error) {
       // RFC 9110 §15.5.2: a 401 says how to come in.
       if (error instanceof TidewayError && error.code === 'api.token') {

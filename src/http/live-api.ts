@@ -2,7 +2,7 @@
 // waits; what is told, and when it is over, is a narrow interface's.
 import type { ServerResponse } from 'node:http';
 import type { z } from 'zod';
-import { remoteOf } from '../base/remote.ts';
+import { remoteOfRequest } from '../base/marked-request.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Handlers } from './api-operations.ts';
 import { topic } from './forms/live.ts';
@@ -42,7 +42,7 @@ export interface LiveFeed {
 export function liveHandler(feed: LiveFeed): Handlers['events'] {
   return ({ request, response, query }) => {
     const topics = new Set(query.topics ?? topic.options);
-    const sink = new ResponseSink(response, remoteOf(request.socket));
+    const sink = new ResponseSink(response, remoteOfRequest(request));
     if (request.method === 'HEAD') {
       sink.begin();
       sink.end();

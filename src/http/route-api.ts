@@ -4,8 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { z } from 'zod';
 import { TidewayError } from '../base/errors.ts';
+import { addressOfRequest, remoteOfRequest } from '../base/marked-request.ts';
 import { redirectResponse, redirectSocket, sentOnUrl, withQuery } from '../base/redirect.ts';
-import { remoteOf } from '../base/remote.ts';
 import type { SessionOf } from '../base/session-id.ts';
 import { parseStreamKey, type StreamKey } from '../base/stream-key.ts';
 import type { FoundPlace, PlaceFinder } from '../routing/place.ts';
@@ -92,7 +92,7 @@ async function locate(
 ): Promise<string> {
   const [, app = '', name = ''] = PLAYER_PATH.exec(pathname) ?? [];
   const key = parseStreamKey(app, name);
-  const remote = remoteOf(request.socket);
+  const remote = remoteOfRequest(request);
   const own = readQuery(ownOf(searchParams), askerQuery);
   const asker = askerOf(own, { request, parameters: searchParams }, (clues) => places.ofPlayer(clues));
   const { url } = await route({ kind: 'play', key, protocol, ...asker });
@@ -141,8 +141,8 @@ function askerOf(
   if (zone !== undefined && region === undefined) {
     throw new TidewayError('route.place', 'a zone is one of a region: give region, too');
   }
-  const { headers, socket } = request;
-  const place = find({ query: parameters, headers, address: socket.remoteAddress });
+  const { headers } = request;
+  const place = find({ query: parameters, headers, address: addressOfRequest(request) });
   return { place, network, session };
 }
 

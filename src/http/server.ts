@@ -9,10 +9,13 @@ import type { Clock } from '../base/clock.ts';
 import { TidewayError, WireError } from '../base/errors.ts';
 import { listen, listeningPort } from '../base/listen.ts';
 import type { Log } from '../base/log.ts';
-import { MarkedRequest, sessionOf } from '../base/marked-request.ts';
-import { remoteOf } from '../base/remote.ts';
+import { MarkedRequest, remoteOfRequest, sessionOf } from '../base/marked-request.ts';
+import { ProxiedServer } from '../base/proxied-server.ts';
+import type { Proxies } from '../base/proxies.ts';
+import { addressOf, remoteOf } from '../base/remote.ts';
 import type { Table } from '../base/table.ts';
 import { TlsArrivals } from '../base/tls-arrivals.ts';
+import { ProxyHeaderReader } from '../format/proxy-header.ts';
 import { asRefusal, refuse, refuseSocket } from './answer.ts';
 import { nameRequest, REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 import { parseTarget, type Route, type UpgradeRoute } from './route.ts';
@@ -39,6 +42,8 @@ export interface HttpServerNeeds {
   readonly counters: HttpCounters;
   readonly routes: readonly Route[];
   readonly upgrades: readonly UpgradeRoute[];
+  /** Proxies in front of it; undefined: none is believed. */
+  readonly proxies?: Proxies | undefined;
 }
 
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -74,6 +79,8 @@ export class HttpServer {
   readonly #upgrades: readonly UpgradeRoute[];
   readonly #plain: Server | undefined;
   #secure: Secure | undefined;
+  readonly #proxies: Proxies | undefined;
+  readonly #proxied: readonly ProxiedServer[];
   /** Every open socket, also those that left the HTTP parser. Bounded by maxConnections. */
   readonly #sockets = new Set<Socket>();
   /** Those of them that have asked for nothing yet. */
@@ -93,10 +100,22 @@ export class HttpServer {
     this.#counters = needs.counters;
     this.#routes = needs.routes;
     this.#upgrades = needs.upgrades;
+    this.#proxies = needs.proxies;
     const { port, secure } = options;
     this.#plain = port === undefined ? undefined : this.#listensTo(createServer(SERVER_OPTIONS));
     this.#plain?.on('connection', (socket) => this.#connected(socket));
     if (secure) this.#secure = this.#buildSecure(secure);
+    // Last: it takes over what is listened to.
+    this.#proxied = [this.#plain, this.#secure?.server].flatMap((server) =>
+      server && needs.proxies ? [this.#behindProxies(server, needs.proxies)] : [],
+    );
+  }
+
+  #behindProxies(server: Server | SecureServer, proxies: Proxies): ProxiedServer {
+    return new ProxiedServer(server, {
+      ...{ clock: this.#clock, proxies, newReader: () => new ProxyHeaderReader() },
+      refused: (why, socket) => this.#report(socket, why),
+    });
   }
 
   #buildSecure({ certificate }: SecureDoor): Secure {
@@ -138,6 +157,10 @@ export class HttpServer {
     return [
       { table: 'http_connections', entries: this.#sockets.size, limit },
       { table: 'http_connections_unused', entries: this.#unused.size, limit },
+      {
+        ...{ table: 'http_proxy_headers', limit },
+        entries: this.#proxied.reduce((sum, { size }) => sum + size, 0),
+      },
       { table: 'https_handshakes', entries: this.#secure?.arrivals.size ?? 0, limit },
     ];
   }
@@ -192,6 +215,7 @@ export class HttpServer {
     const servers = [this.#plain, this.#secure?.server].filter((server) => server !== undefined);
     this.#closed ??= Promise.all(servers.map(closed));
     this.#secure?.arrivals.stop();
+    for (const proxied of this.#proxied) proxied.stop();
     // Node counts one that never asked for anything as busy: browsers open such connections in advance.
     for (const socket of this.#unused) socket.destroy();
     const deadline = this.#clock.after(graceMs, () => {
@@ -222,6 +246,7 @@ export class HttpServer {
     this.requests += 1;
     this.#unused.delete(request.socket);
     nameRequest(request);
+    this.#markAsker(request);
     // A request that is pipelined behind one without an answer has no socket yet; its answer would mix with media.
     if (response.socket === null) {
       this.#report(request.socket, pipelined(), request);
@@ -237,6 +262,15 @@ export class HttpServer {
       this.#report(request.socket, refusal, request);
       refuse({ request, response }, refusal, this.#clock);
     });
+  }
+
+  /** Where a proxy passed it on: for whom. */
+  #markAsker(request: IncomingMessage): void {
+    const peer = addressOf(request.socket);
+    if (!this.#proxies?.has(peer) || peer === undefined || !(request instanceof MarkedRequest)) return;
+    request.isOfProxy = true;
+    const asker = this.#proxies.askerOf(request.headers, peer);
+    if (asker !== peer) request.askedBy = asker;
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -276,6 +310,7 @@ export class HttpServer {
     this.requests += 1;
     this.#unused.delete(socket);
     nameRequest(request);
+    this.#markAsker(request);
     this.#upgrade(request, socket, head).catch((error: unknown) => {
       const refusal = this.#refusal(error, request);
       if (socket.destroyed) return;
@@ -311,7 +346,8 @@ export class HttpServer {
   #report(socket: Socket, why: TidewayError, request?: IncomingMessage): void {
     const level = why.code === 'http.not-found' || why.code === 'play.not-found' ? 'debug' : 'info';
     const asked = request && { request: requestIdOf(request), session: sessionOf(request) };
-    const said = { ...asked, remote: remoteOf(socket), code: why.code, detail: why.message };
+    const remote = request ? remoteOfRequest(request) : remoteOf(socket);
+    const said = { ...asked, remote, code: why.code, detail: why.message };
     this.#log[level](said, 'http.refused');
     if (why instanceof WireError) this.#counters.wireError(why.code);
     else this.#counters.refused(why.code);

@@ -84,14 +84,16 @@ export class ClusterLists implements ListSource {
   }
 
   async alarms({ stream, node, limit }: AlarmsQuery, request: string): Promise<Told<AlarmsAnswer>> {
-    const { rows, stale } = await this.#ask(node, 'alarms', { ...(stream && { stream }), limit }, request);
-    return { ...this.#needs.envelope(), stale, alarms: [...rows].sort(byUrgency).slice(0, limit) };
+    const args = { ...(stream && { stream }), limit };
+    const { rows, total, stale } = await this.#ask(node, 'alarms', args, request);
+    return this.#page({ total, limit, stale }, { alarms: [...rows].sort(byUrgency).slice(0, limit) });
   }
 
   async events({ stream, node, limit }: EventsQuery, request: string): Promise<Told<EventsAnswer>> {
-    const { rows, stale } = await this.#ask(node, 'events', { ...(stream && { stream }), limit }, request);
+    const args = { ...(stream && { stream }), limit };
+    const { rows, total, stale } = await this.#ask(node, 'events', args, request);
     const events = [...rows].sort((a, b) => compare(b.time, a.time) || b.id - a.id);
-    return { ...this.#needs.envelope(), stale, events: events.slice(0, limit) };
+    return this.#page({ total, limit, stale }, { events: events.slice(0, limit) });
   }
 
   async traffic({ by, stream, node, limit }: TrafficQuery, request: string): Promise<Told<TrafficAnswer>> {

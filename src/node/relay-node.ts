@@ -7,6 +7,7 @@ import type { SecureDoor } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import { type Log, tapped } from '../base/log.ts';
+import { Proxies } from '../base/proxies.ts';
 import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
 import type { Table } from '../base/table.ts';
@@ -124,6 +125,7 @@ export class RelayNode {
   #metricsMade: Promise<string> | undefined;
   readonly #metrics: MetricsText;
   readonly #certificates: readonly CertificateFiles[];
+  readonly #proxies: Proxies | undefined;
   readonly #rtmp: RtmpServer;
   readonly #drain: Drain;
   #http: HttpServer | undefined;
@@ -140,6 +142,8 @@ export class RelayNode {
     this.#clock = clock;
     this.#metrics = new MetricsText(clock);
     this.#certificates = openCertificates(config, { clock, log });
+    const { networks } = config.proxy;
+    this.#proxies = networks && new Proxies({ ...config.proxy, networks });
     this.#webhooks = buildWebhooks(config, { clock, log });
     this.#authorizer = buildAuthorizer(config, {
       webhooks: this.#webhooks,
@@ -368,6 +372,7 @@ export class RelayNode {
         admit: this.#authorizer.admitPlayer,
         ...{ sendOn: this.#redirects.of, sessionOf: this.#sessions.idOf },
         elsewhere: (key) => this.#routing.reconnectTo(key),
+        proxies: this.#proxies,
         counters: this.#countersOf('rtmp'),
         budget: this.#budget,
       },
@@ -419,7 +424,10 @@ export class RelayNode {
       new WsFlvPlayRoute({ clock, admit, openStream, sendOn, sessionOf }),
       routeUpgrade(routing),
     ];
-    const needs = { clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades };
+    const needs = {
+      ...{ clock, log: this.#log, counters: this.#countersOf('http'), routes, upgrades },
+      proxies: this.#proxies,
+    };
     const doors = { port: openPort(http.port), secure: this.#secureDoor(https.port) };
     return new HttpServer({ host, ...http, ...doors }, needs);
   }

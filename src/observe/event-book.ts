@@ -128,5 +128,6 @@ function isPlain(value: unknown): value is string | number | boolean {
 }
 
 function cleaned(text: string): string {
-  return text.slice(0, MAX_CHARS).replaceAll(USER_INFO, '$1').replaceAll(QUERY, '');
+  // First the secrets: the part of a URL that is left of a cut has none of the marks by which they are known.
+  return text.replaceAll(USER_INFO, '$1').replaceAll(QUERY, '').slice(0, MAX_CHARS);
 }

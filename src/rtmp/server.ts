@@ -3,11 +3,14 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createSecureServer } from 'node:tls';
 import type { SecureDoor } from '../base/certificate.ts';
 import { every, type Timer } from '../base/clock.ts';
-import type { Reason } from '../base/errors.ts';
+import { type Reason, WireError } from '../base/errors.ts';
 import { listen, listeningPort } from '../base/listen.ts';
-import { remoteOf } from '../base/remote.ts';
+import { ProxiedServer } from '../base/proxied-server.ts';
+import type { Proxies } from '../base/proxies.ts';
+import { addressOf, remoteOf } from '../base/remote.ts';
 import type { Table } from '../base/table.ts';
 import { TlsArrivals } from '../base/tls-arrivals.ts';
+import { ProxyHeaderReader } from '../format/proxy-header.ts';
 import { RtmpSession, type SessionNeeds, type SessionOptions } from './session.ts';
 
 export interface RtmpServerOptions extends SessionOptions {
@@ -21,6 +24,11 @@ export interface RtmpServerOptions extends SessionOptions {
   readonly maxConnectionsPerAddress: number;
 }
 
+export interface RtmpServerNeeds extends SessionNeeds {
+  /** Proxies in front of it; undefined: none is believed. */
+  readonly proxies?: Proxies | undefined;
+}
+
 const CHECK_MS = 250;
 const STOP_GRACE_MS = 5_000;
 
@@ -30,6 +38,7 @@ export class RtmpServer {
   readonly #plain: Server | undefined;
   #secure: { readonly server: Server; readonly arrivals: TlsArrivals } | undefined;
   readonly #sessions = new Set<RtmpSession>();
+  readonly #proxied: readonly ProxiedServer[];
   /** Connections of each address that has any. */
   readonly #perAddress = new Map<string, number>();
   #timer: Timer | undefined;
@@ -45,13 +54,31 @@ export class RtmpServer {
   #closedBytesIn = 0;
   #closedBytesOut = 0;
 
-  constructor(options: RtmpServerOptions, needs: SessionNeeds) {
+  constructor(options: RtmpServerOptions, needs: RtmpServerNeeds) {
     this.#options = options;
     this.#needs = needs;
     const { port, secure } = options;
     const accept = (socket: Socket) => this.#accept(socket);
     this.#plain = port === undefined ? undefined : createServer({ allowHalfOpen: false }, accept);
     if (secure) this.#secure = this.#buildSecure(secure);
+    // Last: it takes over what is listened to.
+    this.#proxied = [this.#plain, this.#secure?.server].flatMap((server) =>
+      server && needs.proxies ? [this.#behindProxies(server, needs.proxies)] : [],
+    );
+  }
+
+  #behindProxies(server: Server, proxies: Proxies): ProxiedServer {
+    server.maxConnections = this.#options.maxConnections;
+    const { clock } = this.#needs;
+    return new ProxiedServer(server, {
+      ...{ clock, proxies, newReader: () => new ProxyHeaderReader() },
+      refused: (why, socket) => {
+        const { counters, log } = this.#needs;
+        if (why instanceof WireError) counters.wireError(why.code);
+        else counters.refused(why.code);
+        log.info({ remote: remoteOf(socket), code: why.code, detail: why.message }, 'rtmp.refused');
+      },
+    });
   }
 
   #buildSecure({ certificate }: SecureDoor) {
@@ -83,6 +110,10 @@ export class RtmpServer {
     return [
       { table: 'rtmp_connections', entries: this.#sessions.size, limit },
       { table: 'rtmp_addresses', entries: this.#perAddress.size, limit },
+      {
+        ...{ table: 'rtmp_proxy_headers', limit },
+        entries: this.#proxied.reduce((sum, { size }) => sum + size, 0),
+      },
       { table: 'rtmps_handshakes', entries: this.#secure?.arrivals.size ?? 0, limit },
     ];
   }
@@ -150,6 +181,7 @@ export class RtmpServer {
     this.#plain?.close();
     this.#secure?.server.close();
     this.#secure?.arrivals.stop();
+    for (const proxied of this.#proxied) proxied.stop();
   }
 
   /**
@@ -176,7 +208,7 @@ export class RtmpServer {
   }
 
   #accept(socket: Socket): void {
-    const address = socket.remoteAddress;
+    const address = addressOf(socket);
     if (address === undefined || !this.#hasRoom(address)) {
       this.turnedAway += 1;
       socket.destroy();

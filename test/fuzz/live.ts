@@ -2,6 +2,9 @@
 // players who must not notice (test/support/witness.ts).
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ChunkReader } from '../../src/format/rtmp/chunk-reader.ts';
+import { writeMessage } from '../../src/format/rtmp/chunk-writer.ts';
+import { MessageType, type RtmpMessage } from '../../src/format/rtmp/message.ts';
 import { metric } from '../support/hostile.ts';
 import { freePort, RedisServer } from '../support/redis-server.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
@@ -26,6 +29,8 @@ const COVERS = [
   'src/rtmp/connection.ts',
   'src/rtmp/session.ts',
   'src/rtmp/publisher.ts',
+  'src/media/publication.ts',
+  'src/media/timeline.ts',
   'src/flv/publisher.ts',
   'src/flv/player.ts',
   'src/flv/ws-player.ts',
@@ -80,6 +85,13 @@ const WORDS = [
   ),
 ];
 
+const DEFAULT_CHUNK_BYTES = 128;
+const MAX_MESSAGES = 60;
+const STAMPS = [0, 1, 0xfffffe, 0xffffff, 0x1000000, 0x7fffffff, 0x80000000, 0xffffffff];
+const TYPES = [...Object.values(MessageType), 0, 7, 16, 19, 255].filter(
+  (type) => type !== MessageType.setChunkSize,
+);
+
 /** One attack: which door, and what is said there. */
 interface Attack {
   readonly door: 'rtmp' | 'http' | 'mesh';
@@ -133,12 +145,14 @@ class Stock {
   readonly #targets = read('http-targets');
   readonly #queries = read('http-queries');
   readonly #control = read('mesh-control');
+  readonly #sessions = this.#chunks.map((chunks) => new ChunkReader().push(chunks));
   readonly #all = [...this.#chunks, ...this.#bodies, ...this.#control];
 
   attack(chance: Chance): Attack {
     const make = chance.pick([
       () => this.#rtmp(chance),
-      () => this.#rtmp(chance),
+      () => this.#rtmpMessages(chance),
+      () => this.#rtmpMessages(chance),
       () => this.#publishFlv(chance),
       () => this.#ask(chance),
       () => this.#webSocket(chance),
@@ -154,6 +168,37 @@ class Stock {
       ? this.#mutated(Buffer.concat([handshake, chunks]), chance)
       : Buffer.concat([handshake, this.#mutated(chunks, chance)]);
     return { door: 'rtmp', bytes };
+  }
+
+  /** Chunks as they should be, of messages that are not: a session gets further with them than with broken chunks. */
+  #rtmpMessages(chance: Chance): Attack {
+    const messages = [...chance.pick(this.#sessions)].slice(0, MAX_MESSAGES);
+    for (let changes = 1 + chance.below(4); changes > 0; changes -= 1) {
+      const at = chance.below(messages.length);
+      const message = messages[at];
+      if (message) messages.splice(at, chance.below(3), ...this.#changed(message, chance));
+    }
+    const chunks = messages.map((message) => writeMessage(message, DEFAULT_CHUNK_BYTES));
+    const handshake = chance.pick(this.#handshakes).subarray(0, 3073);
+    return { door: 'rtmp', bytes: Buffer.concat([handshake, ...chunks]) };
+  }
+
+  /** Other messages in place of one. */
+  #changed(message: RtmpMessage, chance: Chance): RtmpMessage[] {
+    switch (chance.below(6)) {
+      case 0:
+        return [message, message];
+      case 1:
+        return [{ ...message, timestamp: chance.pick(STAMPS) }];
+      case 2:
+        return [{ ...message, type: chance.pick(TYPES) }];
+      case 3:
+        return [{ ...message, streamId: chance.below(3) }];
+      case 4:
+        return [message, chance.pick(chance.pick(this.#sessions))];
+      default:
+        return [{ ...message, payload: this.#mutated(message.payload, chance) }];
+    }
   }
 
   #publishFlv(chance: Chance): Attack {

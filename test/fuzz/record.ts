@@ -9,10 +9,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { systemClock } from '../../src/base/clock.ts';
 import { parseStreamKey } from '../../src/base/stream-key.ts';
-import { encode } from '../../src/format/amf0.ts';
+import { type Amf0Input, encode, MAX_AMF0_DEPTH } from '../../src/format/amf0.ts';
 import { classify } from '../../src/format/codec.ts';
 import { FlvReader } from '../../src/format/flv.ts';
-import { Frame, type LoggedFrame } from '../../src/format/frame.ts';
+import { Frame, FrameKind, type LoggedFrame } from '../../src/format/frame.ts';
 import type { ControlMessage } from '../../src/format/mesh/control.ts';
 import { encodeControl } from '../../src/format/mesh/control-codec.ts';
 import { isMediaMessage } from '../../src/format/mesh/media-codec.ts';
@@ -23,6 +23,7 @@ import { MessageType } from '../../src/format/rtmp/message.ts';
 import { RedisRegistry } from '../../src/registry/redis.ts';
 import { connectRedis } from '../../src/registry/redis-client.ts';
 import { loadScripts } from '../../src/registry/redis-scripts.ts';
+import { NaiveChunker } from '../support/chunks.ts';
 import { bodiesOf, RUN } from '../support/mesh-bytes.ts';
 import { nodeRecord } from '../support/node-record.ts';
 import { Program } from '../support/programs.ts';
@@ -186,12 +187,33 @@ async function recordMedia(sources: Sources): Promise<Frame[]> {
     take(codec, readFileSync(path));
     write('flv', `ffmpeg-${codec}`, readFileSync(path).subarray(0, MEDIA_BYTES));
   }
+  let nested: Amf0Input = 'innermost';
+  for (let depth = 1; depth < MAX_AMF0_DEPTH; depth += 1) nested = depth % 2 === 0 ? [nested] : { a: nested };
+  write('amf0', 'deepest', encode(nested));
   write(
     'amf0',
     'all-types',
     encode('a', 1, { b: [true, null, undefined, new Date(0)], c: { d: 'e' } }, ['f', 2]),
   );
   return frames;
+}
+
+/** A stream that has run for hours: extended timestamps, which some encoders repeat on each chunk and some do not. */
+function recordLateChunks(frames: readonly Frame[]): void {
+  for (const repeatExtended of [true, false]) {
+    const chunker = new NaiveChunker({ chunkBytes: 128, compress: true, repeatExtended });
+    const messages = frames.slice(0, 12).map(({ kind, dts, payload }) => ({
+      ...{
+        chunkStreamId: kind === FrameKind.audio ? 4 : 6,
+        type: kind,
+        timestamp: 0x1000000 + dts,
+        streamId: 1,
+      },
+      payload: payload.subarray(0, 300),
+    }));
+    const name = repeatExtended ? 'extended-repeated' : 'extended-once';
+    write('rtmp-chunks', name, Buffer.concat(messages.flatMap((message) => chunker.chunks(message))));
+  }
 }
 
 /** Every kind of control message, and media, as nodes write them. */
@@ -264,12 +286,14 @@ function recordHop(logged: readonly LoggedFrame[]): void {
   });
   const [first = [], ahead = [], anew = []] = bodies;
   const steps = (does: number, from: readonly Buffer[]) => from.map((body) => ({ does, body }));
+  const behind = first.flatMap((body) => [...steps(5, [body]), { does: 4, body }]);
   const overlapping = ahead.flatMap((body, at) => [
     { does: 4, body },
     ...steps(5, first.slice(8 + at, 9 + at)),
   ]);
   write('mesh-hop', 'one-upstream', stepsOf(steps(0, first)));
   write('mesh-hop', 'overlap', stepsOf([...steps(0, first.slice(0, 8)), ...overlapping]));
+  write('mesh-hop', 'twice', stepsOf([...steps(0, first.slice(0, 8)), ...behind]));
   write('mesh-hop', 'new-epoch', stepsOf([...steps(0, first.slice(0, 12)), ...steps(2, anew)]));
 }
 
@@ -356,7 +380,9 @@ function recordHttp(): void {
 
 const sources = new Sources();
 recordHttp();
-recordMesh(await recordMedia(sources));
+const frames = await recordMedia(sources);
+recordLateChunks(frames);
+recordMesh(frames);
 await recordRegistry();
 await recordRtmp(sources);
 sources[Symbol.dispose]();

@@ -81,7 +81,7 @@ beforeEach(() => {
       sessions: [sessionRow({ remote: EVIL })],
     },
     'DELETE /api/v1/sessions/abcd1234': sessionRow({ remote: EVIL }),
-    'GET /api/v1/events': { ...CLUSTER, events: [event(2), event(1)] },
+    'GET /api/v1/events': { ...CLUSTER, total: 2, truncated: false, events: [event(2), event(1)] },
   };
 });
 

@@ -1,5 +1,6 @@
 // Every door of a real node over TLS, and a certificate that changes while media go on.
-import { type AddressInfo, connect as connectTcp } from 'node:net';
+import { type AddressInfo, connect as connectTcp, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -14,6 +15,7 @@ import { Authority, type MadeCertificate, overwrite } from '../support/certifica
 import { captureHttpFlv, captureWsFlv, seen } from '../support/frames.ts';
 import { loggedFrame } from '../support/mesh-bytes.ts';
 import { HandPeer, LinkWitness, MeshNode } from '../support/mesh-node.ts';
+import { proxyHeader, tcp4Header } from '../support/proxy-headers.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
 import { until } from '../support/until.ts';
@@ -35,7 +37,7 @@ beforeAll(async () => {
   [first, second] = await Promise.all([authority.sign('first'), authority.sign('second')]);
   place = await authority.copy(first, 'place');
   node = await runNode({
-    ...{ 'https.port': '0', 'rtmps.port': '0', 'rtmp.handshakeMs': '400' },
+    ...{ 'https.port': '0', 'rtmps.port': '0', 'rtmp.handshakeMs': '400', 'play.waitMs': '0' },
     ...{ 'tls.cert': place.cert, 'tls.key': place.key },
   });
   publisher = await RtmpClient.openSecure(ports().rtmpsPort, authority.text);
@@ -232,7 +234,7 @@ test('a player over TLS that reads nothing holds up nobody', async () => {
   socket.pause();
   const { ws } = playAll();
   await until('one plays', () => ws.frames.length > 0);
-  for (let at = 0; at < 20; at += 1) publishSome(10);
+  for (let at = 0; at < 8; at += 1) publishSome(10);
   await until('it has all', () => ws.frames.at(-1)?.hash === sent.at(-1));
   socket.destroy();
   ws.close();
@@ -357,5 +359,118 @@ describe('between nodes', () => {
     posing.links.setNodes([a.record]);
     await expect(posing.links.dial('a')).rejects.toThrow(/mesh\.certificate/);
     expect(a.refusals('mesh.certificate')).toBeGreaterThan(0);
+  });
+});
+
+describe('behind a proxy', () => {
+  let proxied: RunningNode;
+  const CLIENT = '203.0.113.9';
+  const HEADER = tcp4Header(CLIENT, 4711, 40);
+  const GET = 'GET /live/none.flv HTTP/1.1\r\nHost: x\r\nConnection: close\r\n';
+
+  beforeAll(async () => {
+    proxied = await runNode({
+      ...{ 'https.port': '0', 'rtmps.port': '0', 'play.waitMs': '0' },
+      ...{ 'tls.cert': first.cert, 'tls.key': first.key },
+      ...{ 'proxy.networks': '127.0.0.1/32', 'rtmp.maxConnectionsPerAddress': '1' },
+    });
+  });
+
+  afterAll(() => proxied?.stop());
+
+  /** A connection on which bytes were written, in parts of so many. */
+  async function sentTo(port: number, bytes: Buffer, size = bytes.length): Promise<Socket> {
+    const socket = connectTcp({ port, host: '127.0.0.1', noDelay: true });
+    socket.on('error', () => {});
+    for (let at = 0; at < bytes.length; at += size) {
+      socket.write(bytes.subarray(at, at + size));
+      if (size < bytes.length) await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    return socket;
+  }
+
+  async function answerOf(socket: Duplex): Promise<string> {
+    let said = '';
+    for await (const bytes of socket) said += String(bytes);
+    return said;
+  }
+
+  const refusedAs = (remote: string) =>
+    proxied.lines.filter(({ event, remote: told }) => event === 'http.refused' && told === remote).length;
+
+  test.each([1, 7, 56, 1_000])(
+    'a header is read in parts of %d bytes, over HTTP and HTTPS, and names who asks',
+    async (size) => {
+      const before = refusedAs(`${CLIENT}:4711`);
+      const bytes = Buffer.concat([HEADER, Buffer.from(`${GET}\r\n`)]);
+      expect(await answerOf(await sentTo(proxied.httpPort, bytes, size))).toMatch(/^HTTP\/1\.1 404/);
+      const raw = await sentTo(proxied.node.addresses.httpsPort, HEADER, size);
+      const secure = connect({
+        socket: raw,
+        ca: authority.text,
+        servername: '',
+        checkServerIdentity: () => undefined,
+      });
+      secure.write(`${GET}\r\n`);
+      expect(await answerOf(secure)).toMatch(/^HTTP\/1\.1 404/);
+      expect(refusedAs(`${CLIENT}:4711`)).toBe(before + 2);
+    },
+  );
+
+  test('RTMP and RTMPS are limited by the address that is told', async () => {
+    const C0_C1 = Buffer.concat([Buffer.from([3]), Buffer.alloc(1536)]);
+    const one = await sentTo(proxied.rtmpPort, Buffer.concat([HEADER, C0_C1]));
+    await new Promise((resolve) => one.once('data', resolve));
+    const second = connect({
+      ...{ socket: await sentTo(proxied.node.addresses.rtmpsPort, HEADER), ca: authority.text },
+      ...{ servername: '', checkServerIdentity: () => undefined },
+    });
+    second.on('error', () => {});
+    await new Promise((resolve) => second.once('close', resolve));
+    const other = await sentTo(proxied.rtmpPort, Buffer.concat([tcp4Header('203.0.113.10', 1), C0_C1]));
+    await new Promise((resolve) => other.once('data', resolve));
+    const refused = proxied.lines.filter(({ code }) => code === 'rtmp.too-many-from-address');
+    expect(refused.map(({ remote }) => remote)).toEqual([CLIENT]);
+    one.destroy();
+    other.destroy();
+  });
+
+  test('X-Forwarded-For names who asks, and what stands before that counts for nothing', async () => {
+    const before = refusedAs('198.51.100.7:0');
+    const bytes = Buffer.from(`${GET}X-Forwarded-For: 127.0.0.1, 198.51.100.7\r\n\r\n`);
+    await answerOf(await sentTo(proxied.httpPort, bytes));
+    expect(refusedAs('198.51.100.7:0')).toBe(before + 1);
+  });
+
+  test('nothing that comes by it is this machine for the API', async () => {
+    const ask = 'GET /api/v1/nodes HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+    for (const header of [
+      Buffer.alloc(0),
+      tcp4Header('127.0.0.1', 1),
+      proxyHeader(Buffer.alloc(0), { command: 0x20 }),
+    ]) {
+      const bytes = Buffer.concat([header, Buffer.from(ask)]);
+      expect(await answerOf(await sentTo(proxied.httpPort, bytes))).toMatch(
+        /^HTTP\/1\.1 403[\s\S]*api\.loopback-only/,
+      );
+    }
+  });
+
+  test('a header that is broken ends its connection, and nobody else', async () => {
+    const bad = proxyHeader(Buffer.alloc(12), { family: 0x12 });
+    expect(
+      await answerOf(await sentTo(proxied.httpPort, Buffer.concat([bad, Buffer.from(`${GET}\r\n`)]))),
+    ).toBe('');
+    const text = await (await fetch(`http://127.0.0.1:${proxied.httpPort}/metrics`)).text();
+    expect(text).toMatch(/^tideway_wire_errors_total\{code="proxy.header"\} 1$/m);
+  });
+
+  test('a header from an address that is no proxy is no HTTP, and no RTMP', async () => {
+    const bytes = Buffer.concat([HEADER, Buffer.from(`${GET}\r\n`)]);
+    expect(await answerOf(await sentTo(node.httpPort, bytes))).toMatch(/^HTTP\/1\.1 400/);
+    expect(await answerOf(await sentTo(node.rtmpPort, bytes))).toBe('');
+    const forwarded = `${GET}X-Forwarded-For: 198.51.100.7\r\n\r\n`;
+    await answerOf(await sentTo(node.httpPort, Buffer.from(forwarded)));
+    expect(node.lines.filter(({ remote }) => String(remote).startsWith('198.51.100.7'))).toEqual([]);
   });
 });

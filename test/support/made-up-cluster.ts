@@ -332,9 +332,9 @@ export class MadeUpCluster implements AsyncDisposable {
           links: this.nodes.slice(1, 4).map((row) => linkOf(this.nodes[0]?.node ?? '', row.node)),
         } satisfies LinksAnswer;
       case '/api/v1/alarms':
-        return { ...cluster, alarms: this.alarms } satisfies AlarmsAnswer;
+        return { ...cluster, ...page, alarms: this.alarms } satisfies AlarmsAnswer;
       case '/api/v1/events':
-        return { ...cluster, events: this.events } satisfies EventsAnswer;
+        return { ...cluster, ...page, events: this.events } satisfies EventsAnswer;
       case '/api/v1/decisions':
         return { ...cluster, ...page, ...decisions(this.nodes) } satisfies DecisionsAnswer;
       case '/api/v1/traffic':

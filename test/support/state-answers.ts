@@ -76,7 +76,7 @@ export function alarmRow(fields: Partial<AlarmRow> = {}): AlarmRow {
 }
 
 export function alarmsAnswer(alarms: AlarmRow[], fields: Partial<AlarmsAnswer> = {}): AlarmsAnswer {
-  return { ...CLUSTER, alarms, ...fields };
+  return { ...CLUSTER, total: alarms.length, truncated: false, alarms, ...fields };
 }
 
 export function sessionRow(fields: Partial<SessionRow> = {}): SessionRow {

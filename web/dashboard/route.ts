@@ -1,9 +1,10 @@
 // Which view the hash of the address asks for, and the hash of a view: `#/streams?q=live&page=2`. Pure.
+import type { StreamSort } from '../../src/http/forms/streams.ts';
+import type { TrafficAnswer } from '../../src/http/forms/traffic.ts';
 
-/** How the streams are sorted (`sort=` of the API). */
-export type StreamSort = 'key' | 'players' | 'bitsPerS' | 'nodes' | 'since';
 export type Order = 'asc' | 'desc';
-export type TrafficBy = 'node' | 'stream' | 'protocol' | 'regions' | 'all';
+/** How traffic is summed up. */
+export type TrafficBy = TrafficAnswer['by'];
 
 /** What is asked of the list of streams. */
 export interface StreamsAsked {
@@ -23,7 +24,8 @@ export type View =
   | { readonly at: 'traffic'; readonly by: TrafficBy }
   | { readonly at: 'unknown' };
 
-const SORTS: readonly StreamSort[] = ['key', 'players', 'bitsPerS', 'nodes', 'since'];
+/** How streams can be sorted (`sort=` of the API). */
+export const SORTS: readonly StreamSort[] = ['key', 'players', 'bitsPerS', 'nodes', 'since'];
 const SUMS: readonly TrafficBy[] = ['node', 'stream', 'protocol', 'regions', 'all'];
 const STREAM_KEY = /^[A-Za-z0-9_.-]{1,64}\/[A-Za-z0-9_.-]{1,64}$/;
 const NODE_ID = /^[A-Za-z0-9_.-]{1,64}$/;

@@ -1,7 +1,7 @@
 // Forms of `/api/v1/alarms` and `/api/v1/events`. Pure.
 import { z } from 'zod';
 import { ALARM_KINDS } from '../../observe/alarm-rules.ts';
-import { clusterEnvelope, count, nodeId, streamKey, time } from './common.ts';
+import { clusterEnvelope, count, nodeId, page, streamKey, time } from './common.ts';
 
 export const alarmRow = z.object({
   /** Unique within its node's process. */
@@ -24,7 +24,7 @@ export const alarmRow = z.object({
 });
 export type AlarmRow = z.output<typeof alarmRow>;
 
-export const alarmsAnswer = clusterEnvelope.extend({
+export const alarmsAnswer = clusterEnvelope.extend(page.shape).extend({
   /** Those that last first, then those that ended, newest first. */
   alarms: z.array(alarmRow),
 });
@@ -44,7 +44,7 @@ export const eventRow = z.object({
 });
 export type EventRow = z.output<typeof eventRow>;
 
-export const eventsAnswer = clusterEnvelope.extend({
+export const eventsAnswer = clusterEnvelope.extend(page.shape).extend({
   /** Newest first. */
   events: z.array(eventRow),
 });

@@ -93,6 +93,7 @@ export const streamRow = z.object({
 export type StreamRow = z.output<typeof streamRow>;
 
 export const streamSort = z.enum(['key', 'players', 'bitsPerS', 'nodes', 'since']);
+export type StreamSort = z.output<typeof streamSort>;
 
 export const streamsAnswer = clusterEnvelope.extend(page.shape).extend({
   limit: count,

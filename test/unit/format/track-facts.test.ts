@@ -138,6 +138,7 @@ describe('metadata', () => {
     expect(
       facts({ width: -1, height: 1e9, framerate: Number.NaN, audiosamplerate: '44100', stereo: 2 }),
     ).toEqual(unknown);
+    expect(facts({ width: 0.4, height: 1e-300, framerate: 0, audiosamplerate: 0.49 })).toEqual(unknown);
     expect(metadataFacts(encode('onMetaData', 'nothing'))).toEqual(unknown);
     expect(metadataFacts(hex('02000a6f6e4d657461446174610300'))).toEqual(unknown);
   });

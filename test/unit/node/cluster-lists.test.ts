@@ -87,15 +87,19 @@ test('alarms that last come before those that ended, each newest first', async (
     return { id, since: at(since), until: until === null ? null : at(until) } as AlarmRow;
   };
   rows = [alarm('e1', 1, 9), alarm('l1', 2, null), alarm('e2', 3, 8), alarm('l2', 4, null)];
-  const { alarms } = await lists.alarms({ limit: 3 }, 'r');
+  total = 4;
+  const { alarms, ...head } = await lists.alarms({ limit: 3 }, 'r');
   expect(alarms.map(({ id }) => id)).toEqual(['l2', 'l1', 'e1']);
+  expect(head).toMatchObject({ total: 4, truncated: true });
 });
 
 test('events of all nodes are told newest first, those of one moment by their ids', async () => {
   const event = (id: number, second: number) => ({ id, node: 'b', time: at(second) }) as EventRow;
   rows = [event(5, 1), event(9, 2), event(7, 1)];
-  const { events } = await lists.events({ limit: 10 }, 'r');
+  total = 3;
+  const { events, ...head } = await lists.events({ limit: 10 }, 'r');
   expect(events.map(({ id }) => id)).toEqual([9, 7, 5]);
+  expect(head).toMatchObject({ total: 3, truncated: false });
 });
 
 test('decisions are those of this node, unless those of all are asked for', async () => {

@@ -96,6 +96,13 @@ describe('the book', () => {
     expect(all.map(({ id }) => id)).toEqual(all.map(({ id }) => id).sort((a, b) => b - a));
   });
 
+  test('shows no secret that a cut would go through', () => {
+    const long = 'x'.repeat(285);
+    book.take('info', { detail: `${long} redis://user:s3cret-s3cret@host:6379 is away` }, 'x.y');
+    const [line] = book.list({ limit: 1 }).rows;
+    expect(line?.fields).toEqual({ detail: `${long} redis://host:6` });
+  });
+
   test('shows no secret, no query, no user of a URL, nothing that is not plain, and not too much of it', () => {
     const secret = { secret: 's3cret', token: 's3cret', query: 'key=s3cret', url: 'http://h/?s3cret' };
     log.warn(

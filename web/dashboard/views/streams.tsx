@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { StreamRow, StreamsAnswer } from '../../../src/http/forms/streams.ts';
 import { agoMs, bits, codecs, count, counted, frames, NOTHING, span } from '../format.ts';
 import { Empty, Failed, Missing, Panel, State } from '../parts.tsx';
-import { hashOf, type StreamSort, type StreamsAsked, usualOrder, withQuery } from '../route.ts';
+import { hashOf, SORTS, type StreamsAsked, usualOrder, withQuery } from '../route.ts';
 import { useLive, useNow, usePoll } from '../services.ts';
 import { Sparkline } from '../sparkline.tsx';
 import { type Column, Table } from '../table.tsx';
@@ -13,7 +13,6 @@ const PAGE_ROWS = 50;
 const POLL_MS = 2000;
 /** From the last key to the question. */
 const SEARCH_AFTER_MS = 200;
-const SORTS: readonly StreamSort[] = ['key', 'players', 'bitsPerS', 'nodes', 'since'];
 
 /** @param go replaces the address by what is asked now */
 export function StreamsView({ asked, go }: { asked: StreamsAsked; go: (asked: StreamsAsked) => void }) {
