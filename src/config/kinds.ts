@@ -330,15 +330,6 @@ export const webhookUrl: Kind<string> = {
   secret: true,
 };
 
-/** Networks in CIDR form; text has commas between them. */
-export const networkList: Kind<readonly string[]> = {
-  type: z.preprocess(
-    partsOfText,
-    z.array(z.string().refine(isNetwork)).max(MAX_NETWORKS).refine(areDistinct),
-  ),
-  allowed: `up to ${MAX_NETWORKS} networks like 10.1.0.0/16 or 2001:db8::/32, with commas between`,
-};
-
 /** A header of HTTP requests. */
 export const headerName: Kind<string> = {
   type: z.string().regex(/^[A-Za-z0-9-]{1,64}$/),
