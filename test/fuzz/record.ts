@@ -31,6 +31,7 @@ import { RedisServer } from '../support/redis-server.ts';
 import { runNode } from '../support/running-node.ts';
 import { Sources } from '../support/sources.ts';
 import { stepsOf } from './targets/hop.ts';
+import { proxyHeaders } from './targets/proxied.ts';
 
 const CORPUS = 'test/fuzz/corpus';
 const HANDSHAKE_BYTES = 1 + 2 * 1536;
@@ -378,7 +379,20 @@ function recordHttp(): void {
   });
 }
 
+function recordProxied(): void {
+  proxyHeaders.forEach((header, at) => {
+    write('proxy-header', `header-${at + 1}`, Buffer.concat([header, Buffer.from('GET / HTTP/1.1')]));
+  });
+  write('forwarded', 'list', '203.0.113.9, 10.1.2.3, [fd00::1]:443, 10.0.0.2:8080');
+  write(
+    'forwarded',
+    'elements',
+    'for=203.0.113.9;proto=https;by=10.0.0.1, for="[2001:db8::1]:80", for=unknown',
+  );
+}
+
 const sources = new Sources();
+recordProxied();
 recordHttp();
 const frames = await recordMedia(sources);
 recordLateChunks(frames);

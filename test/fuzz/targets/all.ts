@@ -5,6 +5,7 @@ import { httpBodies, httpQueries, httpTargets } from './http.ts';
 import { streamKeys } from './keys.ts';
 import { amf0, codec, flv } from './media.ts';
 import { meshControl, meshMedia, wsFrames } from './mesh.ts';
+import { forwarded, proxyHeader } from './proxied.ts';
 import { registryRecords } from './registry.ts';
 import { rtmpChunks, rtmpCommands, rtmpHandshake } from './rtmp.ts';
 
@@ -24,4 +25,6 @@ export const targets: readonly Target[] = [
   meshMedia,
   meshHop,
   registryRecords,
+  proxyHeader,
+  forwarded,
 ];

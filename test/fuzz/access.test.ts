@@ -1,0 +1,4 @@
+// What proxies say of others.
+import { fuzzInTests } from './in-tests.ts';
+
+await fuzzInTests(['proxy-header', 'forwarded']);
