@@ -1,4 +1,5 @@
 // The program `tideway`: runs what was typed, and turns errors into one clear line each and an exit code.
+import { systemClock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { readConfig } from '../config/load.ts';
@@ -9,6 +10,7 @@ import { helpText } from './help.ts';
 import { parseInvocation } from './invocation.ts';
 import { safeText } from './safe-text.ts';
 import { show } from './show.ts';
+import { signed } from './sign.ts';
 
 /** @param argv what follows `tideway` */
 export async function main(argv: readonly string[], process: NodeJS.Process): Promise<ExitCode> {
@@ -33,6 +35,11 @@ async function run(argv: readonly string[], process: NodeJS.Process): Promise<Ex
       const { configPath: path, flags } = invocation;
       const config = await readConfig({ path, env: process.env, flags });
       return start(config, process);
+    }
+    case 'sign': {
+      const config = await readConfig({ path: invocation.configPath, env: process.env });
+      process.stdout.write(`${signed(invocation, config, systemClock.wallMs())}\n`);
+      return 0;
     }
     default:
       return show(invocation, process);

@@ -4,6 +4,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { createLog } from '../../src/base/log.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { RelayNode } from '../../src/node/relay-node.ts';
+import { expectNoSecrets } from './secrets.ts';
 
 /** One log line, parsed. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
@@ -65,6 +66,9 @@ export async function runNode(settings: Readonly<Record<string, string>> = {}): 
     wsUrl: (key) => `ws://127.0.0.1:${httpPort}/${key}.flv`,
     lines,
     failures,
-    stop: () => node.stop({ code: 'test.over', message: 'the test is over' }),
+    stop: async () => {
+      await node.stop({ code: 'test.over', message: 'the test is over' });
+      expectNoSecrets(settings, lines);
+    },
   };
 }
