@@ -1,4 +1,4 @@
-// What proxies say of others.
+// What lets somebody in, and what proxies say of others.
 import { fuzzInTests } from './in-tests.ts';
 
-await fuzzInTests(['proxy-header', 'forwarded']);
+await fuzzInTests(['signed-urls', 'tokens', 'networks', 'proxy-header', 'forwarded']);

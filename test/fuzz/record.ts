@@ -30,6 +30,7 @@ import { Program } from '../support/programs.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { runNode } from '../support/running-node.ts';
 import { Sources } from '../support/sources.ts';
+import { goodToken, signedQueries } from './targets/access.ts';
 import { stepsOf } from './targets/hop.ts';
 import { proxyHeaders } from './targets/proxied.ts';
 
@@ -379,7 +380,16 @@ function recordHttp(): void {
   });
 }
 
-function recordProxied(): void {
+function recordAccess(): void {
+  signedQueries.forEach((query, at) => {
+    write('signed-urls', `signed-${at + 1}`, query);
+  });
+  write('tokens', 'token', goodToken);
+  write('tokens', 'claims', '{"aud":["tideway"],"exp":1800000060,"nbf":1799999990,"play":["live/*","a/b"]}');
+  for (const network of ['192.0.2.0/24', '2001:db8::/32', '10.0.0.1', '0.0.0.0/0']) {
+    const name = network.replace(/[/:]/g, '_');
+    write('networks', name, `${network}\n::ffff:192.0.2.7`);
+  }
   proxyHeaders.forEach((header, at) => {
     write('proxy-header', `header-${at + 1}`, Buffer.concat([header, Buffer.from('GET / HTTP/1.1')]));
   });
@@ -392,7 +402,7 @@ function recordProxied(): void {
 }
 
 const sources = new Sources();
-recordProxied();
+recordAccess();
 recordHttp();
 const frames = await recordMedia(sources);
 recordLateChunks(frames);

@@ -1,5 +1,6 @@
 // Every target but the live one (live.ts), in the order of how far from the node's doors they are.
 import type { Target } from '../engine/target.ts';
+import { networks, signedUrls, tokens } from './access.ts';
 import { meshHop } from './hop.ts';
 import { httpBodies, httpQueries, httpTargets } from './http.ts';
 import { streamKeys } from './keys.ts';
@@ -25,6 +26,9 @@ export const targets: readonly Target[] = [
   meshMedia,
   meshHop,
   registryRecords,
+  signedUrls,
+  tokens,
+  networks,
   proxyHeader,
   forwarded,
 ];
