@@ -1,10 +1,18 @@
 // What a started node tells the person at the terminal: lines to paste into OBS, ffmpeg and a player.
+import { defaultRules, letAnybodyIn, type Way, waysTo } from '../auth/rules.ts';
 import { isAnyAddress } from '../base/address.ts';
+import { parseStreamKey } from '../base/stream-key.ts';
 import type { Config } from '../config/schema.ts';
 
 /** The stream key that the lines use; any other works. */
 const DEMO_APP = 'live';
 const DEMO_NAME = 'demo';
+/** What of a way in has to stand behind the stream key. */
+const PLACEHOLDERS: Partial<Readonly<Record<Way, string>>> = {
+  secret: '?key=YOUR-PUBLISH-SECRET',
+  signed: '?OUTPUT-OF-TIDEWAY-SIGN',
+  jwt: '?tw_token=YOUR-TOKEN',
+};
 
 interface BannerFacts {
   readonly config: Config;
@@ -26,7 +34,9 @@ export function banner(facts: BannerFacts): string {
   const host = localHost(config.host);
   const rtmp = rtmpPort === 0 ? `rtmps://${host}:${rtmpsPort}` : `rtmp://${host}:${rtmpPort}`;
   const server = `${rtmp.replace(/^(rtmp:.*):1935$/, '$1')}/${DEMO_APP}`;
-  const streamKey = config.publish.secret === undefined ? DEMO_NAME : `${DEMO_NAME}?key=YOUR-PUBLISH-SECRET`;
+  const rules = config.auth.publish ?? defaultRules('publish', config.publish.secret);
+  const [way = 'none'] = waysTo(parseStreamKey(DEMO_APP, DEMO_NAME), rules);
+  const streamKey = `${DEMO_NAME}${PLACEHOLDERS[way] ?? ''}`;
   const cluster =
     meshPort === 0 ? '' : `It is a node of a cluster: the other nodes reach it at port ${meshPort}.\n`;
   const http = httpPort === 0 ? `https://${host}:${httpsPort}` : `http://${host}:${httpPort}`;
@@ -37,8 +47,8 @@ export function banner(facts: BannerFacts): string {
       ? `\nFrom another machine: ${lanAddress} in place of ${host}.\n`
       : '';
   const open =
-    config.publish.secret === undefined && isAnyAddress(config.host)
-      ? '\nWARNING: anybody who reaches this machine may publish. Set publish.secret, or host to 127.0.0.1.\n'
+    letAnybodyIn(rules) && isAnyAddress(config.host)
+      ? '\nWARNING: anybody who reaches this machine may publish. Set publish.secret or auth.publish, or host to 127.0.0.1.\n'
       : '';
   const publish =
     rtmpPort === 0 && rtmpsPort === 0

@@ -33,6 +33,9 @@ Look
   tideway traffic             bytes and what they cost
   tideway why app/name        why nodes were chosen for a stream
 
+Let in
+  tideway sign publish|play app/name   a signed URL, good for a while
+
 More
   tideway help <command>      its flags; "help start" has every key, with its default
   tideway --version
@@ -205,6 +208,26 @@ to the nodes, in api.tokens:
       return `tideway hash-token reads a token from standard input and prints its SHA-256, for api.tokens:
 
   printf %s "$TOKEN" | tideway hash-token
+`;
+    case 'sign':
+      return `tideway sign publish|play app/name prints what lets somebody publish or play that stream on nodes whose rules say
+signed: the query to append to its URL, or with --url the whole URL. It asks no node; the key is that of auth.keys, in the
+file or in TIDEWAY_AUTH_KEYS, and is not printed.
+
+  --config <file>
+      YAML file of a node, for auth.keys and auth.maxSeconds.
+  --expires <time>
+      Good for so long: 90s, 30m, 1h, 7d. Default: 1h.
+  --address <address>
+      Good only from this address, or network like 10.1.0.0/16. Default: from anywhere.
+  --key-id <id>
+      Key that signs. Default: the first one of auth.keys.
+  --url <url>
+      Address of a door: rtmp://host, http://host:8080, ws://host:8080. Default: the query alone is printed.
+
+Examples
+  tideway sign publish live/show --expires 12h --url rtmp://media.example.com
+  tideway sign play live/show --url https://media.example.com
 `;
   }
 }

@@ -1,5 +1,7 @@
 // What was typed after `tideway`, as a value. Knows names, not what the commands do.
 import { parseArgs } from 'node:util';
+import { isAddressOrNetwork } from '../auth/networks.ts';
+import type { Action } from '../auth/rules.ts';
 import { TidewayError } from '../base/errors.ts';
 import { parseStreamKey, type StreamKey } from '../base/stream-key.ts';
 import { closest } from '../config/closest.ts';
@@ -22,6 +24,7 @@ export type CommandName =
   | 'top'
   | 'why'
   | 'drain'
+  | 'sign'
   | 'token'
   | 'hash-token';
 
@@ -52,6 +55,20 @@ export type Invocation =
       /** Configuration values by key path. */
       readonly flags: Readonly<Record<string, string>>;
     }
+  | {
+      /** Makes what lets somebody publish or play; asks no node. */
+      readonly run: 'sign';
+      readonly configPath: string | undefined;
+      readonly action: Action;
+      readonly key: StreamKey;
+      readonly forSeconds: number;
+      /** Undefined: it may be used from anywhere. */
+      readonly address: string | undefined;
+      /** Undefined: the first key. */
+      readonly keyId: string | undefined;
+      /** Undefined: the query alone is printed. */
+      readonly url: string | undefined;
+    }
   /** isQuiet: it is for the exit code. */
   | { readonly run: 'status'; readonly ask: AskOptions; readonly isQuiet: boolean }
   | { readonly run: 'nodes'; readonly ask: AskOptions }
@@ -81,7 +98,7 @@ interface Command {
   /** Flags that it takes, without the dashes. */
   readonly flags: readonly string[];
   /** The one thing that it takes besides flags, as its help writes it; undefined: nothing. */
-  readonly operand?: { readonly name: string; readonly is: 'needed' | 'allowed' };
+  readonly operand?: { readonly name: string; readonly is: 'needed' | 'allowed'; readonly words?: number };
   /** @param operand '' where none was given */
   readonly read: (flags: Flags, operand: string) => Invocation;
 }
@@ -188,6 +205,11 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
     flags: [...ASKING, 'deadline', 'undo', 'wait'],
     read: (flags) => ({ run: 'drain', ask: askOptions(flags), order: drainOrder(flags) }),
   },
+  sign: {
+    flags: ['config', 'expires', 'address', 'key-id', 'url'],
+    operand: { name: 'publish|play app/name', is: 'needed', words: 2 },
+    read: signOrder,
+  },
   token: {
     flags: [],
     read: () => ({ run: 'token' }),
@@ -199,6 +221,8 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
 };
 /** Whose help tells of a flag that nobody knows. */
 const DEFAULT_COMMAND: CommandName = 'start';
+const DEFAULT_EXPIRES = '1h';
+const SECONDS_OF_UNIT: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 const SWITCHES: readonly string[] = [
   ...['help', 'version', 'json', 'undo', 'wait'],
   ...['quiet', 'follow', 'nodes', 'cluster'],
@@ -261,7 +285,8 @@ function operandOf(command: CommandName, [given, ...more]: readonly string[]): s
     if (operand.is === 'allowed') return '';
     throw usage(`${command} of what? "tideway ${command} ${operand.name}"`);
   }
-  if (more.length === 0) return given;
+  const words = [given, ...more.slice(0, (operand.words ?? 1) - 1)];
+  if (words.length > more.length) return words.join(' ');
   throw usage(`${command} takes one ${operand.name}, not also ${JSON.stringify(more[0])}`);
 }
 
@@ -368,6 +393,32 @@ function drainOrder({ deadline, undo, wait }: Flags): DrainOrder {
     throw usage('--deadline wants a whole number of seconds, like 600');
   }
   return { is: 'begin', deadlineSeconds: deadline === undefined ? undefined : Number(deadline), waits };
+}
+
+function signOrder(flags: Flags, operand: string): Invocation {
+  const [word = '', stream = ''] = operand.split(' ');
+  const action = word === 'publish' || word === 'play' ? word : undefined;
+  const { config: configPath, address, 'key-id': keyId, url, expires = DEFAULT_EXPIRES } = flags;
+  if (action === undefined || stream === '') throw usage('sign what? "tideway sign publish|play app/name"');
+  if (address !== undefined && !isAddressOrNetwork(address)) {
+    throw usage('--address wants an address, or a network like 10.1.0.0/16');
+  }
+  if (url !== undefined && !isBaseUrl(url)) {
+    throw usage('--url wants the address of a door, like rtmp://host or http://host:8080');
+  }
+  const key = streamKey(stream);
+  return { run: 'sign', configPath, action, key, forSeconds: secondsOf(expires), address, keyId, url };
+}
+
+function secondsOf(text: string): number {
+  const [, digits = '', unit = ''] = /^([1-9]\d{0,8})([smhd])$/.exec(text) ?? [];
+  if (digits === '') throw usage('--expires wants a time like 90s, 30m, 1h or 7d');
+  return Number(digits) * (SECONDS_OF_UNIT[unit] ?? 1);
+}
+
+/** The address of a door, without a query: what is signed makes the rest. */
+function isBaseUrl(text: string): boolean {
+  return /^(rtmps?|https?|wss?):\/\/[^/?#\s]+\/?$/i.test(text) && URL.canParse(text);
 }
 
 function isHttpUrl(text: string): boolean {

@@ -1,4 +1,5 @@
 // The program `tideway`: runs what was typed, and turns errors into one clear line each and an exit code.
+import { systemClock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { readConfig } from '../config/load.ts';
@@ -9,6 +10,7 @@ import { helpText } from './help.ts';
 import { parseInvocation } from './invocation.ts';
 import { safeText } from './safe-text.ts';
 import { show } from './show.ts';
+import { signed } from './sign.ts';
 import { hashText, newTokenText } from './token.ts';
 
 /** @param argv what follows `tideway` */
@@ -41,6 +43,11 @@ async function run(argv: readonly string[], process: NodeJS.Process): Promise<Ex
       const sources = { path, env: process.env, flags };
       const config = await readConfig(sources);
       return start(config, process, () => readConfig({ ...sources, newNodeId: () => config.node.id }));
+    }
+    case 'sign': {
+      const config = await readConfig({ path: invocation.configPath, env: process.env });
+      process.stdout.write(`${signed(invocation, config, systemClock.wallMs())}\n`);
+      return 0;
     }
     default:
       return show(invocation, process);

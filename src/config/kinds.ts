@@ -32,6 +32,11 @@ const MAX_PRICES = 1_000;
 const MAX_NETWORKS = 1_000;
 const MAX_PRELOADS = 100;
 const MAX_TOKENS = 100;
+const MAX_SIGNING_KEYS = 8;
+const MIN_SIGNING_SECRET = 16;
+const MAX_AUTH_RULES = 100;
+/** Ten years, s. */
+const MAX_AHEAD_S = 315_360_000;
 const MAX_PRICE = 1_000_000;
 const MAX_WEIGHT = 100;
 
@@ -289,6 +294,72 @@ export const apiTokens = {
   secret: true,
 };
 
+/** What signs URLs (auth/signed-url.ts), the key that new ones are signed with first; text is like `k2=secret,k1=secret`. */
+export const signingKeys = {
+  type: z.preprocess(
+    signingKeysOfText,
+    z
+      .array(
+        z.strictObject({
+          id: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/),
+          secret: z.string().min(MIN_SIGNING_SECRET).max(MAX_SECRET),
+        }),
+      )
+      .min(1)
+      .max(MAX_SIGNING_KEYS)
+      .refine((keys) => areDistinct(keys.map(({ id }) => id))),
+  ),
+  allowed: `1 to ${MAX_SIGNING_KEYS} of id=secret with commas between, or a list of id and secret; secrets of ${MIN_SIGNING_SECRET} to ${MAX_SECRET} characters, no id twice`,
+  secret: true,
+};
+
+/** Who may publish what (auth/rules.ts); text is like `live/*=signed/jwt,test/*=open`. */
+export const publishRules = authRules('none', 'open', 'secret', 'signed', 'jwt', 'webhook');
+
+/** Who may play what. */
+export const playRules = authRules('none', 'open', 'signed', 'jwt', 'webhook');
+
+/** Which of some ways let people in to which streams. `none` and `open` stand alone. */
+function authRules<const T extends string>(...ways: T[]) {
+  const way = z.custom<T>((value) => ways.some((known) => known === value));
+  const allow = z
+    .array(way)
+    .min(1)
+    .refine((given) => areDistinct(given) && (given.length === 1 || !given.some((each) => isAlone(each))));
+  return kindOf(
+    z.preprocess(
+      authRulesOfText,
+      z
+        .array(z.strictObject({ match: z.string().regex(STREAM_GLOB), allow }))
+        .min(1)
+        .max(MAX_AUTH_RULES),
+    ),
+    `up to ${MAX_AUTH_RULES} rules like live/*=signed/jwt, or a list of match and allow; of ${ways.join(', ')}, of which none and open stand alone`,
+  );
+}
+
+/** How long what lets somebody in may be good for, s. */
+export const aheadSeconds: Kind<number> = {
+  type: integer(1, MAX_AHEAD_S),
+  allowed: `a whole number of seconds from 1 to ${MAX_AHEAD_S}`,
+};
+
+/** What tokens name as who they are for. */
+export const audience: Kind<string> = {
+  type: z.string().min(1).max(256),
+  allowed: 'text of 1 to 256 characters',
+};
+
+/** A secret that signs; it is to be one that nobody guesses. */
+export const signingSecret: Kind<string> = secretOf(MIN_SIGNING_SECRET);
+
+/** Where an operator's own server is; it may have a secret in its query, so it is never repeated. */
+export const webhookUrl: Kind<string> = {
+  type: z.string().max(2_048).refine(isWebhookUrl),
+  allowed: 'http://host/path or https://host/path, without a user and a fragment',
+  secret: true,
+};
+
 /** A header of HTTP requests. */
 export const headerName: Kind<string> = {
   type: z.string().regex(/^[A-Za-z0-9-]{1,64}$/),
@@ -305,6 +376,12 @@ export const registryUrl: Kind<string> = {
 function isRedisUrl(text: string): boolean {
   if (!/^rediss?:\/\//.test(text) || !URL.canParse(text)) return false;
   return new URL(text).hostname !== '';
+}
+
+function isWebhookUrl(text: string): boolean {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return false;
+  const { hostname, username, password, hash } = new URL(text);
+  return hostname !== '' && username === '' && password === '' && hash === '';
 }
 
 function isAddress(text: string): boolean {
@@ -353,6 +430,31 @@ function preloadsOfText(value: unknown): unknown {
       ...(copies !== undefined && { copies }),
     };
   });
+}
+
+function signingKeysOfText(value: unknown): unknown {
+  return mapParts(value, (part) => {
+    const [, id, secret] = /^([^=]+)=(.+)$/.exec(part) ?? [];
+    return { id: id?.trim(), secret: secret?.trim() };
+  });
+}
+
+/** In a list, too, the ways of a rule may be text. */
+function authRulesOfText(value: unknown): unknown {
+  const rules = mapParts(value, (part) => {
+    const [match, allow, ...rest] = part.split('=').map((text) => text.trim());
+    return rest.length > 0 ? undefined : { match, allow };
+  });
+  if (!Array.isArray(rules)) return rules;
+  return rules.map((rule: unknown) => {
+    if (typeof rule !== 'object' || rule === null || !('allow' in rule)) return rule;
+    const { allow } = rule;
+    return typeof allow === 'string' ? { ...rule, allow: allow.split('/').map((way) => way.trim()) } : rule;
+  });
+}
+
+function isAlone(way: string): boolean {
+  return way === 'none' || way === 'open';
 }
 
 function mapParts(value: unknown, read: (part: string) => unknown): unknown {

@@ -100,7 +100,7 @@ function problemWith({ path, value, from }: Setting): string | undefined {
 /** What is wrong with values that are allowed, but not together. */
 function conflictsIn(config: Config): string[] {
   const { registry, mesh, node, routing, api } = config;
-  const conflicts = tlsConflicts(config);
+  const conflicts = [...tlsConflicts(config), ...authConflictsIn(config)];
   if (api.requireToken && api.token === undefined && (api.tokens ?? []).length === 0) {
     conflicts.push('api.requireToken: nobody has a token: give api.token or api.tokens, too');
   }
@@ -117,6 +117,40 @@ function conflictsIn(config: Config): string[] {
   for (const { from, to, price } of routing.prices ?? []) {
     if (from !== to || from === '*' || price === 0) continue;
     conflicts.push(`routing.prices: ${from}>${to}=${price}: within a region nothing is priced`);
+  }
+  return conflicts;
+}
+
+/** Rules of who may publish and play that nothing is there for, and what no rule asks for. */
+function authConflictsIn({ auth, publish }: Config): string[] {
+  const conflicts: string[] = [];
+  const { secret, publicKeyFile } = auth.jwt;
+  const isThere: Readonly<Record<string, { readonly key: string; readonly given: boolean }>> = {
+    secret: { key: 'publish.secret', given: publish.secret !== undefined },
+    signed: { key: 'auth.keys', given: auth.keys !== undefined },
+    webhook: { key: 'auth.webhook.url', given: auth.webhook.url !== undefined },
+    jwt: { key: 'auth.jwt.secret or auth.jwt.publicKeyFile', given: (secret ?? publicKeyFile) !== undefined },
+  };
+  for (const action of ['publish', 'play'] as const) {
+    for (const { match, allow } of auth[action] ?? []) {
+      const lacking = allow.map((way) => isThere[way]).find((need) => need?.given === false);
+      if (lacking)
+        conflicts.push(`auth.${action}: ${match}=${allow.join('/')} needs ${lacking.key}: give it, too`);
+    }
+  }
+  if (secret !== undefined && publicKeyFile !== undefined) {
+    conflicts.push(
+      'auth.jwt: tokens are signed with one kind of key: give secret or publicKeyFile, not both',
+    );
+  }
+  if (auth.webhook.url !== undefined && auth.webhook.secret === undefined) {
+    const why = 'the server is to know whom it hears';
+    conflicts.push(`auth.webhook.secret: ${why}: make one with "openssl rand -hex 32", and give it to both`);
+  }
+  const asksSecret = auth.publish?.some(({ allow }) => allow.includes('secret')) ?? true;
+  if (publish.secret !== undefined && !asksSecret) {
+    const why = 'with auth.publish it counts only where a rule says so';
+    conflicts.push(`publish.secret: ${why}: add secret to a rule, or leave it out`);
   }
   return conflicts;
 }

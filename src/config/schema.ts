@@ -3,7 +3,9 @@
 import { z } from 'zod';
 import {
   addresses,
+  aheadSeconds,
   apiTokens,
+  audience,
   boolean,
   bytes,
   choice,
@@ -23,18 +25,23 @@ import {
   networks,
   nodeId,
   path,
+  playRules,
   port,
   portOrOff,
   preloads,
   prices,
   priorities,
+  publishRules,
   registryUrl,
   rtmpAddress,
   seconds,
   secret,
   share,
   shareOrNone,
+  signingKeys,
+  signingSecret,
   tags,
+  webhookUrl,
   weight,
 } from './kinds.ts';
 
@@ -336,6 +343,65 @@ export const configSchema = z.strictObject({
         'Frames that a publisher may send a second, audio included, over some 10 s; one that sends more is ended.',
       ),
     ),
+  }),
+  auth: z.strictObject({
+    publish: optional(
+      publishRules,
+      'none: who has publish.secret, or anybody if there is none',
+      'What lets whom publish which streams: the first rule that matches counts, and what none matches is refused.',
+    ),
+    play: optional(
+      playRules,
+      'none: anybody may play',
+      'What lets whom play which streams: the first rule that matches counts, and what none matches is refused.',
+    ),
+    keys: optional(
+      signingKeys,
+      'none: no URL is signed',
+      'Keys of signed URLs, by id; all are taken, and tideway sign takes the first.',
+    ),
+    maxSeconds: key(
+      aheadSeconds,
+      2_592_000,
+      'A signed URL or a token that is good for longer from now on is refused.',
+    ),
+    jwt: z.strictObject({
+      secret: optional(signingSecret, 'none', 'Secret that tokens are signed with, by HS256.'),
+      publicKeyFile: optional(
+        path,
+        'none',
+        'PEM file with the public key of who signs tokens: RSA (RS256), EC P-256 (ES256) or Ed25519 (EdDSA).',
+      ),
+      audience: key(audience, 'tideway', 'What the aud of a token has to name.'),
+    }),
+    webhook: z.strictObject({
+      url: optional(
+        webhookUrl,
+        'none',
+        'Server that is asked who may publish and play where a rule says webhook, and told when it is over.',
+      ),
+      secret: optional(signingSecret, 'none', 'Secret that what the server is sent is signed with.'),
+      playOnFailure: key(
+        choice('deny', 'allow'),
+        'deny',
+        'What a player gets while the server can not be asked; publishers are refused.',
+      ),
+      allowCacheMs: key(
+        ms(0, 300_000),
+        5_000,
+        'How long a yes of the server counts for the same question, unless it says so itself.',
+      ),
+      denyCacheMs: key(
+        ms(0, 300_000),
+        2_000,
+        'How long a no of the server counts for the same question, unless it says so itself.',
+      ),
+      allowNetworks: optional(
+        networkList,
+        'none: public addresses only',
+        'Networks that the server may be in although they are private, or of this machine.',
+      ),
+    }),
   }),
   play: z.strictObject({
     waitMs: live(key(ms(0), 2_000, 'How long a player waits for a stream that is not live yet.')),

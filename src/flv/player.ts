@@ -2,6 +2,7 @@
 // so that all players share one buffer.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { AdmitPlayer } from '../auth/authorizer.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import { markSession, remoteOfRequest } from '../base/marked-request.ts';
@@ -15,6 +16,7 @@ import { SocketSink } from './socket-sink.ts';
 
 export interface FlvPlayNeeds {
   readonly clock: Clock;
+  readonly admit: AdmitPlayer;
   readonly openStream: OpenStream;
   readonly sendOn: SendOn;
   readonly sessionOf: SessionOf;
@@ -53,7 +55,12 @@ export class FlvPlayRoute {
     const session = this.#needs.sessionOf(url.searchParams);
     markSession(request, session);
     const asked = { key, query: url.searchParams, protocol: 'http-flv', remote } as const;
-    const elsewhere = this.#needs.sendOn({ ...asked, session, headers });
+    socket.setTimeout(0);
+    const { authorization } = headers;
+    const { isByHeader } = await this.#needs.admit({ ...asked, session, authorization });
+    if (socket.destroyed) return;
+    // Who is sent on comes without the header that let it in.
+    const elsewhere = isByHeader ? undefined : this.#needs.sendOn({ ...asked, session, headers });
     if (elsewhere !== undefined) {
       redirectResponse(response, elsewhere);
       return;
@@ -64,7 +71,6 @@ export class FlvPlayRoute {
       response.writeHead(200, MEDIA_HEADERS).end();
       return;
     }
-    socket.setTimeout(0);
     const stream = await whileOpen(socket, (signal) => this.#needs.openStream({ ...asked, signal }));
     if (socket.destroyed) return;
     writeHead(response);

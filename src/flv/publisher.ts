@@ -52,6 +52,7 @@ export class FlvPublishRoute {
         key,
         query: url.searchParams,
         ...{ protocol: 'http-flv', remote: remoteOfRequest(request), session },
+        authorization: request.headers.authorization,
         ended: (why) => upload.fail(why),
       }),
     );

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { AdmitPlayer } from '../auth/authorizer.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import { markSession, remoteOfRequest } from '../base/marked-request.ts';
@@ -17,6 +18,7 @@ import { SocketSink } from './socket-sink.ts';
 
 export interface WsFlvPlayNeeds {
   readonly clock: Clock;
+  readonly admit: AdmitPlayer;
   readonly openStream: OpenStream;
   readonly sendOn: SendOn;
   readonly sessionOf: SessionOf;
@@ -65,12 +67,17 @@ export class WsFlvPlayRoute {
     const session = this.#needs.sessionOf(url.searchParams);
     markSession(request, session);
     const asked = { key, query: url.searchParams, protocol: 'ws-flv', remote } as const;
-    const elsewhere = this.#needs.sendOn({ ...asked, session, headers: request.headers });
+    const { headers } = request;
+    socket.setTimeout(0);
+    const { authorization } = headers;
+    const { isByHeader } = await this.#needs.admit({ ...asked, session, authorization });
+    if (socket.destroyed) return;
+    // Who is sent on comes without the header that let it in.
+    const elsewhere = isByHeader ? undefined : this.#needs.sendOn({ ...asked, session, headers });
     if (elsewhere !== undefined) {
       redirectSocket(socket, elsewhere);
       return;
     }
-    socket.setTimeout(0);
     const stream = await whileOpen(socket, (signal) => this.#needs.openStream({ ...asked, signal }));
     if (socket.destroyed) return;
     this.#handshakes.handleUpgrade(request, socket, head, (webSocket) => {

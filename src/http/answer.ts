@@ -42,6 +42,19 @@ const STATUS: Readonly<Record<string, number>> = {
   'config.invalid': 422,
   'config.syntax': 422,
   'config.unreadable': 422,
+  'auth.address': 403,
+  'auth.audience': 401,
+  'auth.closed': 403,
+  'auth.early': 401,
+  'auth.expired': 401,
+  'auth.malformed': 401,
+  'auth.missing': 401,
+  'auth.not-granted': 403,
+  'auth.signature': 401,
+  'auth.token': 401,
+  'auth.too-far': 401,
+  'auth.unknown-key': 401,
+  'auth.webhook-denied': 403,
   'play.not-found': 404,
   'preload.alone': 409,
   'preload.none': 404,
@@ -66,6 +79,7 @@ const RETRY_AFTER_S: Readonly<Record<string, number>> = {
   'limits.connection-rate-of-address': 1,
   'limits.files': 5,
   'play.too-many-of-stream': 5,
+  'auth.webhook-failed': 5,
   'route.no-node': 2,
   'play.too-many-players': 5,
   // Who comes through a balancer finds another node by then.
@@ -139,6 +153,7 @@ export function refuse(
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
     ...retryAfter(problem),
+    ...wayIn(problem),
   });
   if (request.complete) {
     response.end(body);
@@ -172,7 +187,9 @@ export function refuseSocket(socket: Socket, error: TidewayError, request?: Inco
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...(request ? [`${REQUEST_ID_HEADER}: ${requestIdOf(request)}`] : []),
-    ...Object.entries(retryAfter(problem)).map(([name, value]) => `${name}: ${value}`),
+    ...Object.entries({ ...retryAfter(problem), ...wayIn(problem) }).map(
+      ([name, value]) => `${name}: ${value}`,
+    ),
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
@@ -188,6 +205,11 @@ function problemOf(error: TidewayError): Problem {
 function retryAfter({ code }: Problem): Readonly<Record<string, number>> {
   const seconds = RETRY_AFTER_S[code];
   return seconds === undefined ? {} : { 'Retry-After': seconds };
+}
+
+/** RFC 9110 §15.5.2: a 401 says how to come in; what the API wants, it says itself. */
+function wayIn({ code, status }: Problem): Readonly<Record<string, string>> {
+  return status === 401 && code.startsWith('auth.') ? { 'WWW-Authenticate': 'Bearer realm="tideway"' } : {};
 }
 
 function problemText(problem: Problem): string {

@@ -12,10 +12,10 @@ import type { Table } from '../base/table.ts';
 
 /** What is looked at of a request. */
 export interface ApiRequest {
-  /** The other end of the socket; undefined: it is gone, or a proxy speaks for it. */
+  /** Of who asks; undefined: it is gone. */
   readonly remoteAddress: string | undefined;
-  /** The address that it counts for, where that is another one. */
-  readonly askedBy?: string | undefined;
+  /** A proxy speaks for who asks. */
+  readonly isProxied?: boolean;
   readonly headers: IncomingHttpHeaders;
 }
 
@@ -184,11 +184,12 @@ function knownTokens({ token, tokens = [] }: AccessRules): Known[] {
   return [{ caller: { name: 'api.token', role: 'admin' }, digest: digestOf(token) }, ...named];
 }
 
-function groupOf({ askedBy, remoteAddress }: ApiRequest): string {
-  return addressGroup(askedBy ?? remoteAddress ?? 'unknown');
+function groupOf({ remoteAddress = 'unknown' }: ApiRequest): string {
+  return addressGroup(remoteAddress);
 }
 
-function whyNotLocal({ remoteAddress, headers }: ApiRequest): string | undefined {
+function whyNotLocal({ remoteAddress, isProxied: isByProxy, headers }: ApiRequest): string | undefined {
+  if (isByProxy) return 'the request came by a proxy';
   if (!isLoopbackAddress(remoteAddress)) return 'the request comes from another machine';
   if (FORWARDING.some((name) => headers[name] !== undefined)) return 'the request was forwarded';
   // A page whose own name was made to point here (DNS rebinding) would be the same origin to a browser.

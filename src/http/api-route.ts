@@ -135,9 +135,10 @@ function identify(
   response: ServerResponse,
 ): Caller {
   try {
-    const { socket, headers } = request;
-    const remoteAddress = isProxied(request) ? undefined : socket.remoteAddress;
-    return access.identify({ remoteAddress, askedBy: addressOfRequest(request), headers });
+    const { headers } = request;
+    return access.identify({
+      ...{ remoteAddress: addressOfRequest(request), isProxied: isProxied(request), headers },
+    });
   } catch (error) {
     // RFC 9110 §15.5.2: a 401 says how to come in.
     if (error instanceof TidewayError && error.code === 'api.token') {

@@ -23,6 +23,8 @@ export interface PublishRequest {
   readonly remote: string;
   /** The id of its session. */
   readonly session: string;
+  /** The header of its request; undefined with RTMP, and where there is none. Secret. */
+  readonly authorization?: string | undefined;
   /** Called once if the node ends the publication; never after `end`. */
   readonly ended: (why: Reason) => void;
 }
@@ -41,7 +43,7 @@ export interface PublisherInlet {
 
 /**
  * Authorises and claims a publish.
- * @throws TidewayError `publish.denied`, `publish.taken`, `publish.backup-taken`, `publish.no-memory`,
+ * @throws TidewayError `auth.*`, `publish.denied`, `publish.taken`, `publish.backup-taken`, `publish.no-memory`,
  *   `publish.too-many-streams`, `limits.files`, `node.draining`, `node.stopping`
  */
 export type OpenPublication = (request: PublishRequest) => Promise<PublisherInlet>;

@@ -126,6 +126,13 @@ export class Live implements LiveFeed {
     this.#next?.cancel();
     this.#ping?.cancel();
     this.#ping = undefined;
+    // A round that is under way may take it in anew.
+    if (!this.#isLooking) this.#forget();
+  }
+
+  /** While nobody listens much happens that is no news to who comes next. */
+  #forget(): void {
+    for (const news of [this.#nodes, this.#alarms, this.#events]) news.forget();
   }
 
   #schedule(ms: number): void {
@@ -145,7 +152,10 @@ export class Live implements LiveFeed {
       this.#needs.log.error({ err }, 'live.round-failed');
     }
     this.#isLooking = false;
-    if (this.#listeners.size === 0) return;
+    if (this.#listeners.size === 0) {
+      this.#forget();
+      return;
+    }
     const spentMs = this.#needs.clock.now() - this.#lookedMs;
     this.#schedule(Math.max(0, (isSomebodyNew ? SOONEST_MS : ROUND_MS) - spentMs));
   }

@@ -35,7 +35,7 @@ export interface PublishingOptions {
 export interface PublishingNeeds extends Pick<ClaimsNeeds, 'claimed' | 'passedOn'> {
   readonly clock: Clock;
   readonly log: Log;
-  readonly authorizer: Authorizer;
+  readonly authorizer: Pick<Authorizer, 'admitPublisher'>;
   readonly budget: MemoryBudget;
   readonly directory: StreamDirectory;
   readonly claimant: Claimant;
@@ -93,7 +93,7 @@ export class Publishing {
   /** Takes a publisher in: on air, or to stand by. See OpenPublication for what it throws. */
   async open(request: PublishRequest): Promise<PublisherInlet> {
     const { authorizer, budget, clock, sessions, received } = this.#needs;
-    authorizer.checkPublish(request.query);
+    await authorizer.admitPublisher(request);
     const session = sessions?.free(request.session) ?? request.session;
     const seat = new PublisherSeat(
       { ...request, session },

@@ -1,6 +1,7 @@
 // The composition root: builds one node of its configuration, starts it, stops it. It wires, and decides nothing.
 import { readFileSync } from 'node:fs';
-import { Authorizer } from '../auth/authorizer.ts';
+import type { Authorizer } from '../auth/authorizer.ts';
+import type { Webhooks } from '../auth/webhooks.ts';
 import { isLoopback } from '../base/address.ts';
 import type { SecureDoor } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
@@ -44,6 +45,7 @@ import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import type { DoorPorts } from './advertised.ts';
 import { Arrivals } from './arrivals.ts';
+import { authMetrics, buildAuthorizer, buildWebhooks } from './authorizing.ts';
 import { type CertificateFiles, openCertificates } from './certificate-files.ts';
 import { certificateMetrics } from './certificate-metrics.ts';
 import { ClusterAsk } from './cluster-ask.ts';
@@ -111,6 +113,7 @@ export class RelayNode {
   readonly #access: ApiAccess;
   readonly #files: OpenFiles;
   readonly #arrivals: Arrivals;
+  readonly #webhooks: Webhooks | undefined;
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #sessions: SessionBook;
@@ -164,7 +167,11 @@ export class RelayNode {
     this.#certificates = openCertificates(config, { clock, log });
     const { networks } = config.proxy;
     this.#proxies = networks && new Proxies({ ...config.proxy, networks });
-    this.#authorizer = new Authorizer({ publishSecret: config.publish.secret });
+    this.#webhooks = buildWebhooks(config, { clock, log });
+    this.#authorizer = buildAuthorizer(config, {
+      webhooks: this.#webhooks,
+      wallMs: () => this.#member.membership.registryWallMs(),
+    });
     this.#access = new ApiAccess({ clock, rules: () => config.api });
     this.#files = new OpenFiles({
       clock,
@@ -172,7 +179,10 @@ export class RelayNode {
     });
     this.#arrivals = new Arrivals({ clock, files: this.#files, limits: () => config.limits });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
-    this.#sessions = new SessionBook({ clock, log, node: config.node.id, newId: newSessionId });
+    this.#sessions = new SessionBook({
+      ...{ clock, log, node: config.node.id, newId: newSessionId },
+      ended: (action, subject) => this.#authorizer.ended(action, subject),
+    });
     this.#traffic = new Traffic(
       { node: config.node.id, region: config.node.region, maxNamed: config.metrics.streams },
       { clock, prices: () => this.#routing.prices, isHere: (key) => this.#directory.has(key) },
@@ -334,7 +344,8 @@ export class RelayNode {
     this.#member.tell();
     this.#log.info({ version: version(), ...this.addresses }, 'node.start');
     if (!this.#authorizer.guardsPublish && !isLoopback(this.#config.host)) {
-      const hint = 'anybody who reaches this node may publish: set publish.secret, or host to 127.0.0.1';
+      const hint =
+        'anybody who reaches this node may publish: set publish.secret or auth.publish, or host to 127.0.0.1';
       this.#log.warn({ host: this.#config.host, hint }, 'node.open-to-publish');
     }
   }
@@ -417,6 +428,7 @@ export class RelayNode {
         clock: this.#clock,
         log: this.#log,
         ...{ openPublication: this.#openPublication, openStream: this.#openStream },
+        admit: this.#authorizer.admitPlayer,
         ...{ sendOn: this.#redirects.of, sessionOf: this.#sessions.idOf },
         elsewhere: (key) => this.#routing.reconnectTo(key),
         proxies: this.#proxies,
@@ -432,6 +444,7 @@ export class RelayNode {
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
+    const admit = this.#authorizer.admitPlayer;
     const sessionOf = this.#sessions.idOf;
     const routing: RouteApiNeeds = {
       ...{ places: this.#places, sent: this.#redirects.sent, sessionOf },
@@ -455,7 +468,14 @@ export class RelayNode {
       } satisfies Handlers),
       openApiRoute(version()),
       playerRoute(routing),
-      new FlvPlayRoute({ clock, openStream, sendOn, sessionOf, isLive: (key) => this.#directory.has(key) }),
+      new FlvPlayRoute({
+        clock,
+        admit,
+        openStream,
+        sendOn,
+        sessionOf,
+        isLive: (key) => this.#directory.has(key),
+      }),
       new FlvPublishRoute(
         this.#settings.part(({ publish }) => ({ idleMs: publish.idleMs })),
         { clock, budget: this.#budget, sessionOf, openPublication: this.#openPublication },
@@ -464,7 +484,10 @@ export class RelayNode {
     // Before the watch page, which would have `/` too.
     if (dashboard.enabled) routes.push(await this.#dashboard());
     if (watch.enabled) routes.push(...this.#watchRoutes(), await loadWatchPage(WATCH_FOLDER));
-    const upgrades = [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf }), routeUpgrade(routing)];
+    const upgrades = [
+      new WsFlvPlayRoute({ clock, admit, openStream, sendOn, sessionOf }),
+      routeUpgrade(routing),
+    ];
     const arrivals: HttpArrivals = {
       lacksFiles: () => this.#arrivals.lacksFiles('http'),
       refusal: (address) => this.#arrivals.refusal('http', address),
@@ -678,6 +701,7 @@ export class RelayNode {
       ...this.#ask.tables,
       ...this.#state.tables,
       ...this.#sessions.tables,
+      ...(this.#webhooks?.tables ?? []),
       ...this.#traffic.tables,
       ...this.#events.tables,
     ];
@@ -723,7 +747,12 @@ export class RelayNode {
       mesh: [...(this.#mesh?.metrics() ?? []), ...(this.#preload ? preloadMetrics(this.#preload) : [])],
       ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
-      sessions: [...this.#sessions.metrics(), ...this.#traffic.metrics(), ...this.#events.metrics()],
+      sessions: [
+        ...authMetrics(this.#authorizer, this.#webhooks),
+        ...this.#sessions.metrics(),
+        ...this.#traffic.metrics(),
+        ...this.#events.metrics(),
+      ],
       certificates: certificateMetrics(this.#certificates),
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,

@@ -1,5 +1,7 @@
 // The sessions of this node: its publishers and players by their ids, those that are here and those that ended of late. It
 // lists and ends them.
+import type { Action } from '../auth/rules.ts';
+import type { WebhookSubject } from '../auth/webhooks.ts';
 import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -32,6 +34,8 @@ export interface SessionBookNeeds {
   /** This node. */
   readonly node: string;
   readonly newId: () => string;
+  /** Told of who was let in, and is over. */
+  readonly ended?: (action: Action, subject: WebhookSubject) => void;
 }
 
 /** A session that is over. */
@@ -92,6 +96,7 @@ export class SessionBook implements SessionRegister, PublisherRegister {
 
   refused({ request }: PublisherSeat): void {
     this.#publishers.delete(request.session);
+    this.#needs.ended?.('publish', request);
   }
 
   closed({ request }: PublisherSeat, why: Reason): void {
@@ -191,6 +196,8 @@ export class SessionBook implements SessionRegister, PublisherRegister {
     const session = sessions.get(id);
     if (!session) return;
     sessions.delete(id);
+    const { kind, key, protocol, remote } = session;
+    this.#needs.ended?.(kind === 'publisher' ? 'publish' : 'play', { key, protocol, remote, session: id });
     const row: SessionRow = {
       ...this.#rowOf(session),
       ...{ state: 'ended', bytesPerS: 0, backlogBytes: 0, ended: { code, message } },

@@ -1,5 +1,6 @@
 // One RTMP peer, from handshake to publishing or playing: its states, its commands, and how it is refused or ended.
 import type { Socket } from 'node:net';
+import type { AdmitPlayer } from '../auth/authorizer.ts';
 import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError, WireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -40,6 +41,7 @@ export interface SessionNeeds {
   readonly clock: Clock;
   readonly log: Log;
   readonly openPublication: OpenPublication;
+  readonly admit: AdmitPlayer;
   readonly openStream: OpenStream;
   readonly sendOn: SendOn;
   readonly sessionOf: SessionOf;
@@ -354,6 +356,8 @@ export class RtmpSession implements ConnectionOwner {
     const session = this.#needs.sessionOf(query);
     this.#session = session;
     const asked = { key, query, protocol: 'rtmp', remote } as const;
+    await this.#needs.admit({ ...asked, session });
+    if (this.#state.at !== 'opening') return;
     const elsewhere = this.#needs.sendOn({ ...asked, session, headers: {} });
     if (elsewhere !== undefined) {
       this.#dismiss(playRedirected(elsewhere));

@@ -30,7 +30,9 @@ import { Program } from '../support/programs.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { runNode } from '../support/running-node.ts';
 import { Sources } from '../support/sources.ts';
+import { goodToken, signedQueries } from './targets/access.ts';
 import { stepsOf } from './targets/hop.ts';
+import { proxyHeaders } from './targets/proxied.ts';
 
 const CORPUS = 'test/fuzz/corpus';
 const HANDSHAKE_BYTES = 1 + 2 * 1536;
@@ -378,7 +380,29 @@ function recordHttp(): void {
   });
 }
 
+function recordAccess(): void {
+  signedQueries.forEach((query, at) => {
+    write('signed-urls', `signed-${at + 1}`, query);
+  });
+  write('tokens', 'token', goodToken);
+  write('tokens', 'claims', '{"aud":["tideway"],"exp":1800000060,"nbf":1799999990,"play":["live/*","a/b"]}');
+  for (const network of ['192.0.2.0/24', '2001:db8::/32', '10.0.0.1', '0.0.0.0/0']) {
+    const name = network.replace(/[/:]/g, '_');
+    write('networks', name, `${network}\n::ffff:192.0.2.7`);
+  }
+  proxyHeaders.forEach((header, at) => {
+    write('proxy-header', `header-${at + 1}`, Buffer.concat([header, Buffer.from('GET / HTTP/1.1')]));
+  });
+  write('forwarded', 'list', '203.0.113.9, 10.1.2.3, [fd00::1]:443, 10.0.0.2:8080');
+  write(
+    'forwarded',
+    'elements',
+    'for=203.0.113.9;proto=https;by=10.0.0.1, for="[2001:db8::1]:80", for=unknown',
+  );
+}
+
 const sources = new Sources();
+recordAccess();
 recordHttp();
 const frames = await recordMedia(sources);
 recordLateChunks(frames);

@@ -1,4 +1,5 @@
 // The FLV doors over real sockets, on the real media core: bytes in, bytes out, and every way to end.
+
 import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,6 +19,7 @@ import { HttpServer } from '../../src/http/server.ts';
 import { MemoryBudget } from '../../src/media/memory-budget.ts';
 import { Publication, type PublishRequest } from '../../src/media/publication.ts';
 import { StreamDirectory } from '../../src/media/stream-directory.ts';
+import { authorizerOf } from '../support/authorizing.ts';
 import { captureHttpFlv, captureWsFlv, framesOf } from '../support/frames.ts';
 import { until } from '../support/until.ts';
 
@@ -78,6 +80,7 @@ beforeEach(async () => {
   arrivals = [];
   elsewhere = undefined;
   const sessionOf = () => 'session12345';
+  const admit = authorizerOf().admitPlayer;
   const sendOn = (arrival: Arrival) => {
     arrivals.push(arrival);
     return elsewhere;
@@ -102,10 +105,17 @@ beforeEach(async () => {
       log,
       counters: { refused: () => {}, wireError: () => {} },
       routes: [
-        new FlvPlayRoute({ clock, openStream, sendOn, sessionOf, isLive: (key) => directory.has(key) }),
+        new FlvPlayRoute({
+          clock,
+          admit,
+          openStream,
+          sendOn,
+          sessionOf,
+          isLive: (key) => directory.has(key),
+        }),
         new FlvPublishRoute({ idleMs: IDLE_MS }, { clock, budget, sessionOf, openPublication }),
       ],
-      upgrades: [new WsFlvPlayRoute({ clock, openStream, sendOn, sessionOf })],
+      upgrades: [new WsFlvPlayRoute({ clock, admit, openStream, sendOn, sessionOf })],
     },
   );
   await server.start();

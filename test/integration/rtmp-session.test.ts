@@ -1,4 +1,5 @@
 // The state rules of an RTMP session, over real sockets, with a publication and a stream that are made up.
+
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -24,6 +25,7 @@ import type { Publication, PublishRequest } from '../../src/media/publication.ts
 import type { Stream } from '../../src/media/stream.ts';
 import type { PlayRequest } from '../../src/media/stream-directory.ts';
 import { RtmpServer, type RtmpServerOptions } from '../../src/rtmp/server.ts';
+import { authorizerOf } from '../support/authorizing.ts';
 import { uint } from '../support/chunks.ts';
 import { field, type MediaMessage, RtmpClient } from '../support/rtmp-client.ts';
 
@@ -96,6 +98,7 @@ class Door {
         },
         sessionOf: () => SESSION,
         elsewhere: () => 'b.example:1935',
+        admit: authorizerOf().admitPlayer,
         sendOn: (arrival) => {
           this.arrivals.push(arrival);
           return this.elsewhere;

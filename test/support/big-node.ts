@@ -1,6 +1,6 @@
 // A node of a big cluster, without doors and peers: its streams, claims, looks, routing and registry are the real ones, put
 // together as relay-node.ts does.
-import { Authorizer } from '../../src/auth/authorizer.ts';
+
 import { systemClock } from '../../src/base/clock.ts';
 import { Slices } from '../../src/base/slices.ts';
 import { parseStreamKey } from '../../src/base/stream-key.ts';
@@ -26,6 +26,7 @@ import { GuardedRegistry } from '../../src/registry/guarded.ts';
 import { Membership } from '../../src/registry/membership.ts';
 import { MemoryRegistry, MemoryState } from '../../src/registry/memory.ts';
 import { ReplicaKeeper } from '../../src/registry/replica-keeper.ts';
+import { authorizerOf } from './authorizing.ts';
 import { FakeLog, payloadOf } from './media.ts';
 import { nodeRecord } from './node-record.ts';
 import { ownerOf } from './registries.ts';
@@ -87,7 +88,7 @@ export class BigNode implements AsyncDisposable {
       { policy: 'reject', holds: this.#config.publish, maxStandbys: 10 },
       {
         ...{ ...needs, registry, budget: this.#budget, directory: this.directory, sight: SIGHT_OF_ONE },
-        authorizer: new Authorizer({ publishSecret: undefined }),
+        authorizer: authorizerOf(),
         claimant: new Claimant(
           { owner, tag: 7, whileAway: 'accept' },
           { registry, registryWallMs: () => this.#memory.registryWallMs() },

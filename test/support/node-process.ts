@@ -6,6 +6,7 @@ import { get } from 'node:http';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LogLine } from './running-node.ts';
+import { expectNoSecrets } from './secrets.ts';
 import { until } from './until.ts';
 
 /** The checkout, also when this file was compiled to another folder. */
@@ -187,6 +188,7 @@ export class NodeProcess implements AsyncDisposable {
     const timer = setTimeout(() => this.#child?.kill('SIGKILL'), STOP_WITHIN_MS);
     await this.#exited;
     clearTimeout(timer);
+    expectNoSecrets(this.#settings, this.lines);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,6 +5,7 @@ import { createLog } from '../../src/base/log.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { RelayNode } from '../../src/node/relay-node.ts';
+import { expectNoSecrets } from './secrets.ts';
 
 /** One log line, parsed. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
@@ -61,7 +62,10 @@ export async function runNode(
     wsUrl: (key) => `ws://127.0.0.1:${httpPort}/${key}.flv`,
     lines,
     failures,
-    stop: () => node.stop({ code: 'test.over', message: 'the test is over' }),
+    stop: async () => {
+      await node.stop({ code: 'test.over', message: 'the test is over' });
+      expectNoSecrets(settings, lines);
+    },
   };
 }
 

@@ -65,6 +65,13 @@ test.each(['x-forwarded-for', 'X-Real-IP', 'Forwarded', 'Via', 'x-forwarded-host
   },
 );
 
+test('what comes by a proxy is not of this machine, whatever its address and headers say', () => {
+  const proxied = { ...request({}), isProxied: true };
+  expect(verdict(open, proxied)).toBe('api.loopback-only');
+  expect(verdict(guarded, proxied)).toBe('api.token');
+  expect(verdict(open, { ...proxied, isProxied: false })).toBeUndefined();
+});
+
 test.each(['localhost', 'LOCALHOST:8080', '127.0.0.1', '10.1.2.3:80', '[::1]', '[::1]:8080'])(
   'the host "%s" is asked for by this machine',
   (host) => {

@@ -239,6 +239,20 @@ test('events are told from when one listens on, each once, oldest first, of a pr
   ]);
 });
 
+test('what came while nobody listened is not told to who comes next', async () => {
+  events = [event(1)];
+  const first = listen(['events']);
+  await pass(0);
+  first.gone();
+  events = [event(2), event(1)];
+  const second = listen(['events']);
+  await pass(1_000);
+  events = [event(3), event(2), event(1)];
+  await pass(1_000);
+  const told = second.heard().filter(({ event: name }) => name === 'event');
+  expect(told.map(({ data }) => (data as EventRow).id)).toEqual([3]);
+});
+
 test('ids count up over all that is told', async () => {
   const sink = listen(['status']);
   await pass(0);

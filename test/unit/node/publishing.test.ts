@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Authorizer } from '../../../src/auth/authorizer.ts';
 import { TidewayError } from '../../../src/base/errors.ts';
 import { parseStreamKey } from '../../../src/base/stream-key.ts';
 import { FrameKind } from '../../../src/format/frame.ts';
@@ -13,6 +12,7 @@ import { RENEW_MS } from '../../../src/registry/claim-keeper.ts';
 import { Claimant } from '../../../src/registry/claimant.ts';
 import { isPlausibleEpoch } from '../../../src/registry/epoch.ts';
 import { MemoryRegistry, MemoryState } from '../../../src/registry/memory.ts';
+import { authorizerOf } from '../../support/authorizing.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import {
   FakeLog,
@@ -56,7 +56,7 @@ beforeEach(() => {
   });
   publishingOf = ({ policy = 'takeover', publishSecret } = {}) => {
     const claimant = claimantOf('test-1');
-    const authorizer = new Authorizer({ publishSecret });
+    const authorizer = authorizerOf(publishSecret);
     newest = new Publishing(
       { policy, holds: HOLDS, maxStandbys: 10 },
       {

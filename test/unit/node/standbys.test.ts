@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Authorizer } from '../../../src/auth/authorizer.ts';
 import type { Reason } from '../../../src/base/errors.ts';
 import { parseStreamKey } from '../../../src/base/stream-key.ts';
 import { MemoryBudget } from '../../../src/media/memory-budget.ts';
@@ -10,6 +9,7 @@ import type { Sight, StreamSight } from '../../../src/node/standbys.ts';
 import { ClaimKeeper } from '../../../src/registry/claim-keeper.ts';
 import { Claimant } from '../../../src/registry/claimant.ts';
 import { MemoryRegistry } from '../../../src/registry/memory.ts';
+import { authorizerOf } from '../../support/authorizing.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import {
   FakeLog,
@@ -125,7 +125,7 @@ beforeEach(() => {
     { policy: 'reject', holds: { holdMs: 30_000, holdAfterStopMs: 30_000 }, maxStandbys: 1 },
     {
       ...{ clock, log, budget, directory, claimant, registry },
-      authorizer: new Authorizer({ publishSecret: undefined }),
+      authorizer: authorizerOf(),
       ...{ claimed: () => {}, passedOn: () => {}, sight },
     },
   );

@@ -1,0 +1,302 @@
+// What an operator's own server is asked and told: may this publisher or player have the stream, and that it is over. The
+// words are those that users of SRS know. Bounded in all: calls at once, calls that wait, answers that are remembered.
+import { createHmac } from 'node:crypto';
+import { hostOf } from '../base/address.ts';
+import type { Clock } from '../base/clock.ts';
+import { TidewayError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { StreamKey } from '../base/stream-key.ts';
+import type { Table } from '../base/table.ts';
+import { plainAddress } from './networks.ts';
+import type { Action } from './rules.ts';
+import type { Post, PostAnswer } from './webhook-post.ts';
+
+/** Who the server is asked or told about. */
+export interface WebhookSubject {
+  readonly key: StreamKey;
+  readonly protocol: string;
+  /** "address:port" */
+  readonly remote: string;
+  readonly session: string;
+}
+
+export interface WebhookOptions {
+  readonly url: string;
+  /** Signs what is sent. */
+  readonly secret: string;
+  /** What a player gets when the server fails; publishers are refused then. */
+  readonly playOnFailure: 'allow' | 'deny';
+  /** How long a yes counts for the same question, unless the answer says, ms. */
+  readonly allowCacheMs: number;
+  /** How long a no does, ms. */
+  readonly denyCacheMs: number;
+  /** Id of this node. */
+  readonly node: string;
+}
+
+export interface WebhookNeeds {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly post: (post: Post) => Promise<PostAnswer>;
+}
+
+type Verdict = 'allowed' | 'denied' | 'failed';
+type Call = 'on_publish' | 'on_play' | 'on_unpublish' | 'on_stop';
+
+/** For the whole of a question, the wait for its turn included, ms. */
+const TIMEOUT_MS = 2_000;
+const MAX_CALLS = 32;
+const MAX_WAITING = 1_000;
+const MAX_REMEMBERED = 10_000;
+/** The longest that an answer may ask to be remembered, s. */
+const MAX_TTL_S = 300;
+const MAX_PARAM_CHARS = 2_048;
+/** One line about failures in so long, ms. */
+const TELL_EVERY_MS = 10_000;
+/** Of the query, what is for this node and secret. */
+const OWN_PARAMETER = /^(tw_.*|key)$/i;
+
+interface Waiting {
+  readonly start: () => void;
+}
+
+export class Webhooks {
+  readonly #options: WebhookOptions;
+  readonly #url: URL;
+  readonly #needs: WebhookNeeds;
+  /** Questions that are asked now. Bounded by MAX_CALLS and MAX_WAITING. */
+  readonly #asking = new Map<string, Promise<Verdict>>();
+  /** The oldest first; at most MAX_REMEMBERED. */
+  readonly #remembered = new Map<string, { readonly verdict: Verdict; readonly untilMs: number }>();
+  /** In order; at most MAX_WAITING. */
+  readonly #waiting: Waiting[] = [];
+  #calls = 0;
+  #toldMs = Number.NEGATIVE_INFINITY;
+  #untold = 0;
+  readonly #counts = new Map<string, { readonly call: Call; readonly result: string; count: number }>();
+
+  constructor(options: WebhookOptions, needs: WebhookNeeds) {
+    this.#options = options;
+    this.#url = new URL(options.url);
+    this.#needs = needs;
+  }
+
+  /**
+   * Asks whether somebody may have a stream. The same question is asked once at a time, and its answer remembered.
+   * @throws TidewayError `auth.webhook-denied`, `auth.webhook-failed`
+   */
+  async check(action: Action, subject: WebhookSubject, query: URLSearchParams): Promise<void> {
+    const call: Call = action === 'publish' ? 'on_publish' : 'on_play';
+    const param = paramOf(query);
+    const question = JSON.stringify([call, subject.key, addressOf(subject), subject.protocol, param]);
+    const verdict = this.#recall(question) ?? (await this.#askOnce(question, call, subject, param));
+    if (verdict === 'allowed') return;
+    if (verdict === 'denied') {
+      throw new TidewayError(
+        'auth.webhook-denied',
+        `the operator's server says no to ${action} ${subject.key}`,
+      );
+    }
+    if (action === 'play' && this.#options.playOnFailure === 'allow') return;
+    throw new TidewayError(
+      'auth.webhook-failed',
+      "the operator's server can't be asked: try again in a moment",
+    );
+  }
+
+  /** Tells that somebody who had a stream has it no more. Nobody waits for it; never throws. */
+  ended(action: Action, subject: WebhookSubject): void {
+    void this.#call(action === 'publish' ? 'on_unpublish' : 'on_stop', subject, '');
+  }
+
+  get tables(): Table[] {
+    return [
+      { table: 'webhook_calls', entries: this.#calls, limit: MAX_CALLS },
+      { table: 'webhook_waiting', entries: this.#waiting.length, limit: MAX_WAITING },
+      // It forgets the oldest, and so may be full: that is no trouble.
+      { table: 'webhook_answers', entries: this.#remembered.size, limit: undefined },
+    ];
+  }
+
+  /** How often what was called came out how. */
+  get counts() {
+    return [...this.#counts.values()];
+  }
+
+  #recall(question: string): Verdict | undefined {
+    const known = this.#remembered.get(question);
+    if (known && known.untilMs > this.#needs.clock.now()) return known.verdict;
+    this.#remembered.delete(question);
+    return undefined;
+  }
+
+  #askOnce(question: string, call: Call, subject: WebhookSubject, param: string): Promise<Verdict> {
+    const under = this.#asking.get(question);
+    if (under) return under;
+    const asked = this.#call(call, subject, param).then(({ verdict, ttlMs }) => {
+      this.#asking.delete(question);
+      if (ttlMs > 0) this.#remember(question, verdict, this.#needs.clock.now() + ttlMs);
+      return verdict;
+    });
+    this.#asking.set(question, asked);
+    return asked;
+  }
+
+  #remember(question: string, verdict: Verdict, untilMs: number): void {
+    this.#remembered.set(question, { verdict, untilMs });
+    for (const oldest of this.#remembered.keys()) {
+      if (this.#remembered.size <= MAX_REMEMBERED) break;
+      this.#remembered.delete(oldest);
+    }
+  }
+
+  /** Never rejects. */
+  async #call(
+    call: Call,
+    subject: WebhookSubject,
+    param: string,
+  ): Promise<{ verdict: Verdict; ttlMs: number }> {
+    const { clock } = this.#needs;
+    const untilMs = clock.now() + TIMEOUT_MS;
+    try {
+      const turn = this.#turn(untilMs);
+      if (turn) await turn;
+      try {
+        const timeoutMs = Math.max(1, untilMs - clock.now());
+        const answer = await this.#needs.post(this.#postOf(call, subject, param, timeoutMs));
+        const read = this.#read(answer);
+        this.#count(call, isEnd(call) ? 'told' : read.verdict);
+        return read;
+      } finally {
+        this.#calls -= 1;
+        this.#waiting.shift()?.start();
+      }
+    } catch (error) {
+      this.#failed(call, error);
+      return { verdict: 'failed', ttlMs: 0 };
+    }
+  }
+
+  /** Undefined: it is its turn. @throws TidewayError `webhook.busy`, `webhook.timeout` */
+  #turn(untilMs: number): Promise<void> | undefined {
+    if (this.#calls < MAX_CALLS) {
+      this.#calls += 1;
+      return undefined;
+    }
+    if (this.#waiting.length >= MAX_WAITING) {
+      throw new TidewayError('webhook.busy', `${MAX_WAITING} calls wait for the webhook already`);
+    }
+    const { clock } = this.#needs;
+    return new Promise((resolve, reject) => {
+      const late = clock.after(untilMs - clock.now(), () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        reject(new TidewayError('webhook.timeout', `its turn did not come within ${TIMEOUT_MS} ms`));
+      });
+      const waiting: Waiting = {
+        start: () => {
+          late.cancel();
+          this.#calls += 1;
+          resolve();
+        },
+      };
+      this.#waiting.push(waiting);
+    });
+  }
+
+  #postOf(call: Call, subject: WebhookSubject, param: string, timeoutMs: number): Post {
+    const { secret, node } = this.#options;
+    const [app = '', stream = ''] = subject.key.split('/');
+    const body = Buffer.from(
+      JSON.stringify({
+        action: call,
+        ...{ server_id: node, client_id: subject.session, ip: addressOf(subject), vhost: '__defaultVhost__' },
+        ...{ app, stream, stream_url: `/${subject.key}`, param, protocol: subject.protocol },
+      }),
+    );
+    const atS = Math.floor(this.#needs.clock.wallMs() / 1000);
+    const signature = createHmac('sha256', secret).update(`${atS}.`).update(body).digest('hex');
+    const headers = {
+      'Content-Type': 'application/json',
+      'X-Tideway-Signature': `t=${atS},v1=${signature}`,
+    };
+    return { url: this.#url, body, headers, timeoutMs };
+  }
+
+  /** Yes is 200 with `0` or `{"code": 0}`; no is 200 with another code, 401 or 403. All else is a failure. */
+  #read({ status, body }: PostAnswer): { verdict: Verdict; ttlMs: number } {
+    const { allowCacheMs, denyCacheMs } = this.#options;
+    if (status === 401 || status === 403) return { verdict: 'denied', ttlMs: denyCacheMs };
+    if (status !== 200)
+      throw new TidewayError('webhook.status', `the webhook answers with the status ${status}`);
+    const { code, ttlMs } = answerOf(body);
+    const verdict = code === 0 ? 'allowed' : 'denied';
+    return { verdict, ttlMs: ttlMs ?? (code === 0 ? allowCacheMs : denyCacheMs) };
+  }
+
+  #failed(call: Call, error: unknown): void {
+    const known = error instanceof TidewayError ? error : undefined;
+    const code = known?.code ?? 'webhook.failed';
+    this.#count(call, code);
+    const nowMs = this.#needs.clock.now();
+    if (nowMs - this.#toldMs < TELL_EVERY_MS) {
+      this.#untold += 1;
+      return;
+    }
+    const detail = known?.message ?? 'an error in the node itself';
+    this.#needs.log.warn({ call, code, detail, suppressed: this.#untold }, 'webhook.failed');
+    this.#toldMs = nowMs;
+    this.#untold = 0;
+  }
+
+  #count(call: Call, result: string): void {
+    const name = `${call} ${result}`;
+    const known = this.#counts.get(name) ?? { call, result, count: 0 };
+    known.count += 1;
+    this.#counts.set(name, known);
+  }
+}
+
+/** What it says to these changes nothing. */
+function isEnd(call: Call): boolean {
+  return call === 'on_unpublish' || call === 'on_stop';
+}
+
+/** @throws TidewayError `webhook.answer` */
+function answerOf(body: Buffer): { readonly code: number; readonly ttlMs: number | undefined } {
+  const document = parsed(body);
+  if (typeof document === 'number') return { code: document, ttlMs: undefined };
+  const { code, ttl } =
+    typeof document === 'object' && document !== null ? (document as Answer) : ({} as Answer);
+  if (typeof code !== 'number') throw unreadable();
+  if (ttl === undefined) return { code, ttlMs: undefined };
+  if (typeof ttl !== 'number' || !(ttl >= 0 && ttl <= MAX_TTL_S)) throw unreadable();
+  return { code, ttlMs: ttl * 1000 };
+}
+
+interface Answer {
+  readonly code?: unknown;
+  readonly ttl?: unknown;
+}
+
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    throw unreadable();
+  }
+}
+
+function unreadable(): TidewayError {
+  const message = `the webhook's answer is neither 0 nor {"code": 0}, with a ttl of at most ${MAX_TTL_S} s`;
+  return new TidewayError('webhook.answer', message);
+}
+
+function addressOf({ remote }: WebhookSubject): string {
+  return plainAddress(hostOf(remote));
+}
+
+/** The query as SRS tells it, with the `?`; without what is for this node. */
+function paramOf(query: URLSearchParams): string {
+  const kept = new URLSearchParams([...query].filter(([name]) => !OWN_PARAMETER.test(name))).toString();
+  return kept === '' ? '' : `?${kept}`.slice(0, MAX_PARAM_CHARS);
+}

@@ -1,0 +1,231 @@
+// Who is let in at the doors of a real node, and how the others are refused, in each protocol's own way.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { SignJWT } from 'jose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { type Grant, sign } from '../../src/auth/signed-url.ts';
+import { parseStreamKey } from '../../src/base/stream-key.ts';
+import { metric } from '../support/hostile.ts';
+import { kindOf, type PayloadName, payloadOf } from '../support/media.ts';
+import { RtmpClient } from '../support/rtmp-client.ts';
+import { type RunningNode, runNode } from '../support/running-node.ts';
+import { until } from '../support/until.ts';
+
+const KEY = { id: 'k1', secret: 'hush-signing-secret-77' };
+const TOKEN_SECRET = 'hush-token-secret-77';
+const HOOK_SECRET = 'hush-webhook-secret-77';
+const HOOK_TOKEN = 'hush-webhook-token-77';
+const MEDIA: readonly PayloadName[] = ['avc header', 'aac header', 'avc key', 'aac sample', 'avc delta'];
+
+/** What was given to the node, of which nothing may be in its log or its answers. */
+const given = new Set<string>([KEY.secret, TOKEN_SECRET, HOOK_SECRET, HOOK_TOKEN]);
+const answers: string[] = [];
+let node: RunningNode;
+let publisher: RtmpClient;
+/** What the operator's own server was sent. It lets in who is `user=me`. */
+const sent: Record<string, unknown>[] = [];
+const hook = createServer((request, response) => {
+  let text = '';
+  request.on('data', (chunk: Buffer) => {
+    text += chunk;
+  });
+  request.on('end', () => {
+    const body = JSON.parse(text) as Record<string, unknown>;
+    sent.push(body);
+    response.end(body.param === '?user=me' ? '0' : '{"code":1}');
+  });
+});
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => hook.listen(0, '127.0.0.1', resolve));
+  const { port } = hook.address() as AddressInfo;
+  node = await runNode({
+    'auth.webhook.url': `http://127.0.0.1:${port}/?token=${HOOK_TOKEN}`,
+    'auth.webhook.secret': HOOK_SECRET,
+    'auth.webhook.allowNetworks': '127.0.0.0/8',
+    'auth.keys': `${KEY.id}=${KEY.secret}`,
+    'auth.jwt.secret': TOKEN_SECRET,
+    'auth.publish': 'live/*=signed/jwt,open/*=open,hook/*=webhook',
+    'auth.play': 'live/*=signed/jwt,open/*=open,hook/*=webhook',
+    'play.waitMs': '300',
+    'log.level': 'trace',
+  });
+  publisher = await RtmpClient.publishing(node.rtmpPort, `cam?${signed('publish', 'live/cam')}`);
+  for (const [at, name] of MEDIA.entries()) {
+    publisher.frame({ kind: kindOf(name), timestamp: at * 10, payload: payloadOf(name, at) });
+  }
+  await until('it is on air', () => node.lines.some(({ event }) => event === 'publish.start'));
+});
+
+afterAll(async () => {
+  publisher.destroy();
+  await node.stop();
+  hook.close();
+});
+
+function signed(action: Grant['action'], stream: string, forS = 60): string {
+  const [app = '', name = ''] = stream.split('/');
+  const expiresS = Math.floor(Date.now() / 1000) + forS;
+  const query = sign({ action, key: parseStreamKey(app, name), expiresS, address: undefined }, KEY);
+  given.add(query.get('tw_sig') ?? '');
+  return query.toString();
+}
+
+async function token(claims: Record<string, unknown>): Promise<string> {
+  const exp = Math.floor(Date.now() / 1000) + 60;
+  const text = await new SignJWT({ aud: 'tideway', exp, ...claims })
+    .setProtectedHeader({ alg: 'HS256' })
+    .sign(Buffer.from(TOKEN_SECRET));
+  given.add(text.slice(-43));
+  return text;
+}
+
+/** The status of an answer over HTTP, and the code of a refusal. */
+async function asked(
+  stream: string,
+  query: string,
+  { method = 'GET', headers = {} }: { method?: string; headers?: Record<string, string> } = {},
+): Promise<string> {
+  const left = new AbortController();
+  const response = await fetch(`${node.flvUrl(stream)}?${query}`, { method, headers, signal: left.signal });
+  answers.push(JSON.stringify([...response.headers]));
+  if (response.status === 200) {
+    left.abort();
+    return '200';
+  }
+  const text = await response.text();
+  answers.push(text);
+  const wayIn = response.headers.get('www-authenticate') ?? 'no way in';
+  const code = text === '' ? '' : (JSON.parse(text) as { code: string }).code;
+  return [response.status, code, response.status === 401 ? wayIn : '']
+    .filter((part) => part !== '')
+    .join(' ');
+}
+
+/** The same by WebSocket. */
+async function askedByWebSocket(stream: string, query: string): Promise<number> {
+  const webSocket = new WebSocket(`${node.wsUrl(stream)}?${query}`);
+  return new Promise((resolve) => {
+    webSocket.on('error', () => {});
+    webSocket.on('unexpected-response', (_request, response) => {
+      resolve(response.statusCode ?? 0);
+      webSocket.terminate();
+    });
+    webSocket.on('open', () => {
+      resolve(101);
+      webSocket.terminate();
+    });
+  });
+}
+
+/** The status code of NetStream that answers a publish or a play. */
+async function askedByRtmp(action: 'publish' | 'play', name: string, app = 'live'): Promise<string> {
+  const client = await RtmpClient.connected(node.rtmpPort, app);
+  try {
+    return await client[action](name);
+  } finally {
+    answers.push(client.messages.map(({ payload }) => payload.toString('latin1')).join('\n'));
+    client.destroy();
+  }
+}
+
+test('a player without a right is refused at each door, and one with a right is let in', async () => {
+  const right = signed('play', 'live/cam');
+  const wrong = signed('publish', 'live/cam');
+  const old = signed('play', 'live/cam', -60);
+  expect(await asked('live/cam', '')).toBe('401 auth.missing Bearer realm="tideway"');
+  expect(await asked('live/cam', wrong)).toBe('401 auth.signature Bearer realm="tideway"');
+  expect(await asked('live/cam', old)).toBe('401 auth.expired Bearer realm="tideway"');
+  expect(await asked('live/cam', right)).toBe('200');
+  expect(await asked('live/cam', '', { method: 'HEAD' })).toBe('401 Bearer realm="tideway"');
+  expect(await asked('live/cam', right, { method: 'HEAD' })).toBe('200');
+  expect(await askedByWebSocket('live/cam', '')).toBe(401);
+  expect(await askedByWebSocket('live/cam', wrong)).toBe(401);
+  expect(await askedByWebSocket('live/cam', right)).toBe(101);
+  expect(await askedByRtmp('play', 'cam')).toBe('NetStream.Play.Failed');
+  expect(await askedByRtmp('play', `cam?${wrong}`)).toBe('NetStream.Play.Failed');
+  expect(await askedByRtmp('play', `cam?${right}`)).toBe('NetStream.Play.Start');
+  expect(await askedByRtmp('play', 'cam', `live?${right}`)).toBe('NetStream.Play.Start');
+});
+
+test('a token lets in by the query, or by its header over HTTP', async () => {
+  const right = await token({ play: 'live/*' });
+  const other = await token({ play: 'live/other' });
+  expect(await asked('live/cam', `tw_token=${right}`)).toBe('200');
+  expect(await asked('live/cam', '', { headers: { Authorization: `Bearer ${right}` } })).toBe('200');
+  expect(await asked('live/cam', '', { headers: { Authorization: `Bearer ${other}` } })).toBe(
+    '403 auth.not-granted',
+  );
+  expect(await asked('live/cam', 'tw_token=a.b.c')).toBe('401 auth.token Bearer realm="tideway"');
+  expect(await askedByRtmp('play', `cam?tw_token=${right}`)).toBe('NetStream.Play.Start');
+});
+
+test('who is refused learns nothing of what is live, and is not waited for', async () => {
+  const startedMs = performance.now();
+  expect(await asked('live/nothing', '')).toBe('401 auth.missing Bearer realm="tideway"');
+  expect(await asked('closed/cam', '')).toBe('403 auth.closed');
+  expect(await askedByRtmp('play', 'nothing')).toBe('NetStream.Play.Failed');
+  expect(performance.now() - startedMs).toBeLessThan(300);
+  expect(await asked('open/nothing', '')).toBe('404 play.not-found');
+});
+
+test('a publisher without a right is refused, and one with a right takes over from nobody else', async () => {
+  const right = signed('publish', 'live/two');
+  expect(await askedByRtmp('publish', 'cam')).toBe('NetStream.Publish.Denied');
+  expect(await askedByRtmp('publish', `cam?${right}`)).toBe('NetStream.Publish.Denied');
+  expect(await askedByRtmp('publish', `cam?${signed('play', 'live/cam')}`)).toBe('NetStream.Publish.Denied');
+  expect(await askedByRtmp('publish', `two?${right}`)).toBe('NetStream.Publish.Start');
+  const flv = Buffer.from('464c5601050000000900000000', 'hex');
+  const post = async (query: string) => {
+    const response = await fetch(`${node.flvUrl('live/three')}?${query}`, { method: 'POST', body: flv });
+    const text = await response.text();
+    answers.push(text);
+    return `${response.status} ${/"code":"([^"]+)"/.exec(text)?.[1] ?? ''}`;
+  };
+  expect(await post('')).toBe('401 auth.missing');
+  expect(await post(`tw_token=${await token({ publish: 'live/three' })}`)).toBe('200 ');
+  expect(publisher.isClosed).toBe(false);
+});
+
+test("the operator's own server says who is let in, and is told when it is over", async () => {
+  expect(await askedByRtmp('publish', 'cam?user=other', 'hook')).toBe('NetStream.Publish.Denied');
+  expect(await asked('hook/cam', 'key=hush&tw_sig=x')).toBe('403 auth.webhook-denied');
+  expect(await askedByRtmp('publish', 'cam?user=me', 'hook')).toBe('NetStream.Publish.Start');
+  await until('it was told of the end', () => sent.length === 4);
+  const client = sent[2]?.client_id;
+  expect(client).toMatch(/^[a-z0-9]{12}$/);
+  expect(sent).toMatchObject([
+    {
+      action: 'on_publish',
+      app: 'hook',
+      stream: 'cam',
+      param: '?user=other',
+      ip: '127.0.0.1',
+      protocol: 'rtmp',
+    },
+    { action: 'on_play', app: 'hook', stream: 'cam', param: '', protocol: 'http-flv' },
+    { action: 'on_publish', param: '?user=me' },
+    { action: 'on_unpublish', client_id: client },
+  ]);
+  expect(await metric(node, 'tideway_webhook_calls_total')).toEqual(
+    new Map([
+      ['call="on_publish",result="denied"', 1],
+      ['call="on_play",result="denied"', 1],
+      ['call="on_publish",result="allowed"', 1],
+      ['call="on_unpublish",result="told"', 1],
+    ]),
+  );
+});
+
+test('refusals are counted by code, and no secret, signature or token is in a log line, an answer or a metric', async () => {
+  const refused = await metric(node, 'tideway_auth_refused_total');
+  expect(refused.get('action="publish",code="auth.signature"')).toBe(2);
+  expect(refused.get('action="play",code="auth.closed"')).toBe(1);
+  const admitted = await metric(node, 'tideway_auth_admitted_total');
+  expect(admitted.get('action="play",way="jwt"')).toBe(3);
+  const metrics = await (await fetch(`http://127.0.0.1:${node.httpPort}/metrics`)).text();
+  const said = [metrics, ...answers, ...node.lines.map((line) => JSON.stringify(line))].join('\n');
+  expect(node.lines.length).toBeGreaterThan(20);
+  expect([...given].filter((secret) => secret.length < 16 || said.includes(secret))).toEqual([]);
+});
