@@ -247,6 +247,12 @@ export const networks = kindOf(
   `up to ${MAX_NETWORKS} of network=region like 10.1.0.0/16=eu,2001:db8::/32=us, or a list of network and region; no network twice`,
 );
 
+/** Networks whose addresses have a meaning. */
+export const networkList: Kind<readonly string[]> = {
+  type: z.preprocess(partsOfText, z.array(z.string().refine(isNetwork)).min(1).max(MAX_NETWORKS)),
+  allowed: `1 to ${MAX_NETWORKS} networks like 10.1.0.0/16, with commas between`,
+};
+
 /** Which streams are kept warm where (routing/preload-rules.ts); text is like `live/vip*=eu/us:2`. */
 export const preloads = kindOf(
   z.preprocess(
