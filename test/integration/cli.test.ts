@@ -49,7 +49,7 @@ test('a bad value is one line and exit code 2', async () => {
     code: 2,
     stdout: '',
     stderr:
-      'tideway: rtmp.port (--rtmp.port): "abc" is not allowed; allowed: a whole number from 0 to 65535\n',
+      'tideway: rtmp.port (--rtmp.port): "abc" is not allowed; allowed: a whole number from 0 to 65535, or off\n',
   });
 });
 
