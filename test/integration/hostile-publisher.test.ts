@@ -37,6 +37,8 @@ beforeAll(async () => {
     'player.stallMs': '1500',
     'player.maxBacklogMs': '1000',
     'limits.streams': '50',
+    // What holds such a publisher without ending it is what this is about.
+    ...{ 'publish.maxFramesPerSecond': '1000000', 'publish.maxMbps': '1000000' },
   });
   witness = await Witness.start(node);
 });
