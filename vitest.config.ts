@@ -1,27 +1,18 @@
-// Which tests run when: unit tests side by side, then those with sockets, then those alone that look at times or fill the
-// machine, and last those with programs of others.
+// Which tests run when: unit tests side by side, then those with sockets, then those alone that look at short times, and
+// last those with programs of others.
 import { defineConfig } from 'vitest/config';
 import { TallyReporter } from './test/support/tally-reporter.ts';
 
 const setupFiles = ['test/support/no-leftovers.ts'];
-/** Their times, or how much they do at once, are what they are about: nothing runs beside them. */
+/** Times that a busy machine would change are what they are about: nothing runs beside them. */
 const ALONE = [
   'backup',
   'balance',
-  'better-upstream',
-  'cluster-play',
-  'demo',
-  'drain',
-  'exhaustion',
   'failover',
   'hop-quality',
   'load',
   'network',
-  'origin-moves',
-  'preload',
-  'pressure',
   'quality',
-  'redis-faults',
   'scale',
   'stop',
 ].map((name) => `test/integration/${name}.test.ts`);
