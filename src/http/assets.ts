@@ -42,7 +42,14 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
   '.txt': 'text/plain; charset=utf-8',
 };
-const WATCH_FILES = ['watch.css', 'watch.js', 'live-player.js', 'mpegts.js', 'mpegts.js.LICENSE.txt'];
+const WATCH_FILES = [
+  'watch.css',
+  'watch.js',
+  'codec-names.js',
+  'live-player.js',
+  'mpegts.js',
+  'mpegts.js.LICENSE.txt',
+];
 const ASSETS = 'assets/';
 /** A name with a digest of what is in it never stands for anything else. */
 const HASHED = /^assets\/[\w.]+-[\w-]{8}\.[a-z]+$/;

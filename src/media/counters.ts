@@ -1,11 +1,6 @@
 // What the media of a node counts: plain fields that metrics read when somebody asks.
 import type { LeftOut } from './shedding.ts';
 
-/** Media bytes that went one way. */
-export interface ByteCount {
-  bytes: number;
-}
-
 /** Of all fan-outs of one format, ever. */
 export class FanOutCounters {
   /** Batches that were encoded for live players, writes of them, and the bytes of those. */

@@ -1,8 +1,10 @@
 // The fan-outs that one kind of a stream's readers has: one for each wire format and way of serving it, opened when it is
 // wanted first. It knows no reader.
+
+import type { ByteCount } from '../base/byte-count.ts';
 import type { Reason } from '../base/errors.ts';
 import type { FrameEncoder, TimedFrame } from '../format/frame.ts';
-import type { ByteCount, MediaCounters } from './counters.ts';
+import type { MediaCounters } from './counters.ts';
 import { FanOut, type FanOutNeeds, type Serving } from './fan-out.ts';
 import type { Position } from './frame-log.ts';
 

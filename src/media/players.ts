@@ -1,5 +1,7 @@
 // The players of one stream: those that wait for a frame to start at, and the fan-outs of those that started. It closes
 // those that take nothing; when a stream ends is the stream's to say.
+
+import type { ByteCount } from '../base/byte-count.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { every } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
@@ -7,7 +9,7 @@ import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { FrameEncoder, TimedFrame } from '../format/frame.ts';
 import { CatchUp, type CatchUpState } from './catch-up.ts';
-import type { ByteCount, MediaCounters } from './counters.ts';
+import type { MediaCounters } from './counters.ts';
 import { Cursor } from './cursor.ts';
 import { eraFrom, type FanOut } from './fan-out.ts';
 import { FanOuts } from './fan-outs.ts';

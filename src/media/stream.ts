@@ -1,4 +1,6 @@
 // One stream: its source, its log, its readers, its hold and its end. It knows no socket and no peer.
+
+import type { ByteCount } from '../base/byte-count.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -12,7 +14,7 @@ import {
   type Run,
   type Tracks,
 } from '../format/frame.ts';
-import type { ByteCount, MediaCounters } from './counters.ts';
+import type { MediaCounters } from './counters.ts';
 import type { Resume } from './exact-cursor.ts';
 import { Followers } from './followers.ts';
 import { FrameLog, headersIn, type LogLimits, NO_HEADERS, type TrackHeaders } from './frame-log.ts';

@@ -1,8 +1,9 @@
 // One stream that one peer pulls: a sink like any player's, over a link that it shares with others. It knows its part of
 // what is under way; who is served next is downstreams.ts's.
+
+import type { ByteCount } from '../base/byte-count.ts';
 import type { Reason } from '../base/errors.ts';
 import type { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
-import type { ByteCount } from '../media/counters.ts';
 import type { Player, Pressure, Sink } from '../media/player.ts';
 import type { Stream } from '../media/stream.ts';
 import type { Place } from './gate.ts';
@@ -82,7 +83,7 @@ export class Downstream implements Sink {
     return this.peer.backlogBytes;
   }
 
-  get row(): ChildRow {
+  get childRow(): ChildRow {
     const { state = 'waiting', cursor } = this.player ?? {};
     const { disposable = 0, video = 0 } = cursor?.leftOut ?? {};
     return {

@@ -1,5 +1,7 @@
 // The streams that peers pull from this node: who is taken in, who is told no, and in which order a link that is full
 // serves them. A downstream is a reader of the stream's log like any player.
+
+import type { ByteCount } from '../base/byte-count.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -13,7 +15,6 @@ import {
   MAX_WAIT_MS,
 } from '../format/mesh/control.ts';
 import { MeshEncoder } from '../format/mesh/mesh-encoder.ts';
-import type { ByteCount } from '../media/counters.ts';
 import type { Stream } from '../media/stream.ts';
 import { CodeCounter } from '../observe/metrics.ts';
 import { readStreamKey } from '../registry/records.ts';
@@ -98,7 +99,7 @@ export class Downstreams {
 
   /** How a stream's children are served. */
   rowsOf(stream: Stream): ChildRow[] {
-    return [...(this.#byStream.get(stream) ?? [])].map((downstream) => downstream.row);
+    return [...(this.#byStream.get(stream) ?? [])].map((downstream) => downstream.childRow);
   }
 
   opened(peer: Peer): void {

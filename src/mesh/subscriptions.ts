@@ -1,12 +1,13 @@
 // What this node asked of its peers: every subscription and every HEAD that waits for its answer, and which of them a
 // message is for.
+
+import type { ByteCount } from '../base/byte-count.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { type Reason, WireError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
 import type { Control, ControlMessage } from '../format/mesh/control.ts';
 import type { MediaMessage } from '../format/mesh/media-codec.ts';
-import type { ByteCount } from '../media/counters.ts';
 import type { Resume } from '../media/exact-cursor.ts';
 import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';

@@ -1,11 +1,12 @@
 // One subscription at one peer: from the question to the last word. It holds the peer to the order of the wire; what its
 // runs and frames are to the stream, its replica judges.
+
+import type { ByteCount } from '../base/byte-count.ts';
 import type { Reason } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Run } from '../format/frame.ts';
 import type { Control, ControlMessage } from '../format/mesh/control.ts';
 import type { MediaFrame, MediaMessage } from '../format/mesh/media-codec.ts';
-import type { ByteCount } from '../media/counters.ts';
 import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
 

@@ -260,7 +260,7 @@ export class Live implements LiveFeed {
     if (!this.#listeners.has(listener)) return;
     const { sink } = listener;
     sink.write(text);
-    this.sentBytes += text.length;
+    this.sentBytes += Buffer.byteLength(text);
     const { backlogBytes, remote } = sink;
     if (backlogBytes <= MAX_BACKLOG_BYTES) return;
     this.slow += 1;

@@ -1,9 +1,10 @@
 // One publisher of this node, as long as its connection lasts: on air, or standing by for the one who is. The door knows
 // no difference; when the two change, standbys.ts and publishing.ts decide.
+
+import type { ByteCount } from '../base/byte-count.ts';
 import type { Reason } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { FrameKind } from '../format/frame.ts';
-import type { ByteCount } from '../media/counters.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
 import type { Publication, PublisherInlet, PublishRequest } from '../media/publication.ts';
 import { type PaceLimits, PublisherPace } from '../media/publisher-pace.ts';

@@ -1,12 +1,12 @@
 // How a publish comes about on this node: authorised, within the limits, on air or standing by. What becomes of its claim
 // is claims.ts's.
 import type { Authorizer } from '../auth/authorizer.ts';
+import type { ByteCount } from '../base/byte-count.ts';
 import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
-import type { ByteCount } from '../media/counters.ts';
 import type { MemoryBudget } from '../media/memory-budget.ts';
 import {
   type HoldTimes,

@@ -35,11 +35,8 @@ import { type OpenStream, StreamDirectory } from '../media/stream-directory.ts';
 import type { MeshTls } from '../mesh/channel.ts';
 import { EventBook } from '../observe/event-book.ts';
 import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/load-probe.ts';
-import { CodeCounter } from '../observe/metrics.ts';
-import { MetricsText } from '../observe/metrics-text.ts';
+import { CodeCounter, type MetricFamily } from '../observe/metrics.ts';
 import { OpenFiles } from '../observe/open-files.ts';
-import { OthersSum } from '../observe/others-sum.ts';
-import { RuntimeMetrics } from '../observe/runtime-metrics.ts';
 import { TRAFFIC_WINDOW_MS } from '../observe/traffic-ledger.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
@@ -54,12 +51,14 @@ import { Drain, drainControl } from './drain.ts';
 import { Closer } from './lifecycle.ts';
 import { Member } from './member.ts';
 import { watchMemory } from './memory-watch.ts';
+import { MetricsPage } from './metrics-page.ts';
 import { NO_MESH, NodeMesh } from './node-mesh.ts';
 import { nodeMetrics } from './node-metrics.ts';
 import { NO_PRELOAD, Preload } from './preload.ts';
 import { preloadMetrics } from './preload-metrics.ts';
 import { PreloadNodes } from './preload-nodes.ts';
 import { Publishing } from './publishing.ts';
+import { QualityWatch } from './quality-watch.ts';
 import { Redirects } from './redirects.ts';
 import { NodeRouting } from './routing.ts';
 import { routingMetrics } from './routing-metrics.ts';
@@ -71,8 +70,7 @@ import { streamAnswers } from './stream-answers.ts';
 import { StreamHolders } from './stream-holders.ts';
 import { streamMetrics } from './stream-metrics.ts';
 import { streamSummaries } from './stream-summaries.ts';
-import { tallyStreams } from './stream-tally.ts';
-import { QualityWatch } from './stream-watch.ts';
+import type { StreamTally } from './stream-tally.ts';
 import { Traffic } from './traffic.ts';
 
 export interface NodeNeeds {
@@ -134,10 +132,7 @@ export class RelayNode {
   readonly #preload: Preload | undefined;
   readonly #refusals = { rtmp: new CodeCounter(), http: new CodeCounter() };
   readonly #wireErrors = new CodeCounter();
-  readonly #runtime = new RuntimeMetrics();
-  readonly #droppedOfOthers = new OthersSum();
-  #metricsMade: Promise<string> | undefined;
-  readonly #metrics: MetricsText;
+  readonly #metrics: MetricsPage;
   readonly #certificates: readonly CertificateFiles[];
   readonly #proxies: Proxies | undefined;
   readonly #rtmp: RtmpServer;
@@ -163,7 +158,6 @@ export class RelayNode {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
-    this.#metrics = new MetricsText(clock);
     this.#certificates = openCertificates(config, { clock, log });
     const { networks } = config.proxy;
     this.#proxies = networks && new Proxies({ ...config.proxy, networks });
@@ -261,6 +255,12 @@ export class RelayNode {
         },
       },
     );
+    this.#metrics = new MetricsPage({
+      ...{ clock, slices: this.#slices, directory: this.#directory, watch: this.#watch },
+      maxNamed: () => config.metrics.streams,
+      families: (tally) => this.#families(tally),
+      lag: () => this.#member.load.takeLag(),
+    });
     this.answers = this.#answers();
     this.#ask = new ClusterAsk({
       ...{ log, slices: this.#slices, self: config.node.id, answers: this.answers },
@@ -296,8 +296,8 @@ export class RelayNode {
    */
   async start(): Promise<void> {
     await using opened = new Closer();
-    this.#runtime.start();
-    opened.add(() => this.#runtime.stop());
+    this.#metrics.start();
+    opened.add(() => this.#metrics.stop());
     await this.#files.start();
     opened.add(() => this.#files.stop());
     for (const certificate of this.#certificates) {
@@ -454,7 +454,7 @@ export class RelayNode {
       ...healthRoutes({
         notReady: this.#whyNotReady,
         trouble: () => this.#member.trouble,
-        metricsText: () => this.#metricsText(),
+        metricsText: () => this.#metrics.text(),
       }),
       ...apiRoutes({ access: this.#access, clock, log: this.#log }, {
         ...this.#state.handlers,
@@ -707,23 +707,9 @@ export class RelayNode {
     ];
   }
 
-  /** One at a time: who asks meanwhile is told the same. */
-  #metricsText(): Promise<string> {
-    this.#metricsMade ??= this.#makeMetrics().finally(() => {
-      this.#metricsMade = undefined;
-    });
-    return this.#metricsMade;
-  }
-
-  async #makeMetrics(): Promise<string> {
+  #families(tally: StreamTally): MetricFamily[] {
     const { id: node, region, zone } = this.#config.node;
-    const tally = await this.#slices.run(
-      tallyStreams(
-        { directory: this.#directory, watch: this.#watch, droppedOfOthers: this.#droppedOfOthers },
-        this.#config.metrics.streams,
-      ),
-    );
-    const families = nodeMetrics({
+    const counted = nodeMetrics({
       version: version(),
       node: { node, region, zone },
       isReady: this.#whyNotReady() === undefined,
@@ -757,15 +743,7 @@ export class RelayNode {
       refusals: this.#refusals,
       wireErrors: this.#wireErrors,
     });
-    return this.#metrics.write(
-      [
-        ...families,
-        ...this.#files.metrics(),
-        ...this.#settings.metrics(),
-        ...this.#runtime.families(this.#member.load.takeLag()),
-      ],
-      this.#runtime.registry,
-    );
+    return [...counted, ...this.#files.metrics(), ...this.#settings.metrics()];
   }
 }
 

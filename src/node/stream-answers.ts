@@ -12,7 +12,7 @@ import type { Alarm } from '../observe/alarms.ts';
 import type { Rates } from '../observe/quality-window.ts';
 import type { ClaimReason } from '../registry/registry.ts';
 import { type HereNeeds, hereRow } from './here-row.ts';
-import type { QualityWatch } from './stream-watch.ts';
+import type { QualityWatch } from './quality-watch.ts';
 
 export type ChildRow = StreamHere['childRows'][number];
 

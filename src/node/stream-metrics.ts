@@ -4,8 +4,8 @@ import type { Stream } from '../media/stream.ts';
 import { ALARM_KINDS } from '../observe/alarm-rules.ts';
 import type { AlarmBook } from '../observe/alarms.ts';
 import { counter, gauge, type MetricFamily, type MetricSample } from '../observe/metrics.ts';
+import type { QualityWatch } from './quality-watch.ts';
 import { bytesPerSOf, droppedOf, type StreamTally } from './stream-tally.ts';
-import type { QualityWatch } from './stream-watch.ts';
 
 /** The value of the label for all streams that are not named: no stream has it, since each has a slash. */
 const OTHER = 'other';

@@ -3,7 +3,7 @@
 import type { Stream } from '../media/stream.ts';
 import type { StreamDirectory } from '../media/stream-directory.ts';
 import type { OthersSum } from '../observe/others-sum.ts';
-import type { QualityWatch } from './stream-watch.ts';
+import type { QualityWatch } from './quality-watch.ts';
 
 export interface TallySources {
   readonly directory: Pick<StreamDirectory, 'streams' | 'counters'>;

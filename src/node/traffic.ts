@@ -1,5 +1,7 @@
 // The traffic of this node: who carries bytes is given a count for them; what was carried is told with the configured prices
 // as cost.
+
+import type { ByteCount } from '../base/byte-count.ts';
 import type { Clock } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
@@ -8,7 +10,7 @@ import { protocol as playerProtocol } from '../http/forms/sessions.ts';
 import type { TrafficRow } from '../http/forms/traffic.ts';
 import { counter, type MetricFamily, type MetricSample } from '../observe/metrics.ts';
 import { NamedStreams } from '../observe/named-streams.ts';
-import { type ByteCount, TrafficLedger, type TrafficSum } from '../observe/traffic-ledger.ts';
+import { TrafficLedger, type TrafficSum } from '../observe/traffic-ledger.ts';
 import type { Prices } from '../routing/prices.ts';
 
 export interface TrafficOptions {

@@ -1,15 +1,11 @@
 // What this node carried: media bytes by stream, protocol, direction and the other node's region; since its start, and in the
 // last hour. Who carries bytes is handed a count to add to; it is read here, once a minute and when somebody asks.
+import type { ByteCount } from '../base/byte-count.ts';
 import { type Clock, every, type Timer } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
 
 export type TrafficProtocol = 'rtmp' | 'http-flv' | 'ws-flv' | 'mesh';
-
-/** What went one way. Whoever holds it adds to it. */
-export interface ByteCount {
-  bytes: number;
-}
 
 /** Of which traffic a count is. */
 export interface TrafficKind {

@@ -308,6 +308,7 @@ describe('the watch page', () => {
       'index.html',
       'watch.css',
       'watch.js',
+      'codec-names.js',
       'live-player.js',
       'mpegts.js',
       'mpegts.js.LICENSE.txt',

@@ -1,24 +1,11 @@
 // Figures as people read them: short, with their unit, in the digits of a table. Pure.
+import { CODEC_NAMES } from '../watch/codec-names.ts';
 
 const STEP = 1000;
 const BIT_UNITS = ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s', 'Tbit/s'] as const;
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 /** What is shown for what nobody knows. */
 export const NOTHING = '–';
-
-/** As people know them; others are shown by their FourCC or short name. */
-const CODEC_NAMES: Readonly<Record<string, string>> = {
-  avc: 'H.264',
-  hevc: 'HEVC',
-  av1: 'AV1',
-  vp8: 'VP8',
-  vp9: 'VP9',
-  h263: 'H.263',
-  aac: 'AAC',
-  mp3: 'MP3',
-  opus: 'Opus',
-  flac: 'FLAC',
-};
 
 /** `1.24 Mbit/s` */
 export function bits(perS: number | null | undefined): string {

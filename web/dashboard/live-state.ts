@@ -113,8 +113,9 @@ export function lastingAlarms(alarms: ReadonlyMap<string, AlarmRow>): AlarmRow[]
     .sort((one, other) => other.since.localeCompare(one.since));
 }
 
-export function alarmId({ node, id }: AlarmRow): string {
-  return `${node} ${id}`;
+/** Of one alarm: a node that was started anew counts its alarms from the beginning. */
+export function alarmId({ node, id, since }: AlarmRow): string {
+  return `${node} ${id} ${since}`;
 }
 
 function endedOnes(alarms: ReadonlyMap<string, AlarmRow>): ReadonlyMap<string, AlarmRow> {

@@ -1,4 +1,5 @@
 // The watch page: what is live, the stream that was chosen by `#app/name`, and how to publish when nothing is live.
+import { CODEC_NAMES } from './codec-names.ts';
 import { LivePlayer } from './live-player.ts';
 
 /** `GET /watch/streams` (src/http/api.ts). */
@@ -30,19 +31,6 @@ const MAX_POLL_MS = 5000;
 const POLL_PATIENCE_MS = 15_000;
 const COPIED_MS = 2000;
 const STREAM_KEY = /^[A-Za-z0-9_.-]{1,64}\/[A-Za-z0-9_.-]{1,64}$/;
-/** As people know them; others are shown by their FourCC or short name. */
-const CODEC_NAMES: Readonly<Record<string, string>> = {
-  avc: 'H.264',
-  hevc: 'HEVC',
-  av1: 'AV1',
-  vp8: 'VP8',
-  vp9: 'VP9',
-  h263: 'H.263',
-  aac: 'AAC',
-  mp3: 'MP3',
-  opus: 'Opus',
-  flac: 'FLAC',
-};
 
 const video = element('video', HTMLVideoElement);
 const unmute = element('unmute', HTMLButtonElement);
