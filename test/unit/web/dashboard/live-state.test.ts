@@ -70,6 +70,15 @@ describe('nodes', () => {
 });
 
 describe('alarms', () => {
+  test('of a node that was started anew, and counts from the beginning, are none of those that it had', () => {
+    const alarm = alarmOf('live/a', '1');
+    const state = reached(
+      { name: 'alarm', data: { ...alarm, until: asOf } },
+      { name: 'alarm', data: { ...alarm, since: '2026-01-02T00:00:00Z' } },
+    );
+    expect([...state.alarms.values()].map(({ until }) => until)).toEqual([asOf, null]);
+  });
+
   test('one that ends is kept with its end, and those of two nodes with one id are two', () => {
     const alarm = alarmOf('live/a', '1');
     const state = reached(
