@@ -16,6 +16,8 @@ export interface NodeProcessOptions {
   readonly id: string;
   /** Flags by key path: `{ 'relay.softChildren': '1' }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Where it listens, and is asked; 127.0.0.1 unless told. */
+  readonly host?: string;
   /** Address of this machine that its own connections come from. */
   readonly dialFrom?: string;
 }
@@ -27,6 +29,7 @@ const ERROR_CHARS = 16_384;
 
 export class NodeProcess implements AsyncDisposable {
   readonly id: string;
+  readonly host: string;
   readonly dialFrom: string | undefined;
   readonly #settings: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
@@ -38,8 +41,9 @@ export class NodeProcess implements AsyncDisposable {
   #rest = '';
   #errors = '';
 
-  constructor({ id, settings = {}, dialFrom }: NodeProcessOptions) {
+  constructor({ id, settings = {}, host = '127.0.0.1', dialFrom }: NodeProcessOptions) {
     this.id = id;
+    this.host = host;
     this.dialFrom = dialFrom;
     this.#settings = settings;
   }
@@ -49,7 +53,7 @@ export class NodeProcess implements AsyncDisposable {
     if (this.isRunning) throw new Error(`node ${this.id} runs already`);
     const preload = this.dialFrom ? ['--import', join(PROJECT_FOLDER, 'test/support/dial-from.mjs')] : [];
     const settings = {
-      ...{ host: '127.0.0.1', 'node.id': this.id, 'rtmp.port': '0', 'http.port': '0', 'mesh.port': '0' },
+      ...{ host: this.host, 'node.id': this.id, 'rtmp.port': '0', 'http.port': '0', 'mesh.port': '0' },
       // A busy machine would make some nodes better than others.
       'route.redirect': 'never',
       ...this.#settings,
@@ -106,15 +110,15 @@ export class NodeProcess implements AsyncDisposable {
   }
 
   rtmpUrl(key: string): string {
-    return `rtmp://127.0.0.1:${this.rtmpPort}/${key}`;
+    return `rtmp://${this.host}:${this.rtmpPort}/${key}`;
   }
 
   flvUrl(key: string): string {
-    return `http://127.0.0.1:${this.httpPort}/${key}.flv`;
+    return `http://${this.host}:${this.httpPort}/${key}.flv`;
   }
 
   wsUrl(key: string): string {
-    return `ws://127.0.0.1:${this.httpPort}/${key}.flv`;
+    return `ws://${this.host}:${this.httpPort}/${key}.flv`;
   }
 
   /** Its log lines of one event, of all its lives. */
@@ -131,7 +135,7 @@ export class NodeProcess implements AsyncDisposable {
   get(path: string, withinMs = 2_000): Promise<{ readonly status: number; readonly body: string }> {
     return new Promise((resolve) => {
       const none = () => resolve({ status: 0, body: '' });
-      const url = `http://127.0.0.1:${this.httpPort}${path}`;
+      const url = `http://${this.host}:${this.httpPort}${path}`;
       const asked = get(url, { agent: false, timeout: withinMs }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -17,6 +17,9 @@ import {
   setChunkSize,
 } from '../../src/format/rtmp/message.ts';
 
+/** Where a node listens: a port of 127.0.0.1, or of another address. */
+export type RtmpPlace = number | { readonly port: number; readonly host: string };
+
 /** One media message, as a test gives and gets it. */
 export interface MediaMessage {
   readonly kind: FrameKind;
@@ -52,8 +55,8 @@ export class RtmpClient {
   }
 
   /** A connection that has said nothing yet. */
-  static async open(port: number, host = '127.0.0.1'): Promise<RtmpClient> {
-    const socket = connectTcp({ port, host });
+  static async open(place: RtmpPlace): Promise<RtmpClient> {
+    const socket = connectTcp(typeof place === 'number' ? { port: place, host: '127.0.0.1' } : place);
     const client = new RtmpClient(socket);
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     return client;
@@ -69,11 +72,11 @@ export class RtmpClient {
 
   /** Opens, shakes hands and connects to an app; `more` is of the command object. */
   static async connected(
-    port: number,
+    place: RtmpPlace,
     app = 'live',
     more: Record<string, Amf0Input> = {},
   ): Promise<RtmpClient> {
-    const client = await RtmpClient.open(port);
+    const client = await RtmpClient.open(place);
     await client.shakeHands();
     await client.connect(app, more);
     return client;
@@ -81,20 +84,20 @@ export class RtmpClient {
 
   /** A publisher whose publish has begun. */
   static async publishing(
-    port: number,
+    place: RtmpPlace,
     name: string,
     app = 'live',
     more: Record<string, Amf0Input> = {},
   ): Promise<RtmpClient> {
-    const client = await RtmpClient.connected(port, app, more);
+    const client = await RtmpClient.connected(place, app, more);
     const code = await client.publish(name);
     if (code !== 'NetStream.Publish.Start') throw new Error(`publish was answered by ${code}`);
     return client;
   }
 
   /** A player whose play has begun. */
-  static async playing(port: number, name: string, app = 'live'): Promise<RtmpClient> {
-    const client = await RtmpClient.connected(port, app);
+  static async playing(place: RtmpPlace, name: string, app = 'live'): Promise<RtmpClient> {
+    const client = await RtmpClient.connected(place, app);
     const code = await client.play(name);
     if (code !== 'NetStream.Play.Start') throw new Error(`play was answered by ${code}`);
     return client;
