@@ -16,7 +16,6 @@ interface Watched {
   readonly node: NodeProcess;
   /** Log lines that were read. */
   read: number;
-  errors: string;
   askedMs: number;
   isAsking: boolean;
   deaths: number;
@@ -40,7 +39,7 @@ export class NodeWatch {
     this.#needs = needs;
     this.#watched = needs.site.ids.map((id) => ({
       node: needs.site.node(id),
-      ...{ read: 0, errors: '', askedMs: 0, isAsking: false, deaths: 0 },
+      ...{ read: 0, askedMs: 0, isAsking: false, deaths: 0 },
     }));
   }
 
@@ -59,10 +58,6 @@ export class NodeWatch {
     for (const watched of this.#watched) {
       const { node } = watched;
       this.#readLines(watched);
-      if (node.errors !== watched.errors) {
-        watched.errors = node.errors;
-        violated('no-errors-of-its-own', `${node.id} wrote to standard error: ${node.errors.slice(-500)}`);
-      }
       if (!world.isDown(node.id) && !node.isRunning && watched.deaths <= world.deaths(node.id)) {
         watched.deaths = world.deaths(node.id) + 1;
         violated('nodes-live', `${node.id} ended, and nobody had killed it`);

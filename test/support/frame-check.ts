@@ -150,14 +150,15 @@ export class FrameCheck {
 
   #checkTime(kind: number, time: number): void {
     const last = this.#lastTimes.get(kind);
+    const newest = Math.max(...this.#lastTimes.values());
     this.#lastTimes.set(kind, time);
     if (last === undefined) return;
     if (time < last) {
       this.backward += 1;
       this.#say(`time falls from ${last} to ${time} in track ${kind}`);
-    } else if (time - last > MAX_LEAP_MS) {
+    } else if (time - newest > MAX_LEAP_MS) {
       this.leaps += 1;
-      this.#say(`time leaps from ${last} to ${time} in track ${kind}`);
+      this.#say(`time leaps from ${newest} to ${time} in track ${kind}`);
     }
   }
 
