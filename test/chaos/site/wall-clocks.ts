@@ -5,8 +5,8 @@ import { join } from 'node:path';
 
 /** The one for programs with threads. */
 const LIBRARY = 'faketime/libfaketimeMT.so.1';
-/** How old what it read may be, s. */
-const READ_EVERY_S = 1;
+/** How old what it read may be, s: it reads when more than that is over by whole seconds, so once a second. */
+const MAX_AGE_S = 0;
 
 export class WallClocks implements Disposable {
   readonly #library: string;
@@ -29,7 +29,7 @@ export class WallClocks implements Disposable {
       LD_PRELOAD: this.#library,
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
       FAKETIME_TIMESTAMP_FILE: this.#fileOf(id),
-      FAKETIME_CACHE_DURATION: String(READ_EVERY_S),
+      FAKETIME_CACHE_DURATION: String(MAX_AGE_S),
       NO_FAKE_STAT: '1',
     };
   }
