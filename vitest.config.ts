@@ -26,7 +26,12 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/fuzz/**/*.test.ts'],
+          include: [
+            'test/unit/**/*.test.ts',
+            'test/contract/**/*.test.ts',
+            'test/fuzz/**/*.test.ts',
+            'test/chaos/**/*.test.ts',
+          ],
           setupFiles,
           testTimeout: 20_000,
           maxWorkers: 2,

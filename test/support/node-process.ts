@@ -20,8 +20,15 @@ export interface NodeProcessOptions {
   readonly host?: string;
   /** Address of this machine that its own connections come from. */
   readonly dialFrom?: string;
+  /** What its command line begins with; it has to hand the process over (exec), so that the pid is the node's. */
+  readonly prefix?: readonly string[];
+  /** Of its environment; else it gets the least. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Modules that are loaded before its program. They hear what it is told (`tell`), as messages of its parent. */
+  readonly preloads?: readonly string[];
 }
 
+const DIAL_FROM = join(PROJECT_FOLDER, 'test/support/dial-from.mjs');
 const START_WITHIN_MS = 15_000;
 const STOP_WITHIN_MS = 10_000;
 /** Of standard error, this much is kept. */
@@ -32,6 +39,9 @@ export class NodeProcess implements AsyncDisposable {
   readonly host: string;
   readonly dialFrom: string | undefined;
   readonly #settings: Readonly<Record<string, string>>;
+  readonly #prefix: readonly string[];
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #preloads: readonly string[];
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
   /** Of all its lives. */
@@ -41,18 +51,22 @@ export class NodeProcess implements AsyncDisposable {
   #rest = '';
   #errors = '';
 
-  constructor({ id, settings = {}, host = '127.0.0.1', dialFrom }: NodeProcessOptions) {
+  constructor(options: NodeProcessOptions) {
+    const { id, settings = {}, host = '127.0.0.1', dialFrom, prefix = [], env = {}, preloads = [] } = options;
     this.id = id;
     this.host = host;
     this.dialFrom = dialFrom;
     this.#settings = settings;
+    this.#prefix = prefix;
+    this.#env = env;
+    this.#preloads = preloads;
     secretScan.useSettings(settings);
   }
 
   /** Starts it; resolves once it listens. */
   async start(): Promise<void> {
     if (this.isRunning) throw new Error(`node ${this.id} runs already`);
-    const preload = this.dialFrom ? ['--import', join(PROJECT_FOLDER, 'test/support/dial-from.mjs')] : [];
+    const preloads = this.dialFrom ? [...this.#preloads, DIAL_FROM] : this.#preloads;
     const settings = {
       ...{ host: this.host, 'node.id': this.id, 'rtmp.port': '0', 'http.port': '0', 'mesh.port': '0' },
       // A busy machine would make some nodes better than others.
@@ -61,11 +75,16 @@ export class NodeProcess implements AsyncDisposable {
     };
     const flags = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]);
     const { PATH = '', HOME = '' } = process.env;
-    const child = spawn(
+    const [command = '', ...args] = [
+      ...this.#prefix,
       process.execPath,
-      [...preload, join(PROJECT_FOLDER, 'bin/tideway.js'), 'start', ...flags],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH, HOME, DIAL_FROM: this.dialFrom } },
-    );
+      ...preloads.flatMap((file) => ['--import', file]),
+      ...[join(PROJECT_FOLDER, 'bin/tideway.js'), 'start', ...flags],
+    ];
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe', ...(this.#preloads.length > 0 ? (['ipc'] as const) : [])],
+      env: { PATH, HOME, DIAL_FROM: this.dialFrom, ...this.#env },
+    });
     this.#child = child;
     this.#lifeStart = this.lines.length;
     this.#rest = '';
@@ -144,7 +163,9 @@ export class NodeProcess implements AsyncDisposable {
     return new Promise((resolve) => {
       const none = () => resolve({ status: 0, body: '' });
       const url = `http://${this.host}:${this.httpPort}${path}`;
-      const asked = get(url, { agent: false, timeout: withinMs }, (response) => {
+      const token = this.#settings['api.token'];
+      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const asked = get(url, { agent: false, timeout: withinMs, headers }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('end', () =>
@@ -177,6 +198,11 @@ export class NodeProcess implements AsyncDisposable {
       .filter((line) => line.startsWith(`${name} `) || (line.startsWith(`${name}{`) && line.includes(labels)))
       .map((line) => Number(line.slice(line.lastIndexOf(' ') + 1)));
     return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0);
+  }
+
+  /** Says something to its preloads. */
+  tell(message: object): void {
+    if (this.isRunning) this.#child?.send(message, () => {}); // one that ends meanwhile need not hear it
   }
 
   /** It stops doing anything, and keeps all connections. */

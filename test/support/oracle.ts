@@ -57,7 +57,8 @@ export class NumberedPublisher implements Disposable {
   #firstKeySentMs: number | undefined;
   #timesAsked = 0;
 
-  private constructor({ plan, key, firstSession = 1, query = '' }: PublisherOptions) {
+  /** One that has no connection yet. */
+  constructor({ plan, key, firstSession = 1, query = '' }: PublisherOptions) {
     this.key = key;
     this.#plan = plan;
     this.#query = query;

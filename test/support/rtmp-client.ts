@@ -77,9 +77,10 @@ export class RtmpClient {
     more: Record<string, Amf0Input> = {},
   ): Promise<RtmpClient> {
     const client = await RtmpClient.open(place);
-    await client.shakeHands();
-    await client.connect(app, more);
-    return client;
+    return client.#after(async () => {
+      await client.shakeHands();
+      await client.connect(app, more);
+    });
   }
 
   /** A publisher whose publish has begun. */
@@ -90,17 +91,19 @@ export class RtmpClient {
     more: Record<string, Amf0Input> = {},
   ): Promise<RtmpClient> {
     const client = await RtmpClient.connected(place, app, more);
-    const code = await client.publish(name);
-    if (code !== 'NetStream.Publish.Start') throw new Error(`publish was answered by ${code}`);
-    return client;
+    return client.#after(async () => {
+      const code = await client.publish(name);
+      if (code !== 'NetStream.Publish.Start') throw new Error(`publish was answered by ${code}`);
+    });
   }
 
   /** A player whose play has begun. */
   static async playing(place: RtmpPlace, name: string, app = 'live'): Promise<RtmpClient> {
     const client = await RtmpClient.connected(place, app);
-    const code = await client.play(name);
-    if (code !== 'NetStream.Play.Start') throw new Error(`play was answered by ${code}`);
-    return client;
+    return client.#after(async () => {
+      const code = await client.play(name);
+      if (code !== 'NetStream.Play.Start') throw new Error(`play was answered by ${code}`);
+    });
   }
 
   async shakeHands(form: 'simple' | 'digest' = 'simple'): Promise<void> {
@@ -212,6 +215,17 @@ export class RtmpClient {
 
   destroy(): void {
     this.socket.destroy();
+  }
+
+  /** Itself, once a step of its opening is done; its connection is given up if that fails. */
+  async #after(step: () => Promise<void>): Promise<this> {
+    try {
+      await step();
+      return this;
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
   }
 
   #next(ms: number, what: string): Promise<void> {
