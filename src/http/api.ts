@@ -33,7 +33,7 @@ export interface WatchNeeds {
   /** Where publishers go, for the hints; asked each time, as the port may be any free one. */
   rtmpPort(): number;
   /** Does a publisher need `?key=`? */
-  readonly guardsPublish: boolean;
+  guardsPublish(): boolean;
 }
 
 /** `/healthz`, `/readyz` and `/metrics`. */
@@ -61,7 +61,7 @@ export function watchRoutes(needs: WatchNeeds): Route[] {
     get('/watch/streams', (response) => {
       answerJson(response, 200, {
         rtmpPort: needs.rtmpPort(),
-        publishKeyNeeded: needs.guardsPublish,
+        publishKeyNeeded: needs.guardsPublish(),
         streams: needs.streams().map(({ sinceWallMs, ...stream }) => ({
           ...stream,
           since: new Date(sinceWallMs).toISOString(),

@@ -50,7 +50,7 @@ export interface StateNeeds {
   readonly notReady: () => Reason | undefined;
   readonly trouble: () => Reason | undefined;
   readonly rtmpPort: () => number;
-  readonly guardsPublish: boolean;
+  readonly guardsPublish: () => boolean;
 }
 
 /** The streams at one moment. */
@@ -104,7 +104,7 @@ export class ClusterState implements StateSource {
       notReady: reasonOf(notReady()),
       trouble: reasonOf(trouble()),
       rtmpPort: rtmpPort(),
-      publishKeyNeeded: guardsPublish,
+      publishKeyNeeded: guardsPublish(),
       cluster: sumsOf(this.nodes().nodes),
     };
   }

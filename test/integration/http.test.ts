@@ -47,7 +47,7 @@ const routes: Route[] = [
       },
     ],
     rtmpPort: () => 1935,
-    guardsPublish: false,
+    guardsPublish: () => false,
   }),
   route('/fails', () => {
     throw new Error('a secret of the node');

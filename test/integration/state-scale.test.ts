@@ -55,7 +55,7 @@ beforeAll(async () => {
     notReady: () => undefined,
     trouble: () => undefined,
     rtmpPort: () => 1935,
-    guardsPublish: false,
+    guardsPublish: () => false,
   });
   const never = () => Promise.reject(new Error('nobody asked for it'));
   const lists = {

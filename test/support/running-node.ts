@@ -36,6 +36,7 @@ export async function runNode(
   read: () => NodeSettings = () => settings,
 ): Promise<RunningNode> {
   const config = configOf(settings);
+  const given = [settings];
   const lines: LogLine[] = [];
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -48,7 +49,11 @@ export async function runNode(
     config,
     log: createLog({ level: config.log.level, node: config.node.id }, sink),
     clock: systemClock,
-    read: async () => configOf(read()),
+    read: async () => {
+      const now = read();
+      given.push(now);
+      return configOf(now);
+    },
     failed: ({ code }) => failures.push(code),
   });
   await node.start();
@@ -64,7 +69,7 @@ export async function runNode(
     failures,
     stop: async () => {
       await node.stop({ code: 'test.over', message: 'the test is over' });
-      expectNoSecrets(settings, lines);
+      for (const each of given) expectNoSecrets(each, lines);
     },
   };
 }

@@ -139,7 +139,7 @@ beforeEach(() => {
     notReady: () => undefined,
     trouble: () => undefined,
     rtmpPort: () => 1935,
-    guardsPublish: false,
+    guardsPublish: () => false,
   });
 });
 
