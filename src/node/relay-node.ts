@@ -168,7 +168,7 @@ export class RelayNode {
     this.#access = new ApiAccess({ clock, rules: () => config.api });
     this.#files = new OpenFiles({
       clock,
-      connections: () => this.#rtmp.connections + (this.#http?.connections ?? 0),
+      connections: () => this.#rtmp.sockets + (this.#http?.sockets ?? 0),
     });
     this.#arrivals = new Arrivals({ clock, files: this.#files, limits: () => config.limits });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
