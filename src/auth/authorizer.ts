@@ -6,6 +6,7 @@ import { TidewayError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { checkToken, type JwtOptions } from './jwt.ts';
 import { plainAddress } from './networks.ts';
+import { type PublishHint, publishHint } from './publish-hint.ts';
 import { type Action, type AuthRule, defaultRules, letAnybodyIn, type Way, waysTo } from './rules.ts';
 import { checkSigned, isSigned, type SigningKey } from './signed-url.ts';
 import type { Webhooks } from './webhooks.ts';
@@ -95,6 +96,11 @@ export class Authorizer {
   /** Is there no stream that anybody may publish? */
   get guardsPublish(): boolean {
     return !letAnybodyIn(this.#policy.rules.publish);
+  }
+
+  /** What a publisher of the stream has to know. */
+  publishHint(key: StreamKey): PublishHint {
+    return publishHint(key, waysTo(key, this.#policy.rules.publish));
   }
 
   /** @throws TidewayError `publish.denied`, `auth.*` */

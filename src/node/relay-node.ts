@@ -1,5 +1,6 @@
 // The composition root: builds one node of its configuration, starts it, stops it. It wires, and decides nothing.
 import { readFileSync } from 'node:fs';
+import { HINT_STREAM } from '../auth/publish-hint.ts';
 import { isLoopback } from '../base/address.ts';
 import type { SecureDoor } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
@@ -8,6 +9,7 @@ import { type Log, tapped } from '../base/log.ts';
 import { Proxies } from '../base/proxies.ts';
 import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
+import { parseStreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
 import type { Reloading } from '../config/reload.ts';
 import type { Config } from '../config/schema.ts';
@@ -36,6 +38,7 @@ import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/lo
 import { CodeCounter, type MetricFamily } from '../observe/metrics.ts';
 import { OpenFiles } from '../observe/open-files.ts';
 import { TRAFFIC_WINDOW_MS } from '../observe/traffic-ledger.ts';
+import { readStreamKey } from '../registry/records.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import type { DoorPorts } from './advertised.ts';
@@ -527,9 +530,16 @@ export class RelayNode {
       notReady: this.#whyNotReady,
       trouble: () => this.#member.trouble,
       rtmpPort: () => this.#rtmp.port,
-      guardsPublish: () => this.#authorizing.authorizer.guardsPublish,
+      publishHint: () => this.#publishHint(undefined),
       trafficWindowMs: TRAFFIC_WINDOW_MS,
     });
+  }
+
+  /** @param asked a stream key; any other text is none */
+  #publishHint(asked: string | undefined) {
+    const { app, name } = HINT_STREAM;
+    const key = readStreamKey(asked) ?? parseStreamKey(app, name);
+    return this.#authorizing.authorizer.publishHint(key);
   }
 
   #dashboard(): Promise<Route> {
@@ -542,7 +552,7 @@ export class RelayNode {
     return watchRoutes({
       streams: () => streamSummaries(this.#directory.streams, this.#clock),
       rtmpPort: () => this.#rtmp.port,
-      guardsPublish: () => this.#authorizing.authorizer.guardsPublish,
+      publishHint: (asked) => this.#publishHint(asked),
     });
   }
 

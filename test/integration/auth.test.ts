@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Grant, sign } from '../../src/auth/signed-url.ts';
 import { parseStreamKey } from '../../src/base/stream-key.ts';
+import type { StatusAnswer } from '../../src/http/forms/nodes.ts';
 import { metric } from '../support/hostile.ts';
 import { kindOf, type PayloadName, payloadOf } from '../support/media.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
@@ -162,6 +163,18 @@ test('a token lets in by the query, or by its header over HTTP', async () => {
   );
   expect(await asked('live/cam', 'tw_token=a.b.c')).toBe('401 auth.token Bearer realm="tideway"');
   expect(await askedByRtmp('play', `cam?tw_token=${right}`)).toBe('NetStream.Play.Start');
+});
+
+test('what the watch page and the dashboard hint at is what the rules want', async () => {
+  const base = `http://127.0.0.1:${node.httpPort}`;
+  const appended = async (path: string) => {
+    const { publishHint } = (await (await fetch(base + path)).json()) as StatusAnswer;
+    return `${publishHint.stream}${publishHint.append}`;
+  };
+  expect(await appended('/watch/streams?publish=live/cam')).toBe('live/cam?OUTPUT-OF-TIDEWAY-SIGN');
+  expect(await appended('/watch/streams?publish=open/cam')).toBe('open/cam');
+  expect(await appended('/watch/streams?publish=<no%20key>')).toBe('live/demo?OUTPUT-OF-TIDEWAY-SIGN');
+  expect(await appended('/api/v1/status')).toBe('live/demo?OUTPUT-OF-TIDEWAY-SIGN');
 });
 
 test('who is refused learns nothing of what is live, and is not waited for', async () => {
