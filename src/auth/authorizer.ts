@@ -6,9 +6,10 @@ import { TidewayError } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { checkToken, type JwtOptions } from './jwt.ts';
 import { plainAddress } from './networks.ts';
+import { type PublishHint, publishHint } from './publish-hint.ts';
 import { type Action, type AuthRule, defaultRules, letAnybodyIn, type Way, waysTo } from './rules.ts';
 import { checkSigned, isSigned, type SigningKey } from './signed-url.ts';
-import type { WebhookSubject, Webhooks } from './webhooks.ts';
+import type { Webhooks } from './webhooks.ts';
 
 /** Who asks for a stream, with all that it gives. */
 export interface Asker {
@@ -41,7 +42,7 @@ export interface AuthNeeds {
   /** Registry time, or what comes nearest to it. */
   readonly wallMs: () => number;
   /** The operator's own server; undefined: there is none. */
-  readonly webhooks?: Pick<Webhooks, 'check' | 'ended'> | undefined;
+  readonly webhooks?: Pick<Webhooks, 'check'> | undefined;
 }
 
 /** How somebody was let in. */
@@ -68,29 +69,38 @@ const WANTED: Readonly<Record<Way, string>> = {
   webhook: '',
 };
 
+/** By what somebody is judged: one that asks is, from first to last, by what counted when it came. */
+interface Policy {
+  readonly options: AuthOptions;
+  readonly publishSecret: Buffer | undefined;
+  readonly rules: Readonly<Record<Action, readonly AuthRule[]>>;
+}
+
 export class Authorizer {
-  readonly #options: AuthOptions;
+  #policy: Policy;
   readonly #needs: AuthNeeds;
-  readonly #publishSecret: Buffer | undefined;
-  readonly #rules: Readonly<Record<Action, readonly AuthRule[]>>;
   /** By action and way; both are of the program. */
   readonly #admitted = new Map<string, { readonly action: Action; readonly way: Way; count: number }>();
   readonly #refused = new Map<string, { readonly action: Action; readonly code: string; count: number }>();
 
   constructor(options: AuthOptions, needs: AuthNeeds) {
-    this.#options = options;
+    this.#policy = policyOf(options);
     this.#needs = needs;
-    const { publishSecret, publish, play } = options;
-    this.#publishSecret = publishSecret === undefined ? undefined : digest(publishSecret);
-    this.#rules = {
-      publish: publish ?? defaultRules('publish', publishSecret),
-      play: play ?? defaultRules('play', undefined),
-    };
+  }
+
+  /** Judges who comes from now on by these. */
+  use(options: AuthOptions): void {
+    this.#policy = policyOf(options);
   }
 
   /** Is there no stream that anybody may publish? */
   get guardsPublish(): boolean {
-    return !letAnybodyIn(this.#rules.publish);
+    return !letAnybodyIn(this.#policy.rules.publish);
+  }
+
+  /** What a publisher of the stream has to know. */
+  publishHint(key: StreamKey): PublishHint {
+    return publishHint(key, waysTo(key, this.#policy.rules.publish));
   }
 
   /** @throws TidewayError `publish.denied`, `auth.*` */
@@ -98,10 +108,9 @@ export class Authorizer {
 
   readonly admitPlayer: AdmitPlayer = (asker) => this.#admit('play', asker);
 
-  /** Somebody who had a stream has it no more. */
-  ended(action: Action, subject: WebhookSubject): void {
-    if (waysTo(subject.key, this.#rules[action]).includes('webhook'))
-      this.#needs.webhooks?.ended(action, subject);
+  /** Is the operator's own server to be told when a session on the stream that begins now is over? */
+  tellsEnd(action: Action, key: StreamKey): boolean {
+    return waysTo(key, this.#policy.rules[action]).includes('webhook');
   }
 
   /** How often somebody was let in, and refused. */
@@ -111,7 +120,7 @@ export class Authorizer {
 
   async #admit(action: Action, asker: Asker): Promise<Admission> {
     try {
-      const admission = await this.#decide(action, asker);
+      const admission = await this.#decide(action, asker, this.#policy);
       const { way } = admission;
       counted(this.#admitted, `${action} ${way}`, { action, way }).count += 1;
       return admission;
@@ -123,13 +132,13 @@ export class Authorizer {
   }
 
   /** Any of the ways will do; of several refusals the first is told. */
-  async #decide(action: Action, asker: Asker): Promise<Admission> {
-    const ways = waysTo(asker.key, this.#rules[action]);
+  async #decide(action: Action, asker: Asker, policy: Policy): Promise<Admission> {
+    const ways = waysTo(asker.key, policy.rules[action]);
     if (ways.includes('open')) return { way: 'open', isByHeader: false };
     let refusal: unknown;
     for (const way of ways) {
       try {
-        const admission = await this.#try(way, action, asker);
+        const admission = await this.#try(way, action, asker, policy);
         if (admission) return admission;
       } catch (error) {
         refusal ??= error;
@@ -139,14 +148,14 @@ export class Authorizer {
   }
 
   /** Undefined: nothing was given that is for this way. */
-  async #try(way: Way, action: Action, asker: Asker): Promise<Admission | undefined> {
+  async #try(way: Way, action: Action, asker: Asker, policy: Policy): Promise<Admission | undefined> {
     switch (way) {
       case 'secret':
-        return this.#trySecret(asker);
+        return this.#trySecret(asker, policy);
       case 'signed':
-        return this.#trySigned(action, asker);
+        return this.#trySigned(action, asker, policy);
       case 'jwt':
-        return this.#tryToken(action, asker);
+        return this.#tryToken(action, asker, policy);
       case 'webhook':
         await this.#needs.webhooks?.check(action, asker, asker.query);
         return this.#needs.webhooks && { way: 'webhook', isByHeader: false };
@@ -155,23 +164,27 @@ export class Authorizer {
     }
   }
 
-  #trySecret({ query }: Asker): Admission | undefined {
+  #trySecret({ query }: Asker, { publishSecret }: Policy): Admission | undefined {
     const given = query.get('key');
-    if (given === null || this.#publishSecret === undefined) return undefined;
-    if (timingSafeEqual(digest(given), this.#publishSecret)) return { way: 'secret', isByHeader: false };
+    if (given === null || publishSecret === undefined) return undefined;
+    if (timingSafeEqual(digest(given), publishSecret)) return { way: 'secret', isByHeader: false };
     throw new TidewayError('publish.denied', 'the publish secret is wrong');
   }
 
-  #trySigned(action: Action, { key, query, remote }: Asker): Admission | undefined {
+  #trySigned(action: Action, { key, query, remote }: Asker, { options }: Policy): Admission | undefined {
     if (!isSigned(query)) return undefined;
     const request = { action, key, query, address: plainAddress(hostOf(remote)) };
-    const { keys = [], maxAheadS } = this.#options;
+    const { keys = [], maxAheadS } = options;
     checkSigned(request, keys, { nowWallMs: this.#needs.wallMs(), maxAheadS });
     return { way: 'signed', isByHeader: false };
   }
 
-  async #tryToken(action: Action, { key, query, authorization }: Asker): Promise<Admission | undefined> {
-    const { jwt, maxAheadS } = this.#options;
+  async #tryToken(
+    action: Action,
+    { key, query, authorization }: Asker,
+    { options }: Policy,
+  ): Promise<Admission | undefined> {
+    const { jwt, maxAheadS } = options;
     const [inQuery, ...more] = query.getAll(TOKEN);
     const [, inHeader] = BEARER.exec(authorization ?? '') ?? [];
     const token = inQuery ?? inHeader;
@@ -195,6 +208,18 @@ export class Authorizer {
     }
     return new TidewayError('auth.missing', `to ${action} ${key}, this node wants ${wanted.join(' or ')}`);
   }
+}
+
+function policyOf(options: AuthOptions): Policy {
+  const { publishSecret, publish, play } = options;
+  return {
+    options,
+    publishSecret: publishSecret === undefined ? undefined : digest(publishSecret),
+    rules: {
+      publish: publish ?? defaultRules('publish', publishSecret),
+      play: play ?? defaultRules('play', undefined),
+    },
+  };
 }
 
 function counted<T extends object>(counts: Map<string, T & { count: number }>, name: string, labels: T) {

@@ -20,7 +20,8 @@ export interface WebhookSubject {
   readonly session: string;
 }
 
-export interface WebhookOptions {
+/** The operator's own server, and what its answers count. */
+export interface WebhookServer {
   readonly url: string;
   /** Signs what is sent. */
   readonly secret: string;
@@ -30,14 +31,14 @@ export interface WebhookOptions {
   readonly allowCacheMs: number;
   /** How long a no does, ms. */
   readonly denyCacheMs: number;
-  /** Id of this node. */
-  readonly node: string;
+  readonly post: (post: Post) => Promise<PostAnswer>;
 }
 
 export interface WebhookNeeds {
   readonly clock: Clock;
   readonly log: Log;
-  readonly post: (post: Post) => Promise<PostAnswer>;
+  /** Id of this node. */
+  readonly node: string;
 }
 
 type Verdict = 'allowed' | 'denied' | 'failed';
@@ -56,18 +57,25 @@ const TELL_EVERY_MS = 10_000;
 /** Of the query, what is for this node and secret. */
 const OWN_PARAMETER = /^(tw_.*|key)$/i;
 
+/** What the server is asked or told. */
+interface Said {
+  readonly call: Call;
+  readonly subject: WebhookSubject;
+  readonly param: string;
+}
+
 interface Waiting {
   readonly start: () => void;
 }
 
 export class Webhooks {
-  readonly #options: WebhookOptions;
-  readonly #url: URL;
   readonly #needs: WebhookNeeds;
-  /** Questions that are asked now. Bounded by MAX_CALLS and MAX_WAITING. */
-  readonly #asking = new Map<string, Promise<Verdict>>();
-  /** The oldest first; at most MAX_REMEMBERED. */
-  readonly #remembered = new Map<string, { readonly verdict: Verdict; readonly untilMs: number }>();
+  /** Undefined: there never was one. */
+  #server: WebhookServer | undefined;
+  /** Questions that the server is asked now. Bounded by MAX_CALLS and MAX_WAITING. */
+  #asking = new Map<string, Promise<Verdict>>();
+  /** What it said, the oldest first; at most MAX_REMEMBERED. */
+  #remembered = new Map<string, { readonly verdict: Verdict; readonly untilMs: number }>();
   /** In order; at most MAX_WAITING. */
   readonly #waiting: Waiting[] = [];
   #calls = 0;
@@ -75,10 +83,16 @@ export class Webhooks {
   #untold = 0;
   readonly #counts = new Map<string, { readonly call: Call; readonly result: string; count: number }>();
 
-  constructor(options: WebhookOptions, needs: WebhookNeeds) {
-    this.#options = options;
-    this.#url = new URL(options.url);
+  constructor(server: WebhookServer | undefined, needs: WebhookNeeds) {
+    this.#server = server;
     this.#needs = needs;
+  }
+
+  /** Asks and tells this one from now on. What another said counts no more; who asked it already goes by its answer. */
+  use(server: WebhookServer): void {
+    this.#server = server;
+    this.#asking = new Map();
+    this.#remembered = new Map();
   }
 
   /**
@@ -86,10 +100,13 @@ export class Webhooks {
    * @throws TidewayError `auth.webhook-denied`, `auth.webhook-failed`
    */
   async check(action: Action, subject: WebhookSubject, query: URLSearchParams): Promise<void> {
+    const server = this.#server;
+    if (!server) throw failure();
     const call: Call = action === 'publish' ? 'on_publish' : 'on_play';
     const param = paramOf(query);
     const question = JSON.stringify([call, subject.key, addressOf(subject), subject.protocol, param]);
-    const verdict = this.#recall(question) ?? (await this.#askOnce(question, call, subject, param));
+    const verdict =
+      this.#recall(question) ?? (await this.#askOnce(question, server, { call, subject, param }));
     if (verdict === 'allowed') return;
     if (verdict === 'denied') {
       throw new TidewayError(
@@ -97,16 +114,14 @@ export class Webhooks {
         `the operator's server says no to ${action} ${subject.key}`,
       );
     }
-    if (action === 'play' && this.#options.playOnFailure === 'allow') return;
-    throw new TidewayError(
-      'auth.webhook-failed',
-      "the operator's server can't be asked: try again in a moment",
-    );
+    if (action === 'play' && server.playOnFailure === 'allow') return;
+    throw failure();
   }
 
   /** Tells that somebody who had a stream has it no more. Nobody waits for it; never throws. */
   ended(action: Action, subject: WebhookSubject): void {
-    void this.#call(action === 'publish' ? 'on_unpublish' : 'on_stop', subject, '');
+    const call: Call = action === 'publish' ? 'on_unpublish' : 'on_stop';
+    if (this.#server) void this.#call(this.#server, { call, subject, param: '' });
   }
 
   get tables(): Table[] {
@@ -130,15 +145,17 @@ export class Webhooks {
     return undefined;
   }
 
-  #askOnce(question: string, call: Call, subject: WebhookSubject, param: string): Promise<Verdict> {
-    const under = this.#asking.get(question);
+  #askOnce(question: string, server: WebhookServer, said: Said): Promise<Verdict> {
+    const asking = this.#asking;
+    const under = asking.get(question);
     if (under) return under;
-    const asked = this.#call(call, subject, param).then(({ verdict, ttlMs }) => {
-      this.#asking.delete(question);
-      if (ttlMs > 0) this.#remember(question, verdict, this.#needs.clock.now() + ttlMs);
+    const asked = this.#call(server, said).then(({ verdict, ttlMs }) => {
+      asking.delete(question);
+      const isOfNow = server === this.#server;
+      if (isOfNow && ttlMs > 0) this.#remember(question, verdict, this.#needs.clock.now() + ttlMs);
       return verdict;
     });
-    this.#asking.set(question, asked);
+    asking.set(question, asked);
     return asked;
   }
 
@@ -151,20 +168,17 @@ export class Webhooks {
   }
 
   /** Never rejects. */
-  async #call(
-    call: Call,
-    subject: WebhookSubject,
-    param: string,
-  ): Promise<{ verdict: Verdict; ttlMs: number }> {
+  async #call(server: WebhookServer, said: Said): Promise<{ verdict: Verdict; ttlMs: number }> {
     const { clock } = this.#needs;
+    const { call } = said;
     const untilMs = clock.now() + TIMEOUT_MS;
     try {
       const turn = this.#turn(untilMs);
       if (turn) await turn;
       try {
         const timeoutMs = Math.max(1, untilMs - clock.now());
-        const answer = await this.#needs.post(this.#postOf(call, subject, param, timeoutMs));
-        const read = this.#read(answer);
+        const answer = await server.post(this.#postOf(server, said, timeoutMs));
+        const read = readAnswer(answer, server);
         this.#count(call, isEnd(call) ? 'told' : read.verdict);
         return read;
       } finally {
@@ -203,8 +217,8 @@ export class Webhooks {
     });
   }
 
-  #postOf(call: Call, subject: WebhookSubject, param: string, timeoutMs: number): Post {
-    const { secret, node } = this.#options;
+  #postOf({ url, secret }: WebhookServer, { call, subject, param }: Said, timeoutMs: number): Post {
+    const { clock, node } = this.#needs;
     const [app = '', stream = ''] = subject.key.split('/');
     const body = Buffer.from(
       JSON.stringify({
@@ -213,24 +227,13 @@ export class Webhooks {
         ...{ app, stream, stream_url: `/${subject.key}`, param, protocol: subject.protocol },
       }),
     );
-    const atS = Math.floor(this.#needs.clock.wallMs() / 1000);
+    const atS = Math.floor(clock.wallMs() / 1000);
     const signature = createHmac('sha256', secret).update(`${atS}.`).update(body).digest('hex');
     const headers = {
       'Content-Type': 'application/json',
       'X-Tideway-Signature': `t=${atS},v1=${signature}`,
     };
-    return { url: this.#url, body, headers, timeoutMs };
-  }
-
-  /** Yes is 200 with `0` or `{"code": 0}`; no is 200 with another code, 401 or 403. All else is a failure. */
-  #read({ status, body }: PostAnswer): { verdict: Verdict; ttlMs: number } {
-    const { allowCacheMs, denyCacheMs } = this.#options;
-    if (status === 401 || status === 403) return { verdict: 'denied', ttlMs: denyCacheMs };
-    if (status !== 200)
-      throw new TidewayError('webhook.status', `the webhook answers with the status ${status}`);
-    const { code, ttlMs } = answerOf(body);
-    const verdict = code === 0 ? 'allowed' : 'denied';
-    return { verdict, ttlMs: ttlMs ?? (code === 0 ? allowCacheMs : denyCacheMs) };
+    return { url: new URL(url), body, headers, timeoutMs };
   }
 
   #failed(call: Call, error: unknown): void {
@@ -259,6 +262,29 @@ export class Webhooks {
 /** What it says to these changes nothing. */
 function isEnd(call: Call): boolean {
   return call === 'on_unpublish' || call === 'on_stop';
+}
+
+function failure(): TidewayError {
+  return new TidewayError(
+    'auth.webhook-failed',
+    "the operator's server can't be asked: try again in a moment",
+  );
+}
+
+/**
+ * Yes is 200 with `0` or `{"code": 0}`; no is 200 with another code, 401 or 403. All else is a failure.
+ * @throws TidewayError `webhook.status`, `webhook.answer`
+ */
+function readAnswer(
+  { status, body }: PostAnswer,
+  { allowCacheMs, denyCacheMs }: WebhookServer,
+): { verdict: Verdict; ttlMs: number } {
+  if (status === 401 || status === 403) return { verdict: 'denied', ttlMs: denyCacheMs };
+  if (status !== 200)
+    throw new TidewayError('webhook.status', `the webhook answers with the status ${status}`);
+  const { code, ttlMs } = answerOf(body);
+  const verdict = code === 0 ? 'allowed' : 'denied';
+  return { verdict, ttlMs: ttlMs ?? (code === 0 ? allowCacheMs : denyCacheMs) };
 }
 
 /** @throws TidewayError `webhook.answer` */

@@ -1,36 +1,47 @@
-// Connections to a TLS port that still shake hands: bounded in time, counted, and told apart from those that are through.
-// What is said over them is the door's.
+// Connections to a TLS port that still shake hands: let in by the door before anything is done for them, bounded in time,
+// counted in all and by address, and told apart from those that are through. What is said over them is the door's.
 
 import type { Socket } from 'node:net';
 import type { Server, TLSSocket } from 'node:tls';
+import { AddressCount } from './address-count.ts';
 import type { Clock, Timer } from './clock.ts';
-import { TidewayError } from './errors.ts';
-import { tellPeer, toldPeer } from './remote.ts';
+import { type Reason, TidewayError } from './errors.ts';
+import { addressOf, tellPeer, toldPeer } from './remote.ts';
 
 export interface TlsArrivalsNeeds {
   readonly clock: Clock;
-  /** From the connection to the end of TLS's handshake, ms. */
-  readonly handshakeMs: number;
+  /** From the connection to the end of TLS's handshake, ms; as it is now. */
+  readonly handshakeMs: () => number;
+  /** May it shake hands? Who may not was ended by who is asked. */
+  readonly admits: (raw: Socket) => boolean;
   /** The handshake is done. */
   readonly connected: (socket: TLSSocket) => void;
-  /** It failed, or took too long: `tls.handshake`, `tls.handshake-timeout`. The socket is gone. */
+  /** It failed, or took too long (`tls.handshake`, `tls.handshake-timeout`), or was ended. The socket is gone. */
   readonly refused: (why: TidewayError, raw: Socket) => void;
 }
 
 interface Arrival {
   readonly raw: Socket;
+  readonly address: string;
   readonly deadline: Timer;
 }
 
 export class TlsArrivals {
   readonly #needs: TlsArrivalsNeeds;
-  /** By both addresses and ports, which no two open connections share. Bounded by the server's maxConnections. */
+  /** By both addresses and ports, which no two open connections share. Bounded by the door, which admits them. */
   readonly #arrivals = new Map<string, Arrival>();
+  readonly #perAddress = new AddressCount();
 
-  /** @param server accepts; it may have other listeners of the same events */
+  /** @param server with all its listeners of `connection`: they are called for those that are let in */
   constructor(server: Server, needs: TlsArrivalsNeeds) {
     this.#needs = needs;
-    server.on('connection', (raw) => this.#arrived(raw));
+    const listeners = server.listeners('connection');
+    server.removeAllListeners('connection');
+    server.on('connection', (raw: Socket) => {
+      if (!needs.admits(raw)) return;
+      for (const listener of listeners) listener.call(server, raw);
+      this.#arrived(raw);
+    });
     server.on('secureConnection', (socket) => {
       // One that was given up in the same moment.
       const arrival = this.#settled(nameOf(socket));
@@ -58,31 +69,54 @@ export class TlsArrivals {
     return this.#arrivals.size;
   }
 
+  /** Those of them that come from the address. */
+  of(address: string): number {
+    return this.#perAddress.of(address);
+  }
+
+  /** Ends the one that shakes hands for longest. Was there any? */
+  endLongest({ code, message }: Reason): boolean {
+    const [name] = this.#arrivals.keys();
+    return name !== undefined && this.#end(name, new TidewayError(code, message));
+  }
+
   /** Ends all that still shake hands. */
   stop(): void {
     for (const { raw } of [...this.#arrivals.values()]) raw.destroy();
   }
 
   #arrived(raw: Socket): void {
-    const { clock, handshakeMs, refused } = this.#needs;
+    const { clock } = this.#needs;
+    const handshakeMs = this.#needs.handshakeMs();
     const name = nameOf(raw);
+    const address = addressOf(raw) ?? 'unknown';
     const deadline = clock.after(handshakeMs, () => {
-      if (!this.#settled(name)) return;
       const message = `the TLS handshake took longer than ${handshakeMs} ms`;
-      refused(new TidewayError('tls.handshake-timeout', message), raw);
-      raw.destroy();
+      this.#end(name, new TidewayError('tls.handshake-timeout', message));
     });
-    this.#arrivals.set(name, { raw, deadline });
+    this.#settled(name);
+    this.#arrivals.set(name, { raw, address, deadline });
+    this.#perAddress.add(address);
     raw.on('error', () => {}); // 'close' follows
     raw.once('close', () => {
       if (this.#arrivals.get(name)?.raw === raw) this.#settled(name);
     });
   }
 
+  #end(name: string, why: TidewayError): boolean {
+    const arrival = this.#settled(name);
+    if (!arrival) return false;
+    this.#needs.refused(why, arrival.raw);
+    arrival.raw.destroy();
+    return true;
+  }
+
   #settled(name: string): Arrival | undefined {
     const arrival = this.#arrivals.get(name);
-    arrival?.deadline.cancel();
+    if (!arrival) return undefined;
+    arrival.deadline.cancel();
     this.#arrivals.delete(name);
+    this.#perAddress.remove(arrival.address);
     return arrival;
   }
 }

@@ -1,18 +1,9 @@
 // What a started node tells the person at the terminal: lines to paste into OBS, ffmpeg and a player.
-import { defaultRules, letAnybodyIn, type Way, waysTo } from '../auth/rules.ts';
+import { HINT_STREAM, publishHint } from '../auth/publish-hint.ts';
+import { defaultRules, letAnybodyIn, waysTo } from '../auth/rules.ts';
 import { isAnyAddress } from '../base/address.ts';
 import { parseStreamKey } from '../base/stream-key.ts';
 import type { Config } from '../config/schema.ts';
-
-/** The stream key that the lines use; any other works. */
-const DEMO_APP = 'live';
-const DEMO_NAME = 'demo';
-/** What of a way in has to stand behind the stream key. */
-const PLACEHOLDERS: Partial<Readonly<Record<Way, string>>> = {
-  secret: '?key=YOUR-PUBLISH-SECRET',
-  signed: '?OUTPUT-OF-TIDEWAY-SIGN',
-  jwt: '?tw_token=YOUR-TOKEN',
-};
 
 interface BannerFacts {
   readonly config: Config;
@@ -33,10 +24,12 @@ export function banner(facts: BannerFacts): string {
   const { config, version, rtmpPort, rtmpsPort, httpPort, httpsPort, meshPort, lanAddress } = facts;
   const host = localHost(config.host);
   const rtmp = rtmpPort === 0 ? `rtmps://${host}:${rtmpsPort}` : `rtmp://${host}:${rtmpPort}`;
-  const server = `${rtmp.replace(/^(rtmp:.*):1935$/, '$1')}/${DEMO_APP}`;
+  const { app, name } = HINT_STREAM;
+  const server = `${rtmp.replace(/^(rtmp:.*):1935$/, '$1')}/${app}`;
   const rules = config.auth.publish ?? defaultRules('publish', config.publish.secret);
-  const [way = 'none'] = waysTo(parseStreamKey(DEMO_APP, DEMO_NAME), rules);
-  const streamKey = `${DEMO_NAME}${PLACEHOLDERS[way] ?? ''}`;
+  const key = parseStreamKey(app, name);
+  const { append, note } = publishHint(key, waysTo(key, rules));
+  const streamKey = `${name}${append}`;
   const cluster =
     meshPort === 0 ? '' : `It is a node of a cluster: the other nodes reach it at port ${meshPort}.\n`;
   const http = httpPort === 0 ? `https://${host}:${httpsPort}` : `http://${host}:${httpPort}`;
@@ -52,18 +45,19 @@ export function banner(facts: BannerFacts): string {
       : '';
   const publish =
     rtmpPort === 0 && rtmpsPort === 0
-      ? `  HTTP-FLV, POST     ${http}/${DEMO_APP}/${DEMO_NAME}.flv`
+      ? `  HTTP-FLV, POST     ${http}/${key}.flv${append}`
       : `  OBS, server        ${server}
   OBS, stream key    ${streamKey}
   ffmpeg             ${ffmpegLine(`${server}/${streamKey}`)}`;
+  const noted = note === null ? '' : `\n  ${note}`;
   return `
 Tideway ${version} runs as ${config.node.id}. Ctrl-C stops it.
 ${cluster}
 Publish
-${publish}
+${publish}${noted}
 
 Play
-  URL                ${http}/${DEMO_APP}/${DEMO_NAME}.flv
+  URL                ${http}/${key}.flv
 ${page}${dashboard}${elsewhere}${open}
 `;
 }

@@ -311,10 +311,8 @@ export const configSchema = z.strictObject({
     'Which streams go first between nodes where not all find room; the first rule that matches counts.',
   ),
   publish: z.strictObject({
-    secret: optional(
-      secret,
-      'none: anybody may publish',
-      'A publisher must add ?key=<secret> to its stream name.',
+    secret: live(
+      optional(secret, 'none: anybody may publish', 'A publisher must add ?key=<secret> to its stream name.'),
     ),
     policy: live(
       key(
@@ -345,61 +343,77 @@ export const configSchema = z.strictObject({
     ),
   }),
   auth: z.strictObject({
-    publish: optional(
-      publishRules,
-      'none: who has publish.secret, or anybody if there is none',
-      'What lets whom publish which streams: the first rule that matches counts, and what none matches is refused.',
+    publish: live(
+      optional(
+        publishRules,
+        'none: who has publish.secret, or anybody if there is none',
+        'What lets whom publish which streams: the first rule that matches counts, and what none matches is refused.',
+      ),
     ),
-    play: optional(
-      playRules,
-      'none: anybody may play',
-      'What lets whom play which streams: the first rule that matches counts, and what none matches is refused.',
+    play: live(
+      optional(
+        playRules,
+        'none: anybody may play',
+        'What lets whom play which streams: the first rule that matches counts, and what none matches is refused.',
+      ),
     ),
-    keys: optional(
-      signingKeys,
-      'none: no URL is signed',
-      'Keys of signed URLs, by id; all are taken, and tideway sign takes the first.',
+    keys: live(
+      optional(
+        signingKeys,
+        'none: no URL is signed',
+        'Keys of signed URLs, by id; all are taken, and tideway sign takes the first.',
+      ),
     ),
-    maxSeconds: key(
-      aheadSeconds,
-      2_592_000,
-      'A signed URL or a token that is good for longer from now on is refused.',
+    maxSeconds: live(
+      key(aheadSeconds, 2_592_000, 'A signed URL or a token that is good for longer from now on is refused.'),
     ),
     jwt: z.strictObject({
-      secret: optional(signingSecret, 'none', 'Secret that tokens are signed with, by HS256.'),
-      publicKeyFile: optional(
-        path,
-        'none',
-        'PEM file with the public key of who signs tokens: RSA (RS256), EC P-256 (ES256) or Ed25519 (EdDSA).',
+      secret: live(optional(signingSecret, 'none', 'Secret that tokens are signed with, by HS256.')),
+      publicKeyFile: live(
+        optional(
+          path,
+          'none',
+          'PEM file with the public key of who signs tokens: RSA (RS256), EC P-256 (ES256) or Ed25519 (EdDSA). Read again with the configuration.',
+        ),
       ),
-      audience: key(audience, 'tideway', 'What the aud of a token has to name.'),
+      audience: live(key(audience, 'tideway', 'What the aud of a token has to name.')),
     }),
     webhook: z.strictObject({
-      url: optional(
-        webhookUrl,
-        'none',
-        'Server that is asked who may publish and play where a rule says webhook, and told when it is over.',
+      url: live(
+        optional(
+          webhookUrl,
+          'none',
+          'Server that is asked who may publish and play where a rule says webhook, and told when it is over.',
+        ),
       ),
-      secret: optional(signingSecret, 'none', 'Secret that what the server is sent is signed with.'),
-      playOnFailure: key(
-        choice('deny', 'allow'),
-        'deny',
-        'What a player gets while the server can not be asked; publishers are refused.',
+      secret: live(optional(signingSecret, 'none', 'Secret that what the server is sent is signed with.')),
+      playOnFailure: live(
+        key(
+          choice('deny', 'allow'),
+          'deny',
+          'What a player gets while the server can not be asked; publishers are refused.',
+        ),
       ),
-      allowCacheMs: key(
-        ms(0, 300_000),
-        5_000,
-        'How long a yes of the server counts for the same question, unless it says so itself.',
+      allowCacheMs: live(
+        key(
+          ms(0, 300_000),
+          5_000,
+          'How long a yes of the server counts for the same question, unless it says so itself.',
+        ),
       ),
-      denyCacheMs: key(
-        ms(0, 300_000),
-        2_000,
-        'How long a no of the server counts for the same question, unless it says so itself.',
+      denyCacheMs: live(
+        key(
+          ms(0, 300_000),
+          2_000,
+          'How long a no of the server counts for the same question, unless it says so itself.',
+        ),
       ),
-      allowNetworks: optional(
-        networkList,
-        'none: public addresses only',
-        'Networks that the server may be in although they are private, or of this machine.',
+      allowNetworks: live(
+        optional(
+          networkList,
+          'none: public addresses only',
+          'Networks that the server may be in although they are private, or of this machine.',
+        ),
       ),
     }),
   }),

@@ -47,6 +47,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'auth.closed': 403,
   'auth.early': 401,
   'auth.expired': 401,
+  'auth.key': 422,
   'auth.malformed': 401,
   'auth.missing': 401,
   'auth.not-granted': 403,

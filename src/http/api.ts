@@ -5,6 +5,7 @@ import type { Reason } from '../base/errors.ts';
 import { redirectResponse } from '../base/redirect.ts';
 import type { StreamKey } from '../base/stream-key.ts';
 import { answerJson } from './answer.ts';
+import type { StatusAnswer } from './forms/nodes.ts';
 import type { Route } from './route.ts';
 
 export interface HealthNeeds {
@@ -32,8 +33,8 @@ export interface WatchNeeds {
   streams(): readonly StreamSummary[];
   /** Where publishers go, for the hints; asked each time, as the port may be any free one. */
   rtmpPort(): number;
-  /** Does a publisher need `?key=`? */
-  readonly guardsPublish: boolean;
+  /** What a publisher has to put behind a stream key. @param asked what was asked for; undefined, or no key: any stream */
+  publishHint(asked: string | undefined): StatusAnswer['publishHint'];
 }
 
 /** `/healthz`, `/readyz` and `/metrics`. */
@@ -62,10 +63,10 @@ export function watchRoutes(needs: WatchNeeds): Route[] {
   return [
     get('/', (response) => redirectResponse(response, '/watch/')),
     get('/watch', (response) => redirectResponse(response, '/watch/')),
-    get('/watch/streams', (response) => {
+    get('/watch/streams', (response, { searchParams }) => {
       answerJson(response, 200, {
         rtmpPort: needs.rtmpPort(),
-        publishKeyNeeded: needs.guardsPublish,
+        publishHint: needs.publishHint(searchParams.get('publish') ?? undefined),
         streams: needs.streams().map(({ sinceWallMs, ...stream }) => ({
           ...stream,
           since: new Date(sinceWallMs).toISOString(),
@@ -80,10 +81,10 @@ function told(why: Reason | undefined): { code?: string; detail?: string } {
   return why ? { code: why.code, detail: why.message } : {};
 }
 
-function get(path: string, answer: (response: ServerResponse) => void | Promise<void>): Route {
+function get(path: string, answer: (response: ServerResponse, url: URL) => void | Promise<void>): Route {
   return {
     methods: ['GET', 'HEAD'],
     matches: (asked) => asked === path,
-    handle: (_request, response) => answer(response),
+    handle: (_request, response, url) => answer(response, url),
   };
 }

@@ -145,12 +145,10 @@ export class HttpServer {
     const server = createSecureServer({ ...SERVER_OPTIONS, ...certificate.options });
     certificate.renews(server);
     const arrivals = new TlsArrivals(server, {
-      ...{ clock: this.#clock, handshakeMs: TLS_HANDSHAKE_MS },
-      connected: (socket) => this.#connected(socket),
-      refused: ({ code, message }, raw) => {
-        this.#counters.refused(code);
-        this.#log.debug({ remote: remoteOf(raw), code, detail: message }, 'http.refused');
-      },
+      ...{ clock: this.#clock, handshakeMs: () => TLS_HANDSHAKE_MS },
+      admits: (raw) => this.#admitsSecure(raw),
+      connected: (socket) => this.#keep(socket),
+      refused: (why, raw) => this.#countRefusal(raw, why),
     });
     this.#listensTo(server);
     return { server, arrivals };
@@ -170,9 +168,22 @@ export class HttpServer {
     return server;
   }
 
-  /** Open connections. */
+  /** Open connections that speak HTTP, or are to. */
   get connections(): number {
     return this.#sockets.size;
+  }
+
+  /** Those, and the ones before them that shake hands in TLS, or are with a proxy's header. */
+  get sockets(): number {
+    return this.#sockets.size + this.#handshakes + this.#headers;
+  }
+
+  get #handshakes(): number {
+    return this.#secure?.arrivals.size ?? 0;
+  }
+
+  get #headers(): number {
+    return this.#proxied.reduce((sum, { size }) => sum + size, 0);
   }
 
   get tables(): Table[] {
@@ -181,11 +192,8 @@ export class HttpServer {
       { table: 'http_connections', entries: this.#sockets.size, limit },
       { table: 'http_connections_unused', entries: this.#unused.size, limit },
       { table: 'http_addresses', entries: this.#perAddress.size, limit },
-      {
-        ...{ table: 'http_proxy_headers', limit },
-        entries: this.#proxied.reduce((sum, { size }) => sum + size, 0),
-      },
-      { table: 'https_handshakes', entries: this.#secure?.arrivals.size ?? 0, limit },
+      { table: 'http_proxy_headers', entries: this.#headers, limit },
+      { table: 'https_handshakes', entries: this.#handshakes, limit },
     ];
   }
 
@@ -250,18 +258,28 @@ export class HttpServer {
   }
 
   #connected(socket: Socket): void {
+    const why = this.#refusalOf(socket);
+    if (!why) this.#keep(socket);
+    else if (why === 'full') this.#drop(socket);
+    else this.#turnAway(socket, why);
+  }
+
+  /** Before TLS's handshake nothing can be said, and after it too much was done for who is turned away. */
+  #admitsSecure(raw: Socket): boolean {
+    const why = this.#refusalOf(raw);
+    if (!why) return true;
+    if (why !== 'full') this.#countRefusal(raw, why);
+    this.#drop(raw);
+    return false;
+  }
+
+  #drop(socket: Socket): void {
+    this.droppedConnections += 1;
+    socket.destroy();
+  }
+
+  #keep(socket: Socket): void {
     const address = addressOf(socket) ?? 'unknown';
-    const why = this.#refusalOf(address);
-    if (why) {
-      this.#turnAway(socket, why);
-      return;
-    }
-    // Each of the ports has the limit for itself.
-    if (this.#sockets.size >= this.#options.maxConnections) {
-      this.droppedConnections += 1;
-      socket.destroy();
-      return;
-    }
     this.#sockets.add(socket);
     this.#unused.add(socket);
     this.#perAddress.add(address);
@@ -274,29 +292,43 @@ export class HttpServer {
     });
   }
 
-  #refusalOf(address: string): Reason | undefined {
-    const { maxConnectionsPerAddress = Number.POSITIVE_INFINITY } = this.#options;
-    if (this.#perAddress.of(address) >= maxConnectionsPerAddress) return TOO_MANY_FROM_ADDRESS;
+  #refusalOf(socket: Socket): Reason | 'full' | undefined {
+    const { maxConnections, maxConnectionsPerAddress = Number.POSITIVE_INFINITY } = this.#options;
+    const address = addressOf(socket) ?? 'unknown';
+    const ofAddress = this.#perAddress.of(address) + (this.#secure?.arrivals.of(address) ?? 0);
+    if (ofAddress >= maxConnectionsPerAddress) return TOO_MANY_FROM_ADDRESS;
     if (this.#arrivals?.lacksFiles()) this.#makeRoom();
-    return this.#arrivals?.refusal(address);
+    const why = this.#arrivals?.refusal(address);
+    if (why) return why;
+    // Each of the ports has the limit for itself.
+    return this.#sockets.size + this.#handshakes >= maxConnections ? 'full' : undefined;
   }
 
   /** Who has asked for nothing yet goes before who may ask for health: the one that has waited longest. */
   #makeRoom(): void {
     const [longest] = this.#unused;
-    if (!longest) return;
+    if (!longest) {
+      if (this.#secure?.arrivals.endLongest(NO_ROOM)) this.droppedConnections += 1;
+      return;
+    }
     this.#unused.delete(longest);
     this.#turnAway(longest, NO_ROOM);
   }
 
   /** It is told why, and not waited for. */
-  #turnAway(socket: Socket, { code, message }: Reason): void {
+  #turnAway(socket: Socket, why: Reason): void {
+    const { code, message } = why;
     this.droppedConnections += 1;
-    this.#counters.refused(code);
-    this.#log.debug({ remote: remoteOf(socket), code, detail: message }, 'http.refused');
+    this.#countRefusal(socket, why);
     socket.on('error', () => {}); // 'close' follows
     refuseSocket(socket, new TidewayError(code, message));
     socket.destroySoon();
+  }
+
+  /** At the debug level: who is turned away often is turned away very often. */
+  #countRefusal(socket: Socket, { code, message }: Reason): void {
+    this.#counters.refused(code);
+    this.#log.debug({ remote: remoteOf(socket), code, detail: message }, 'http.refused');
   }
 
   #requested(request: IncomingMessage, response: ServerResponse): void {

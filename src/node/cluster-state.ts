@@ -50,7 +50,7 @@ export interface StateNeeds {
   readonly notReady: () => Reason | undefined;
   readonly trouble: () => Reason | undefined;
   readonly rtmpPort: () => number;
-  readonly guardsPublish: boolean;
+  readonly publishHint: () => StatusAnswer['publishHint'];
 }
 
 /** The streams at one moment. */
@@ -96,7 +96,7 @@ export class ClusterState implements StateSource {
   }
 
   status(): Told<StatusAnswer> {
-    const { clock, version, notReady, trouble, rtmpPort, guardsPublish } = this.#needs;
+    const { clock, version, notReady, trouble, rtmpPort, publishHint } = this.#needs;
     return {
       ...this.envelope(),
       version,
@@ -104,7 +104,7 @@ export class ClusterState implements StateSource {
       notReady: reasonOf(notReady()),
       trouble: reasonOf(trouble()),
       rtmpPort: rtmpPort(),
-      publishKeyNeeded: guardsPublish,
+      publishHint: publishHint(),
       cluster: sumsOf(this.nodes().nodes),
     };
   }

@@ -26,6 +26,8 @@ const PUBLISHER_STATES: Readonly<Record<PublisherSeat['at'], SessionRow['state']
 export class OpenSession {
   readonly id: string;
   readonly protocol: SessionRow['protocol'];
+  /** Somebody is to be told when it is over: by what counted when it began. */
+  readonly tellsEnd: boolean;
   readonly #part: Part;
   /** When it began, ISO 8601; as it was told first. */
   #since: string | undefined;
@@ -35,8 +37,9 @@ export class OpenSession {
   #bytesPerS = 0;
 
   /** @param id of its part, too */
-  constructor(id: string, part: Part) {
+  constructor(id: string, part: Part, tellsEnd: boolean) {
     this.id = id;
+    this.tellsEnd = tellsEnd;
     this.#part = part;
     this.protocol = protocol.parse(
       part.is === 'player' ? part.player.encoder.format : part.seat.request.protocol,

@@ -1,7 +1,6 @@
 // The composition root: builds one node of its configuration, starts it, stops it. It wires, and decides nothing.
 import { readFileSync } from 'node:fs';
-import type { Authorizer } from '../auth/authorizer.ts';
-import type { Webhooks } from '../auth/webhooks.ts';
+import { HINT_STREAM } from '../auth/publish-hint.ts';
 import { isLoopback } from '../base/address.ts';
 import type { SecureDoor } from '../base/certificate.ts';
 import type { Clock } from '../base/clock.ts';
@@ -10,6 +9,7 @@ import { type Log, tapped } from '../base/log.ts';
 import { Proxies } from '../base/proxies.ts';
 import { newSessionId } from '../base/session-id.ts';
 import { Slices } from '../base/slices.ts';
+import { parseStreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
 import type { Reloading } from '../config/reload.ts';
 import type { Config } from '../config/schema.ts';
@@ -38,11 +38,12 @@ import { type Traffic as NetworkTraffic, usableMemoryBytes } from '../observe/lo
 import { CodeCounter, type MetricFamily } from '../observe/metrics.ts';
 import { OpenFiles } from '../observe/open-files.ts';
 import { TRAFFIC_WINDOW_MS } from '../observe/traffic-ledger.ts';
+import { readStreamKey } from '../registry/records.ts';
 import { PlaceFinder } from '../routing/place.ts';
 import { RtmpServer } from '../rtmp/server.ts';
 import type { DoorPorts } from './advertised.ts';
 import { Arrivals } from './arrivals.ts';
-import { authMetrics, buildAuthorizer, buildWebhooks } from './authorizing.ts';
+import { Authorizing } from './authorizing.ts';
 import { type CertificateFiles, openCertificates } from './certificate-files.ts';
 import { certificateMetrics } from './certificate-metrics.ts';
 import { ClusterAsk } from './cluster-ask.ts';
@@ -107,11 +108,10 @@ export class RelayNode {
   readonly #log: Log;
   readonly #events: EventBook;
   readonly #clock: Clock;
-  readonly #authorizer: Authorizer;
+  readonly #authorizing: Authorizing;
   readonly #access: ApiAccess;
   readonly #files: OpenFiles;
   readonly #arrivals: Arrivals;
-  readonly #webhooks: Webhooks | undefined;
   readonly #budget: MemoryBudget;
   readonly #directory: StreamDirectory;
   readonly #sessions: SessionBook;
@@ -142,14 +142,16 @@ export class RelayNode {
   #stopByMs: number | undefined;
   #notReady: Reason | undefined = { code: 'node.starting', message: 'the node is starting' };
 
-  /** @throws TidewayError `registry.url`, `tls.unreadable`, `tls.bad-certificate`, `tls.bad-key`, `tls.key-mismatch` */
+  /** @throws TidewayError `registry.url`, `auth.key`, `tls.unreadable`, `tls.bad-certificate`, `tls.bad-key`, `tls.key-mismatch` */
   constructor({ config: given, log: written, clock, failed = () => {}, read, reconfigured }: NodeNeeds) {
     this.#events = new EventBook({ node: given.node.id, clock });
     const log = tapped(written, this.#events.take);
     const settings = new Settings(given, {
       ...{ log, read: read ?? (() => Promise.resolve(given)) },
+      prepare: (next) => this.#authorizing.prepare(next),
       changed: (now) => {
         this.#routing.prices.replace(now.routing.prices);
+        this.#warnIfOpen();
         reconfigured?.(now);
       },
     });
@@ -161,21 +163,22 @@ export class RelayNode {
     this.#certificates = openCertificates(config, { clock, log });
     const { networks } = config.proxy;
     this.#proxies = networks && new Proxies({ ...config.proxy, networks });
-    this.#webhooks = buildWebhooks(config, { clock, log });
-    this.#authorizer = buildAuthorizer(config, {
-      webhooks: this.#webhooks,
+    this.#authorizing = new Authorizing(config, {
+      ...{ clock, log },
       wallMs: () => this.#member.membership.registryWallMs(),
     });
+    const { authorizer, webhooks } = this.#authorizing;
     this.#access = new ApiAccess({ clock, rules: () => config.api });
     this.#files = new OpenFiles({
       clock,
-      connections: () => this.#rtmp.connections + (this.#http?.connections ?? 0),
+      connections: () => this.#rtmp.sockets + (this.#http?.sockets ?? 0),
     });
     this.#arrivals = new Arrivals({ clock, files: this.#files, limits: () => config.limits });
     this.#budget = new MemoryBudget(config.memory.budgetBytes ?? defaultBudgetBytes());
     this.#sessions = new SessionBook({
       ...{ clock, log, node: config.node.id, newId: newSessionId },
-      ended: (action, subject) => this.#authorizer.ended(action, subject),
+      tellsEnd: (action, key) => authorizer.tellsEnd(action, key),
+      ended: (action, subject) => webhooks.ended(action, subject),
     });
     this.#traffic = new Traffic(
       { node: config.node.id, region: config.node.region, maxNamed: config.metrics.streams },
@@ -213,7 +216,7 @@ export class RelayNode {
         pace: () => config.publish,
       })),
       {
-        ...{ clock, log, authorizer: this.#authorizer, budget: this.#budget, directory: this.#directory },
+        ...{ clock, log, authorizer, budget: this.#budget, directory: this.#directory },
         ...{ claimant, registry, sessions: this.#sessions, received: this.#traffic.fromPublishers },
         sight: {
           of: (key) => this.#sight.of(key),
@@ -343,11 +346,7 @@ export class RelayNode {
     this.#notReady = undefined;
     this.#member.tell();
     this.#log.info({ version: version(), ...this.addresses }, 'node.start');
-    if (!this.#authorizer.guardsPublish && !isLoopback(this.#config.host)) {
-      const hint =
-        'anybody who reaches this node may publish: set publish.secret or auth.publish, or host to 127.0.0.1';
-      this.#log.warn({ host: this.#config.host, hint }, 'node.open-to-publish');
-    }
+    this.#warnIfOpen();
   }
 
   /** Looks for new certificates now. Never rejects: what can't be used is logged. */
@@ -358,7 +357,7 @@ export class RelayNode {
   /**
    * Reads the configuration again: what can take effect at once does, and nobody is dropped for it.
    * @param by who asked, for the log
-   * @throws TidewayError `config.unreadable`, `config.syntax`, `config.invalid`: nothing has changed then
+   * @throws TidewayError `config.unreadable`, `config.syntax`, `config.invalid`, `auth.key`: nothing has changed then
    */
   reload(by: string): Promise<Reloading> {
     return this.#settings.reload(by);
@@ -384,6 +383,14 @@ export class RelayNode {
     this.#preload?.stop();
     await this.#mesh?.goAway(this.#leftMs() * GO_AWAY_SHARE);
     await this.#running.close(this.#notReady);
+  }
+
+  #warnIfOpen(): void {
+    const { host } = this.#config;
+    if (this.#authorizing.authorizer.guardsPublish || isLoopback(host)) return;
+    const hint =
+      'anybody who reaches this node may publish: set publish.secret or auth.publish, or host to 127.0.0.1';
+    this.#log.warn({ host, hint }, 'node.open-to-publish');
   }
 
   /** It takes nobody new. */
@@ -428,7 +435,7 @@ export class RelayNode {
         clock: this.#clock,
         log: this.#log,
         ...{ openPublication: this.#openPublication, openStream: this.#openStream },
-        admit: this.#authorizer.admitPlayer,
+        admit: this.#authorizing.authorizer.admitPlayer,
         ...{ sendOn: this.#redirects.of, sessionOf: this.#sessions.idOf },
         elsewhere: (key) => this.#routing.reconnectTo(key),
         proxies: this.#proxies,
@@ -444,7 +451,7 @@ export class RelayNode {
     const clock = this.#clock;
     const openStream = this.#openStream;
     const sendOn = this.#redirects.of;
-    const admit = this.#authorizer.admitPlayer;
+    const admit = this.#authorizing.authorizer.admitPlayer;
     const sessionOf = this.#sessions.idOf;
     const routing: RouteApiNeeds = {
       ...{ places: this.#places, sent: this.#redirects.sent, sessionOf },
@@ -523,9 +530,16 @@ export class RelayNode {
       notReady: this.#whyNotReady,
       trouble: () => this.#member.trouble,
       rtmpPort: () => this.#rtmp.port,
-      guardsPublish: this.#authorizer.guardsPublish,
+      publishHint: () => this.#publishHint(undefined),
       trafficWindowMs: TRAFFIC_WINDOW_MS,
     });
+  }
+
+  /** @param asked a stream key; any other text is none */
+  #publishHint(asked: string | undefined) {
+    const { app, name } = HINT_STREAM;
+    const key = readStreamKey(asked) ?? parseStreamKey(app, name);
+    return this.#authorizing.authorizer.publishHint(key);
   }
 
   #dashboard(): Promise<Route> {
@@ -538,7 +552,7 @@ export class RelayNode {
     return watchRoutes({
       streams: () => streamSummaries(this.#directory.streams, this.#clock),
       rtmpPort: () => this.#rtmp.port,
-      guardsPublish: this.#authorizer.guardsPublish,
+      publishHint: (asked) => this.#publishHint(asked),
     });
   }
 
@@ -701,7 +715,7 @@ export class RelayNode {
       ...this.#ask.tables,
       ...this.#state.tables,
       ...this.#sessions.tables,
-      ...(this.#webhooks?.tables ?? []),
+      ...this.#authorizing.webhooks.tables,
       ...this.#traffic.tables,
       ...this.#events.tables,
     ];
@@ -734,7 +748,7 @@ export class RelayNode {
       ask: [...this.#ask.metrics(), ...this.#state.live.metrics()],
       budget: this.#budget,
       sessions: [
-        ...authMetrics(this.#authorizer, this.#webhooks),
+        ...this.#authorizing.metrics(),
         ...this.#sessions.metrics(),
         ...this.#traffic.metrics(),
         ...this.#events.metrics(),

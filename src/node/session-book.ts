@@ -34,6 +34,8 @@ export interface SessionBookNeeds {
   /** This node. */
   readonly node: string;
   readonly newId: () => string;
+  /** Is somebody to be told when what begins now on the stream is over? */
+  readonly tellsEnd?: (action: Action, key: StreamKey) => boolean;
   /** Told of who was let in, and is over. */
   readonly ended?: (action: Action, subject: WebhookSubject) => void;
 }
@@ -80,7 +82,8 @@ export class SessionBook implements SessionRegister, PublisherRegister {
 
   joined(key: StreamKey, player: Player): void {
     const { session: id } = player;
-    if (id !== undefined) this.#players.set(id, new OpenSession(id, { is: 'player', key, player }));
+    if (id === undefined) return;
+    this.#players.set(id, new OpenSession(id, { is: 'player', key, player }, this.#tellsEnd('play', key)));
   }
 
   left({ session }: Player, why: Reason): void {
@@ -91,12 +94,14 @@ export class SessionBook implements SessionRegister, PublisherRegister {
 
   opened(seat: PublisherSeat): void {
     const { session: id } = seat.request;
-    this.#publishers.set(id, new OpenSession(id, { is: 'publisher', seat }));
+    const tellsEnd = this.#tellsEnd('publish', seat.key);
+    this.#publishers.set(id, new OpenSession(id, { is: 'publisher', seat }, tellsEnd));
   }
 
   refused({ request }: PublisherSeat): void {
+    const session = this.#publishers.get(request.session);
     this.#publishers.delete(request.session);
-    this.#needs.ended?.('publish', request);
+    if (session) this.#tellEnd(session);
   }
 
   closed({ request }: PublisherSeat, why: Reason): void {
@@ -196,13 +201,21 @@ export class SessionBook implements SessionRegister, PublisherRegister {
     const session = sessions.get(id);
     if (!session) return;
     sessions.delete(id);
-    const { kind, key, protocol, remote } = session;
-    this.#needs.ended?.(kind === 'publisher' ? 'publish' : 'play', { key, protocol, remote, session: id });
+    this.#tellEnd(session);
     const row: SessionRow = {
       ...this.#rowOf(session),
       ...{ state: 'ended', bytesPerS: 0, backlogBytes: 0, ended: { code, message } },
     };
     this.#ended.push({ row, startedMs: session.startedMs });
     if (this.#ended.length > MAX_ENDED) this.#ended.shift();
+  }
+
+  #tellsEnd(action: Action, key: StreamKey): boolean {
+    return this.#needs.tellsEnd?.(action, key) ?? false;
+  }
+
+  #tellEnd({ id: session, kind, key, protocol, remote, tellsEnd }: OpenSession): void {
+    if (!tellsEnd) return;
+    this.#needs.ended?.(kind === 'publisher' ? 'publish' : 'play', { key, protocol, remote, session });
   }
 }

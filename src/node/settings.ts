@@ -10,8 +10,18 @@ export interface SettingsNeeds {
   readonly log: Log;
   /** Reads it anew, from wherever it came. @throws TidewayError `config.*` */
   readonly read: () => Promise<Config>;
+  /** Makes ready what goes by it; read again or not, files that it names may be new. @throws TidewayError it can't be used */
+  readonly prepare?: (config: Config) => Prepared;
   /** Told when something of it has changed. */
   readonly changed: (config: Config) => void;
+}
+
+/** What goes by a configuration that is not in effect yet. */
+export interface Prepared {
+  /** Keys of files that are not what they were. */
+  readonly changed: readonly string[];
+  /** It is in effect. Never throws. */
+  take(): void;
 }
 
 export class Settings {
@@ -46,7 +56,7 @@ export class Settings {
   /**
    * Reads it again. Who asks meanwhile is told the same.
    * @param by who asked, for the log
-   * @throws TidewayError `config.unreadable`, `config.syntax`, `config.invalid`: nothing has changed then
+   * @throws TidewayError `config.unreadable`, `config.syntax`, `config.invalid`, `auth.key`: nothing has changed then
    */
   reload(by: string): Promise<Reloading> {
     this.#reading ??= this.#reload(by).finally(() => {
@@ -70,10 +80,16 @@ export class Settings {
   }
 
   async #reload(by: string): Promise<Reloading> {
-    const { log, read, changed } = this.#needs;
+    const { log, read, prepare, changed } = this.#needs;
     try {
-      const result = reloading(this.#now, await read());
+      const reading = reloading(this.#now, await read());
+      const prepared = prepare?.(reading.config);
+      const result = {
+        ...reading,
+        changed: [...new Set([...reading.changed, ...(prepared?.changed ?? [])])],
+      };
       this.#now = result.config;
+      prepared?.take();
       this.#reloads.done += 1;
       const names = { changed: result.changed.join(' '), needsRestart: result.needsRestart.join(' ') };
       log.info({ by, ...names }, 'config.reloaded');

@@ -73,13 +73,25 @@ export class RtmpServer {
     this.#plain = port === undefined ? undefined : createServer({ allowHalfOpen: false }, accept);
     if (secure) this.#secure = this.#buildSecure(secure);
     // Last: it takes over what is listened to.
-    this.#proxied = [this.#plain, this.#secure?.server].flatMap((server) =>
-      server && needs.proxies ? [this.#behindProxies(server, needs.proxies)] : [],
-    );
+    const { proxies } = needs;
+    this.#proxied = proxies ? this.#servers.map((server) => this.#behindProxies(server, proxies)) : [];
+    this.#boundProxied();
+  }
+
+  get #servers(): Server[] {
+    return [this.#plain, this.#secure?.server].filter((server) => server !== undefined);
+  }
+
+  /** Those whose proxy's header is read are not judged yet, and are bounded by their server. */
+  #boundProxied(): void {
+    if (this.#proxied.length === 0) return;
+    for (const server of this.#servers) server.maxConnections = this.#options.maxConnections;
   }
 
   #behindProxies(server: Server, proxies: Proxies): ProxiedServer {
-    server.maxConnections = this.#options.maxConnections;
+    server.on('drop', () => {
+      this.turnedAway += 1;
+    });
     const { clock } = this.#needs;
     return new ProxiedServer(server, {
       ...{ clock, proxies, newReader: () => new ProxyHeaderReader() },
@@ -93,17 +105,13 @@ export class RtmpServer {
   }
 
   #buildSecure({ certificate }: SecureDoor) {
-    const { handshakeMs, maxConnections } = this.#options;
     const { clock, counters, log } = this.#needs;
     const server = createSecureServer(certificate.options);
-    server.maxConnections = maxConnections;
-    server.on('drop', () => {
-      this.turnedAway += 1;
-    });
     certificate.renews(server);
     const arrivals = new TlsArrivals(server, {
-      ...{ clock, handshakeMs },
-      connected: (socket) => this.#accept(socket),
+      ...{ clock, handshakeMs: () => this.#options.handshakeMs },
+      admits: (raw) => this.#admits(raw),
+      connected: (socket) => this.#begin(socket),
       refused: ({ code, message }, raw) => {
         counters.refused(code);
         log.debug({ remote: remoteOf(raw), code, detail: message }, 'rtmp.refused');
@@ -112,8 +120,22 @@ export class RtmpServer {
     return { server, arrivals };
   }
 
+  /** Open connections that speak RTMP, or are to. */
   get connections(): number {
     return this.#sessions.size;
+  }
+
+  /** Those, and the ones before them that shake hands in TLS, or are with a proxy's header. */
+  get sockets(): number {
+    return this.#sessions.size + this.#handshakes + this.#headers;
+  }
+
+  get #handshakes(): number {
+    return this.#secure?.arrivals.size ?? 0;
+  }
+
+  get #headers(): number {
+    return this.#proxied.reduce((sum, { size }) => sum + size, 0);
   }
 
   get tables(): Table[] {
@@ -121,11 +143,8 @@ export class RtmpServer {
     return [
       { table: 'rtmp_connections', entries: this.#sessions.size, limit },
       { table: 'rtmp_addresses', entries: this.#perAddress.size, limit },
-      {
-        ...{ table: 'rtmp_proxy_headers', limit },
-        entries: this.#proxied.reduce((sum, { size }) => sum + size, 0),
-      },
-      { table: 'rtmps_handshakes', entries: this.#secure?.arrivals.size ?? 0, limit },
+      { table: 'rtmp_proxy_headers', entries: this.#headers, limit },
+      { table: 'rtmps_handshakes', entries: this.#handshakes, limit },
     ];
   }
 
@@ -219,10 +238,21 @@ export class RtmpServer {
   }
 
   #accept(socket: Socket): void {
+    if (this.#admits(socket)) this.#begin(socket);
+  }
+
+  /** Who may not come in is turned away. */
+  #admits(socket: Socket): boolean {
     const address = addressOf(socket);
     const why = address === undefined ? GONE : this.#refusal(address);
-    if (address === undefined || why) {
-      this.#turnAway(socket, why ?? GONE);
+    if (why) this.#turnAway(socket, why);
+    return !why;
+  }
+
+  #begin(socket: Socket): void {
+    const address = addressOf(socket);
+    if (address === undefined) {
+      this.#turnAway(socket, GONE);
       return;
     }
     this.accepted += 1;
@@ -234,8 +264,10 @@ export class RtmpServer {
 
   #refusal(address: string): Reason | undefined {
     const { maxConnections, maxConnectionsPerAddress } = this.#options;
-    if (this.#sessions.size >= maxConnections) return TOO_MANY;
-    if (this.#perAddress.of(address) >= maxConnectionsPerAddress) return TOO_MANY_FROM_ADDRESS;
+    const { arrivals } = this.#secure ?? {};
+    if (this.#sessions.size + this.#handshakes >= maxConnections) return TOO_MANY;
+    const ofAddress = this.#perAddress.of(address) + (arrivals?.of(address) ?? 0);
+    if (ofAddress >= maxConnectionsPerAddress) return TOO_MANY_FROM_ADDRESS;
     return this.#needs.refusal?.(address);
   }
 
@@ -258,6 +290,7 @@ export class RtmpServer {
   #check(): void {
     const nowMs = this.#needs.clock.now();
     for (const session of this.#sessions) session.check(nowMs);
+    this.#boundProxied();
   }
 
   #countAt(at: RtmpSession['at']): number {

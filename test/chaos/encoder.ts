@@ -26,7 +26,7 @@ export class Encoder {
   /** The node that it is at, or tries next. */
   #node: string;
   #onAir: OnAir | undefined;
-  #offSinceMs = performance.now();
+  #offSinceMs: number | undefined = performance.now();
   #isMoving = false;
   #reconnects = 0;
   /** Times that a node which worked closed or refused it, and how, in words. */
@@ -50,7 +50,7 @@ export class Encoder {
 
   /** Since when it has had no connection; undefined: it has one. */
   get offSinceMs(): number | undefined {
-    return this.onAir ? undefined : this.#offSinceMs;
+    return this.#offSinceMs;
   }
 
   /** Of the newest session. */
@@ -101,6 +101,7 @@ export class Encoder {
     if (this.#world.isDown(node)) return false;
     try {
       await this.#publisher.connect(this.#site.node(node));
+      this.#offSinceMs = undefined;
       this.#onAir = { session: this.#publisher.session, node, sinceMs: performance.now() };
       return true;
     } catch (error) {

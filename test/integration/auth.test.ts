@@ -6,23 +6,26 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Grant, sign } from '../../src/auth/signed-url.ts';
 import { parseStreamKey } from '../../src/base/stream-key.ts';
+import type { StatusAnswer } from '../../src/http/forms/nodes.ts';
 import { metric } from '../support/hostile.ts';
 import { kindOf, type PayloadName, payloadOf } from '../support/media.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
-import { type RunningNode, runNode } from '../support/running-node.ts';
+import { type NodeSettings, type RunningNode, runNode } from '../support/running-node.ts';
 import { secretScan } from '../support/secrets.ts';
 import { until } from '../support/until.ts';
 
 const KEY = { id: 'k1', secret: 'hush-signing-secret-77' };
+const NEXT_KEY = { id: 'k2', secret: 'hush-signing-secret-78' };
 const TOKEN_SECRET = 'hush-token-secret-77';
 const HOOK_SECRET = 'hush-webhook-secret-77';
 const HOOK_TOKEN = 'hush-webhook-token-77';
 const MEDIA: readonly PayloadName[] = ['avc header', 'aac header', 'avc key', 'aac sample', 'avc delta'];
 
 /** What was given to the node, of which nothing may be in its log or its answers. */
-const given = new Set<string>([KEY.secret, TOKEN_SECRET, HOOK_SECRET, HOOK_TOKEN]);
+const given = new Set<string>([KEY.secret, NEXT_KEY.secret, TOKEN_SECRET, HOOK_SECRET, HOOK_TOKEN]);
 const answers: string[] = [];
 let node: RunningNode;
+let settings: NodeSettings;
 let publisher: RtmpClient;
 /** What the operator's own server was sent. It lets in who is `user=me`. */
 const sent: Record<string, unknown>[] = [];
@@ -41,7 +44,7 @@ const hook = createServer((request, response) => {
 beforeAll(async () => {
   await new Promise<void>((resolve) => hook.listen(0, '127.0.0.1', resolve));
   const { port } = hook.address() as AddressInfo;
-  node = await runNode({
+  settings = {
     'auth.webhook.url': `http://127.0.0.1:${port}/?token=${HOOK_TOKEN}`,
     'auth.webhook.secret': HOOK_SECRET,
     'auth.webhook.allowNetworks': '127.0.0.0/8',
@@ -51,7 +54,8 @@ beforeAll(async () => {
     'auth.play': 'live/*=signed/jwt,open/*=open,hook/*=webhook',
     'play.waitMs': '300',
     'log.level': 'trace',
-  });
+  };
+  node = await runNode(settings, () => settings);
   publisher = await RtmpClient.publishing(node.rtmpPort, `cam?${signed('publish', 'live/cam')}`);
   for (const [at, name] of MEDIA.entries()) {
     publisher.frame({ kind: kindOf(name), timestamp: at * 10, payload: payloadOf(name, at) });
@@ -71,10 +75,10 @@ function use(secret: string): void {
   secretScan.use(secret);
 }
 
-function signed(action: Grant['action'], stream: string, forS = 60): string {
+function signed(action: Grant['action'], stream: string, forS = 60, by = KEY): string {
   const [app = '', name = ''] = stream.split('/');
   const expiresS = Math.floor(Date.now() / 1000) + forS;
-  const query = sign({ action, key: parseStreamKey(app, name), expiresS, address: undefined }, KEY);
+  const query = sign({ action, key: parseStreamKey(app, name), expiresS, address: undefined }, by);
   use(query.get('tw_sig') ?? '');
   return query.toString();
 }
@@ -168,6 +172,18 @@ test('a token lets in by the query, or by its header over HTTP', async () => {
   expect(await askedByRtmp('play', `cam?tw_token=${right}`)).toBe('NetStream.Play.Start');
 });
 
+test('what the watch page and the dashboard hint at is what the rules want', async () => {
+  const base = `http://127.0.0.1:${node.httpPort}`;
+  const appended = async (path: string) => {
+    const { publishHint } = (await (await fetch(base + path)).json()) as StatusAnswer;
+    return `${publishHint.stream}${publishHint.append}`;
+  };
+  expect(await appended('/watch/streams?publish=live/cam')).toBe('live/cam?OUTPUT-OF-TIDEWAY-SIGN');
+  expect(await appended('/watch/streams?publish=open/cam')).toBe('open/cam');
+  expect(await appended('/watch/streams?publish=<no%20key>')).toBe('live/demo?OUTPUT-OF-TIDEWAY-SIGN');
+  expect(await appended('/api/v1/status')).toBe('live/demo?OUTPUT-OF-TIDEWAY-SIGN');
+});
+
 test('who is refused learns nothing of what is live, and is not waited for', async () => {
   const startedMs = performance.now();
   expect(await asked('live/nothing', '')).toBe('401 auth.missing Bearer realm="tideway"');
@@ -225,10 +241,62 @@ test("the operator's own server says who is let in, and is told when it is over"
   );
 });
 
+test('a key is changed while everybody plays on: both are good in between, then the new one alone', async () => {
+  const old = signed('play', 'live/cam');
+  const fresh = signed('play', 'live/cam', 60, NEXT_KEY);
+  const player = await RtmpClient.connected(node.rtmpPort, 'live');
+  expect(await player.play(`cam?${old}`)).toBe('NetStream.Play.Start');
+  const hooked = await RtmpClient.connected(node.rtmpPort, 'hook');
+  expect(await hooked.publish('on?user=me')).toBe('NetStream.Publish.Start');
+  const asks = async () => [await asked('live/cam', old), await asked('live/cam', fresh)];
+  const reload = async (keys: string, more: NodeSettings = {}) => {
+    settings = { ...settings, 'auth.keys': keys, ...more };
+    return node.node.reload('SIGHUP');
+  };
+  const unknown = '401 auth.unknown-key Bearer realm="tideway"';
+  const [first, next] = [KEY, NEXT_KEY].map(({ id, secret }) => `${id}=${secret}`);
+
+  expect(await asks()).toEqual(['200', unknown]);
+  expect(await reload(`${next},${first}`)).toMatchObject({ changed: ['auth.keys'], needsRestart: [] });
+  expect(await asks()).toEqual(['200', '200']);
+  const before = await metric(node, 'tideway_auth_admitted_total');
+  const rules = { 'auth.publish': 'live/*=signed', 'auth.play': 'live/*=signed' };
+  expect(await reload(`${next}`, rules)).toMatchObject({
+    changed: ['auth.publish', 'auth.play', 'auth.keys'],
+  });
+  expect(await asks()).toEqual([unknown, '200']);
+  expect(await asked('open/nothing', '')).toBe('403 auth.closed');
+
+  // What can't be used changes nothing.
+  const broken = { 'auth.jwt.publicKeyFile': '/does/not/exist', 'play.waitMs': '1' };
+  const { 'auth.jwt.secret': _, ...withoutSecret } = settings;
+  settings = withoutSecret;
+  await expect(reload(`${first}`, broken)).rejects.toThrow('/does/not/exist: auth.jwt.publicKeyFile');
+  expect([await asks(), node.node.config.play.waitMs]).toEqual([[unknown, '200'], 300]);
+  expect(node.lines.filter(({ event }) => event === 'config.reload-failed')).toMatchObject([
+    { by: 'SIGHUP', code: 'auth.key' },
+  ]);
+
+  const seen = player.messages.length;
+  publisher.frame({ kind: kindOf('aac sample'), timestamp: 90, payload: payloadOf('aac sample', 9) });
+  await until('who is in gets what comes', () => player.messages.length > seen);
+  expect([publisher.isClosed, player.isClosed, hooked.isClosed]).toEqual([false, false, false]);
+  const after = await metric(node, 'tideway_auth_admitted_total');
+  for (const [labels, count] of before) expect(after.get(labels), labels).toBeGreaterThanOrEqual(count);
+  const tellings = sent.length;
+  hooked.destroy();
+  await until(
+    'the end of what a webhook let in is told, though no rule says so now',
+    () => sent.length > tellings,
+  );
+  expect(sent.at(-1)).toMatchObject({ action: 'on_unpublish', app: 'hook', stream: 'on' });
+  player.destroy();
+});
+
 test('refusals are counted by code, and no secret, signature or token is in an answer or a metric', async () => {
   const refused = await metric(node, 'tideway_auth_refused_total');
   expect(refused.get('action="publish",code="auth.signature"')).toBe(2);
-  expect(refused.get('action="play",code="auth.closed"')).toBe(1);
+  expect(refused.get('action="play",code="auth.closed"')).toBe(2);
   const admitted = await metric(node, 'tideway_auth_admitted_total');
   expect(admitted.get('action="play",way="jwt"')).toBe(3);
   const metrics = await (await fetch(`http://127.0.0.1:${node.httpPort}/metrics`)).text();

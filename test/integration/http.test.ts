@@ -12,6 +12,7 @@ import { healthRoutes, watchRoutes } from '../../src/http/api.ts';
 import { loadDashboard, loadWatchPage } from '../../src/http/assets.ts';
 import type { Route } from '../../src/http/route.ts';
 import { HttpServer } from '../../src/http/server.ts';
+import { OPEN_HINT } from '../support/state-answers.ts';
 import { until } from '../support/until.ts';
 
 const logged: string[] = [];
@@ -47,7 +48,7 @@ const routes: Route[] = [
       },
     ],
     rtmpPort: () => 1935,
-    guardsPublish: false,
+    publishHint: () => OPEN_HINT,
   }),
   route('/fails', () => {
     throw new Error('a secret of the node');
@@ -122,7 +123,7 @@ describe('the node about itself', () => {
     expect(answer.headers.get('access-control-allow-origin')).toBe('*');
     expect(await answer.json()).toEqual({
       rtmpPort: 1935,
-      publishKeyNeeded: false,
+      publishHint: OPEN_HINT,
       streams: [
         {
           key: 'live/demo',

@@ -1,5 +1,6 @@
 // Every operation of the state API, asked of a node of a real cluster that has nothing to do with what it is asked for: each
 // answer is held against the form that is declared for it, to the last field.
+
 import { type ClientRequest, get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FrameKind } from '../../src/format/frame.ts';
@@ -14,6 +15,7 @@ import { Cluster } from '../support/cluster.ts';
 import { meshed } from '../support/cluster-view.ts';
 import { payloadOf } from '../support/media.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
+import { OPEN_HINT } from '../support/state-answers.ts';
 import { until } from '../support/until.ts';
 
 const KEY = 'live/show';
@@ -148,7 +150,7 @@ const PRELOAD = `/api/v1/streams/${KEY}/preload`;
 const CASES: Readonly<Record<OperationId, () => Promise<void>>> = {
   status: async () => {
     expect(held('status', await ask('GET', '/api/v1/status'))).toMatchObject({
-      ...{ node: 'b', registry: 'up', notReady: null, trouble: null, publishKeyNeeded: false },
+      ...{ node: 'b', registry: 'up', notReady: null, trouble: null, publishHint: OPEN_HINT },
       rtmpPort: cluster.node('b').rtmpPort,
       cluster: { nodes: { up: 3, draining: 0, silent: 0 }, players: 1, publishers: 1, streams: 2 },
     });

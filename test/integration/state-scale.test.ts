@@ -1,5 +1,6 @@
 // The state API of a large cluster, made up: 200 nodes, 10,000 streams, 20,000 rows. How long its first pages take, and how
 // long the event loop stands still for them.
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { Slices } from '../../src/base/slices.ts';
@@ -15,6 +16,7 @@ import type { Lookup } from '../../src/registry/registry.ts';
 import { accessBy } from '../support/api-access.ts';
 import { FakeLog } from '../support/media.ts';
 import { nodeRecord } from '../support/node-record.ts';
+import { OPEN_HINT } from '../support/state-answers.ts';
 
 const NODES = 200;
 const STREAMS = 10_000;
@@ -55,7 +57,7 @@ beforeAll(async () => {
     notReady: () => undefined,
     trouble: () => undefined,
     rtmpPort: () => 1935,
-    guardsPublish: false,
+    publishHint: () => OPEN_HINT,
   });
   const never = () => Promise.reject(new Error('nobody asked for it'));
   const lists = {

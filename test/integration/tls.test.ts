@@ -7,12 +7,16 @@ import { WebSocket } from 'ws';
 import { systemClock } from '../../src/base/clock.ts';
 import { FrameKind } from '../../src/format/frame.ts';
 import { MeshEncoder } from '../../src/format/mesh/mesh-encoder.ts';
+import { healthRoutes } from '../../src/http/api.ts';
+import { HttpServer } from '../../src/http/server.ts';
 import type { MeshTls } from '../../src/mesh/channel.ts';
 import { SUBPROTOCOL } from '../../src/mesh/handshake.ts';
 import { CertificateFiles } from '../../src/node/certificate-files.ts';
 import { captureRtmpOf } from '../support/captures.ts';
 import { Authority, type MadeCertificate, overwrite } from '../support/certificates.ts';
 import { captureHttpFlv, captureWsFlv, seen } from '../support/frames.ts';
+import { RawSocket } from '../support/hostile.ts';
+import { FakeLog } from '../support/media.ts';
 import { loggedFrame } from '../support/mesh-bytes.ts';
 import { HandPeer, LinkWitness, MeshNode } from '../support/mesh-node.ts';
 import { proxyHeader, tcp4Header } from '../support/proxy-headers.ts';
@@ -38,6 +42,7 @@ beforeAll(async () => {
   place = await authority.copy(first, 'place');
   node = await runNode({
     ...{ 'https.port': '0', 'rtmps.port': '0', 'rtmp.handshakeMs': '400', 'play.waitMs': '0' },
+    'rtmp.maxConnectionsPerAddress': '20',
     ...{ 'tls.cert': place.cert, 'tls.key': place.key },
   });
   publisher = await RtmpClient.openSecure(ports().rtmpsPort, authority.text);
@@ -111,6 +116,21 @@ function answerTo(port: number, bytes: string | Buffer): Promise<string> {
     });
     socket.on('error', () => {});
     socket.on('close', () => resolve(said));
+  });
+}
+
+/** The first line of what a health check is answered. */
+function answerOverTls(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', ca: authority.text }, () => {
+      socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    });
+    let said = '';
+    socket.on('data', (bytes) => {
+      said += String(bytes);
+    });
+    socket.on('error', reject);
+    socket.on('close', () => resolve(said.split('\r\n')[0] ?? ''));
   });
 }
 
@@ -205,6 +225,67 @@ describe('at a port for TLS', () => {
     clearInterval(drip);
     expect(performance.now() - startedMs).toBeLessThan(2_000);
     expect(await refusals('rtmp', 'tls.handshake-timeout')).toBe(before + 1);
+  });
+
+  test('who shakes hands counts among the connections of an address, in all, and as one new one', async () => {
+    const asked: string[] = [];
+    const limits = { maxConnections: 4, maxConnectionsPerAddress: 2 };
+    const refusals: string[] = [];
+    const server = new HttpServer(
+      {
+        ...{ host: '127.0.0.1', port: 0, ...limits },
+        secure: {
+          port: 0,
+          certificate: new CertificateFiles(second, { clock: systemClock, log: new FakeLog(), name: 'tls' }),
+        },
+      },
+      {
+        ...{ clock: systemClock, log: new FakeLog(), upgrades: [] },
+        counters: { refused: (code) => refusals.push(code), wireError() {} },
+        arrivals: { lacksFiles: () => false, refusal: (address) => void asked.push(address) },
+        routes: healthRoutes({
+          ...{ notReady: () => undefined, trouble: () => undefined },
+          metricsText: () => Promise.resolve(''),
+        }),
+      },
+    );
+    await server.start();
+    const from = (address: string) => new RawSocket(server.securePort, address);
+    const silent = [from('127.0.0.21'), from('127.0.0.21')];
+    await until('they shake hands', () => server.sockets === 2);
+    const third = from('127.0.0.21');
+    await third.closed();
+    expect([third.received, refusals, server.connections]).toEqual(['', ['http.too-many-from-address'], 0]);
+    // In all there are four: others come in until then.
+    silent.push(from('127.0.0.22'));
+    const answer = await answerOverTls(server.securePort);
+    expect([answer, asked.length]).toEqual(['HTTP/1.1 200 OK', 4]);
+    silent.push(from('127.0.0.23'));
+    await until('it is full', () => server.sockets === 4);
+    // Without TLS, too.
+    const late = [from('127.0.0.24'), new RawSocket(server.port, '127.0.0.24')];
+    await until('they are dropped', () => late.every(({ isClosed }) => isClosed));
+    expect([server.droppedConnections, refusals.length]).toEqual([3, 1]);
+    silent[0]?.socket.destroy();
+    await until('a place is free', () => server.sockets === 3);
+    expect(await answerOverTls(server.securePort)).toBe('HTTP/1.1 200 OK');
+    await server.stop(0);
+    await until('all are closed', () => silent.every(({ isClosed }) => isClosed));
+  });
+
+  test('the same holds for RTMP: an address has its place again once a handshake is given up', async () => {
+    const codes = ['rtmp.too-many-from-address', 'tls.handshake-timeout'];
+    const counts = () => Promise.all(codes.map((code) => refusals('rtmp', code)));
+    const [tooMany = 0, late = 0] = await counts();
+    const from = '127.0.0.25';
+    const silent = Array.from({ length: 23 }, () => new RawSocket(ports().rtmpsPort, from));
+    await until('all are closed', () => silent.every(({ isClosed }) => isClosed));
+    expect(await counts()).toEqual([tooMany + 3, late + 20]);
+    const { rtmpsPort: port } = ports();
+    const socket = connectTcp({ port, host: '127.0.0.1', localAddress: from });
+    const open = connect({ socket, host: '127.0.0.1', ca: authority.text });
+    await new Promise((resolve, reject) => open.once('secureConnect', resolve).once('error', reject));
+    open.destroy();
   });
 
   test('one that is over and says nothing more is closed after the limit of RTMP', async () => {

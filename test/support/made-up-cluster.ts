@@ -1,5 +1,6 @@
 // A cluster that is only told of: what a node of it would answer on `/api/v1`, by the forms, for as many nodes and streams as
 // a test wants. It serves the built dashboard beside it, and can fall silent, come back, and want a token.
+
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { loadDashboard } from '../../src/http/assets.ts';
 import type { AlarmRow, AlarmsAnswer, EventRow, EventsAnswer } from '../../src/http/forms/alarms.ts';
@@ -12,6 +13,7 @@ import type { SessionRow, SessionsAnswer } from '../../src/http/forms/sessions.t
 import type { StreamRow, StreamsAnswer, TreeAnswer } from '../../src/http/forms/streams.ts';
 import type { TrafficAnswer } from '../../src/http/forms/traffic.ts';
 import type { Route } from '../../src/http/route.ts';
+import { OPEN_HINT } from './state-answers.ts';
 
 const DASHBOARD = new URL('../../dist/web/dashboard/', import.meta.url);
 const TICK_MS = 1000;
@@ -162,7 +164,7 @@ export class MadeUpCluster implements AsyncDisposable {
       notReady: null,
       trouble: null,
       rtmpPort: 1935,
-      publishKeyNeeded: false,
+      publishHint: OPEN_HINT,
       cluster: {
         nodes: {
           up: this.nodes.filter(({ leaseMs, draining }) => leaseMs !== 0 && !draining).length,

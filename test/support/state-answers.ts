@@ -15,6 +15,9 @@ export const CLUSTER: { node: string; registry: 'up'; asOf: string; stale: Stale
   stale: [],
 };
 
+/** What is told where anybody may publish. */
+export const OPEN_HINT: StatusAnswer['publishHint'] = { stream: 'live/demo', append: '', note: null };
+
 export const LOAD: NodeRow['load'] = {
   ...{ cpu: 0, memory: 0, loopBusy: 0, loopLagMs: 0 },
   ...{ sentBytesPerS: 0, receivedBytesPerS: 0, capacityBytesPerS: 0 },
@@ -41,7 +44,7 @@ export function statusAnswer(
   return {
     ...ENVELOPE,
     ...{ version: '1.2.3', uptimeMs: 120_000, notReady: null, trouble: null },
-    ...{ rtmpPort: 1935, publishKeyNeeded: false },
+    ...{ rtmpPort: 1935, publishHint: OPEN_HINT },
     ...fields,
     cluster: {
       nodes: { up: 3, draining: 0, silent: 0 },

@@ -5,7 +5,8 @@ import { LivePlayer } from './live-player.ts';
 /** `GET /watch/streams` (src/http/api.ts). */
 interface StreamList {
   readonly rtmpPort: number;
-  readonly publishKeyNeeded: boolean;
+  /** For the stream that was asked for. */
+  readonly publishHint: { readonly stream: string; readonly append: string; readonly note: string | null };
   readonly streams: readonly LiveStream[];
 }
 
@@ -93,7 +94,7 @@ function schedulePoll(ms: number): void {
 
 async function poll(): Promise<void> {
   try {
-    const answer = await fetch('streams', {
+    const answer = await fetch(`streams?publish=${hintedKey()}`, {
       cache: 'no-store',
       signal: AbortSignal.timeout(POLL_PATIENCE_MS),
     });
@@ -229,17 +230,25 @@ function screenText({ state, hasPlayed }: LivePlayer, stream: LiveStream | undef
   }
 }
 
+/** The stream that the hints are for. */
+function hintedKey(): string {
+  return chosen?.key ?? 'live/demo';
+}
+
 function drawHints(): void {
-  show('hints', list?.streams.length === 0 && !chosen?.player.hasPlayed);
-  if (!list) return;
+  const { stream, append, note } = list?.publishHint ?? {};
+  const isOfAnother = stream !== hintedKey();
+  show('hints', list?.streams.length === 0 && !isOfAnother && !chosen?.player.hasPlayed);
+  if (!list || stream === undefined || isOfAnother) return;
   const port = list.rtmpPort === 1935 ? '' : `:${list.rtmpPort}`;
-  const [app, name] = (chosen?.key ?? 'live/demo').split('/');
+  const [app, name] = stream.split('/');
   const server = `rtmp://${location.hostname}${port}/${app}`;
-  const key = list.publishKeyNeeded ? `${name}?key=YOUR-PUBLISH-SECRET` : `${name}`;
+  const key = `${name}${append}`;
   setText('obs-server', server);
   setText('obs-key', key);
   setText('ffmpeg-line', ffmpegLine(`${server}/${key}`));
-  show('key-note', list.publishKeyNeeded);
+  setText('key-note', note ?? '');
+  show('key-note', typeof note === 'string');
 }
 
 /** A test picture with a tone, so that the line works without a file. */

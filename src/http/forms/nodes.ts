@@ -103,7 +103,8 @@ export const statusAnswer = envelope.extend({
   trouble: reason.nullable(),
   /** Where publishers of the node that answers go, for hints. */
   rtmpPort: count,
-  publishKeyNeeded: z.boolean(),
+  /** What publishers of the node that answers put behind the key of `stream`, and what there is to say about it. */
+  publishHint: z.object({ stream: z.string(), append: z.string(), note: z.string().nullable() }),
   /** Sums over the nodes, as their beats tell; a stream that several nodes have counts at each. */
   cluster: z.object({
     nodes: z.object({ up: count, draining: count, silent: count }),

@@ -48,9 +48,9 @@ function rule(match: string, ...allow: Way[]): AuthRule {
   return { match, allow };
 }
 
-function signedQuery(action: 'publish' | 'play', more: { expiresS?: number } = {}): string {
+function signedQuery(action: 'publish' | 'play', more: { expiresS?: number } = {}, by = KEY): string {
   const key = parseStreamKey('live', 'cam');
-  return sign({ action, key, expiresS: NOW_S + 60, address: undefined, ...more }, KEY).toString();
+  return sign({ action, key, expiresS: NOW_S + 60, address: undefined, ...more }, by).toString();
 }
 
 function token(claims: Record<string, unknown>): Promise<string> {
@@ -151,6 +151,54 @@ describe('with rules', () => {
     expect(missing?.message).toBe(
       'to play live/cam, this node wants a signed URL (tw_sig) or a token (tw_token, or a bearer token by HTTP)',
     );
+  });
+
+  test('from one moment on others are let in, who asked before is judged by what counted then, and counts go on', async () => {
+    const later = { id: 'k2', secret: 'signing-secret-of-twenty-two' };
+    const play = [rule('*', 'signed', 'jwt')];
+    const jwt = { ...sharedKey(TOKEN_SECRET), audience: 'tideway' };
+    const authorizer = authorizerOf({ publishSecret: 'old-secret', play });
+    const old = asker(signedQuery('play'));
+    const fresh = asker(signedQuery('play', {}, later));
+    const code = async (asked: Promise<unknown>) => (await refusal(asked))?.code ?? 'let in';
+    const codes = async () => [
+      ...[await code(authorizer.admitPlayer(old)), await code(authorizer.admitPlayer(fresh))],
+      ...[await code(authorizer.admitPublisher(asker('key=old-secret')))],
+    ];
+    expect(await codes()).toEqual(['let in', 'auth.unknown-key', 'let in']);
+    const both = { publishSecret: 'new-secret', play, jwt, maxAheadS: 3_600, keys: [later, KEY] };
+    authorizer.use(both);
+    expect(await codes()).toEqual(['let in', 'let in', 'publish.denied']);
+    const underWay = authorizer.admitPlayer(asker(`tw_token=${await token({ play: '*' })}`));
+    authorizer.use({ ...both, keys: [later], play: [rule('*', 'signed')] });
+    expect(await codes()).toEqual(['auth.unknown-key', 'let in', 'publish.denied']);
+    expect(await underWay).toMatchObject({ way: 'jwt' });
+    expect(authorizer.counts).toEqual({
+      admitted: [
+        { action: 'play', way: 'signed', count: 4 },
+        { action: 'publish', way: 'secret', count: 1 },
+        { action: 'play', way: 'jwt', count: 1 },
+      ],
+      refused: [
+        { action: 'play', code: 'auth.unknown-key', count: 2 },
+        { action: 'publish', code: 'publish.denied', count: 2 },
+      ],
+    });
+  });
+
+  test('the end of what begins is told where a rule for its stream says webhook', () => {
+    const authorizer = authorizerOf({
+      publish: [rule('live/*', 'signed', 'webhook')],
+      play: [rule('*', 'open')],
+    });
+    const told = () => [
+      ...[authorizer.tellsEnd('publish', parseStreamKey('live', 'cam'))],
+      ...[authorizer.tellsEnd('publish', parseStreamKey('vod', 'cam'))],
+      ...[authorizer.tellsEnd('play', parseStreamKey('live', 'cam'))],
+    ];
+    expect(told()).toEqual([true, false, false]);
+    authorizer.use({ publishSecret: undefined, maxAheadS: 3_600, play: [rule('*', 'webhook')] });
+    expect(told()).toEqual([false, false, true]);
   });
 
   test('who is let in and refused is counted, by action and reason', async () => {

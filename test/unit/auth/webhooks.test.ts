@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Post, PostAnswer } from '../../../src/auth/webhook-post.ts';
-import { type WebhookOptions, Webhooks } from '../../../src/auth/webhooks.ts';
+import { type WebhookServer, Webhooks } from '../../../src/auth/webhooks.ts';
 import { TidewayError } from '../../../src/base/errors.ts';
 import { parseStreamKey } from '../../../src/base/stream-key.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -31,21 +31,21 @@ beforeEach(() => {
   posts = [];
 });
 
-function webhooksOf(options: Partial<WebhookOptions> = {}): Webhooks {
-  return new Webhooks(
-    {
-      ...{ url: 'https://hooks.example/srs', secret: SECRET, node: 'a', playOnFailure: 'deny' },
-      ...{ allowCacheMs: 5_000, denyCacheMs: 2_000, ...options },
-    },
-    {
-      ...{ clock, log },
-      post: (post) =>
-        new Promise<PostAnswer>((resolve, reject) => {
-          const answer = (status: number, body: string) => resolve({ status, body: Buffer.from(body) });
-          posts.push({ ...post, answer, fail: reject });
-        }),
-    },
-  );
+function serverOf(options: Partial<WebhookServer> = {}): WebhookServer {
+  return {
+    ...{ url: 'https://hooks.example/srs', secret: SECRET, playOnFailure: 'deny' },
+    ...{ allowCacheMs: 5_000, denyCacheMs: 2_000 },
+    post: (post) =>
+      new Promise<PostAnswer>((resolve, reject) => {
+        const answer = (status: number, body: string) => resolve({ status, body: Buffer.from(body) });
+        posts.push({ ...post, answer, fail: reject });
+      }),
+    ...options,
+  };
+}
+
+function webhooksOf(options: Partial<WebhookServer> = {}): Webhooks {
+  return new Webhooks(serverOf(options), { clock, log, node: 'a' });
 }
 
 /** 'let in', or why not. */
@@ -240,6 +240,56 @@ test('tells of ends, and nobody waits', async () => {
     { call: 'on_unpublish', result: 'told', count: 1 },
     { call: 'on_stop', result: 'webhook.failed', count: 1 },
   ]);
+});
+
+test('another server is asked anew, what the one before says is for who asked it, and ends go to the new one', async () => {
+  const webhooks = webhooksOf();
+  const ask = () => verdict(webhooks.check('play', SUBJECT, NO_QUERY));
+  const remembered = ask();
+  posts[0]?.answer(200, '0');
+  expect([await remembered, await ask(), posts.length]).toEqual(['let in', 'let in', 1]);
+  webhooks.use(serverOf({ url: 'https://other.example/', secret: `${SECRET}-2`, playOnFailure: 'allow' }));
+  const late = ask();
+  webhooks.use(serverOf({ url: 'https://third.example/' }));
+  const last = ask();
+  expect(posts.map(({ url }) => url.host)).toEqual(['hooks.example', 'other.example', 'third.example']);
+  // A failure of it counts by its own policy.
+  posts[1]?.fail(new TidewayError('webhook.timeout', 'late'));
+  posts[2]?.answer(200, '1');
+  expect([await late, await last, await ask()]).toEqual([
+    ...['let in', 'auth.webhook-denied', 'auth.webhook-denied'],
+  ]);
+  expect(posts).toHaveLength(3);
+  webhooks.ended('play', SUBJECT);
+  expect([posts[3]?.url.host, bodyOf(3).action]).toEqual(['third.example', 'on_stop']);
+  const signedBy = (at: number, secret: string) => {
+    const [, atS, given] = /^t=(\d+),v1=(.+)$/.exec(posts[at]?.headers['X-Tideway-Signature'] ?? '') ?? [];
+    return createHmac('sha256', secret).update(`${atS}.${posts[at]?.body}`).digest('hex') === given;
+  };
+  expect([signedBy(1, `${SECRET}-2`), signedBy(1, SECRET), signedBy(3, SECRET)]).toEqual([true, false, true]);
+  expect(webhooks.counts.map(({ call, result, count }) => `${call} ${result} ${count}`)).toEqual([
+    ...['on_play allowed 1', 'on_play webhook.timeout 1', 'on_play denied 1'],
+  ]);
+});
+
+test('an answer that comes when its server is no longer asked is not remembered', async () => {
+  const webhooks = webhooksOf();
+  const ask = () => verdict(webhooks.check('publish', SUBJECT, NO_QUERY));
+  const first = ask();
+  webhooks.use(serverOf());
+  posts[0]?.answer(200, '0');
+  expect(await first).toBe('let in');
+  const second = ask();
+  expect(posts).toHaveLength(2);
+  posts[1]?.answer(200, '1');
+  expect(await second).toBe('auth.webhook-denied');
+});
+
+test('where there never was a server, nobody is let in, and nobody is told', async () => {
+  const webhooks = new Webhooks(undefined, { clock, log, node: 'a' });
+  expect(await verdict(webhooks.check('play', SUBJECT, NO_QUERY))).toBe('auth.webhook-failed');
+  webhooks.ended('play', SUBJECT);
+  expect([posts, webhooks.counts]).toEqual([[], []]);
 });
 
 test('tells of failures once in 10 s, without the URL and the secret', async () => {

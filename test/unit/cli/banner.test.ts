@@ -41,6 +41,21 @@ test('it never has the publish secret, but the place where it goes', () => {
   expect(text).toMatch(/OBS, stream key +demo\?key=YOUR-PUBLISH-SECRET$/m);
 });
 
+test('it shows what the rules want, and says what to put there', () => {
+  const keys = { 'auth.keys': 'k1=signing-secret-of-sixteen' };
+  const signed = shown({ ...keys, 'auth.publish': 'live/*=signed' });
+  expect(signed).toMatch(/OBS, stream key +demo\?OUTPUT-OF-TIDEWAY-SIGN$/m);
+  expect(signed).toMatch(
+    /-f flv ".*" *\n +This node wants a signed URL: put what "tideway sign publish live\/demo"/,
+  );
+  expect(signed).not.toContain('?key=');
+  const closed = shown({ ...keys, 'auth.publish': 'cam/*=signed' });
+  expect(closed).toMatch(
+    /No rule of this node lets anybody publish live\/demo: take a stream key that one does\.$/m,
+  );
+  expect(shown()).not.toContain('This node wants');
+});
+
 test('it tells the address for other machines only if they can reach the node', () => {
   expect(shown({}, '192.0.2.7')).toContain('From another machine: 192.0.2.7 in place of 127.0.0.1.');
   expect(shown({ host: '127.0.0.1' }, '192.0.2.7')).not.toContain('192.0.2.7');

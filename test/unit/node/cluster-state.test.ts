@@ -21,6 +21,7 @@ import type {
 import { FakeClock } from '../../support/fake-clock.ts';
 import { nodeRecord } from '../../support/node-record.ts';
 import { settle } from '../../support/settle.ts';
+import { OPEN_HINT } from '../../support/state-answers.ts';
 
 const BOOT = '0123456789abcdef';
 const WALL_MS = Date.UTC(2026, 0, 1);
@@ -139,7 +140,7 @@ beforeEach(() => {
     notReady: () => undefined,
     trouble: () => undefined,
     rtmpPort: () => 1935,
-    guardsPublish: false,
+    publishHint: () => OPEN_HINT,
   });
 });
 
@@ -213,7 +214,7 @@ describe('the sums', () => {
     const { cluster, ...own } = state.status();
     expect(own).toEqual({
       ...{ node: 'b', registry: 'up', asOf: '2026-01-01T00:00:05.000Z', version: '1.2.3', uptimeMs: 1_500 },
-      ...{ notReady: null, trouble: null, rtmpPort: 1935, publishKeyNeeded: false },
+      ...{ notReady: null, trouble: null, rtmpPort: 1935, publishHint: OPEN_HINT },
     });
     expect(cluster).toMatchObject({
       nodes: { up: 2, draining: 1, silent: 1 },

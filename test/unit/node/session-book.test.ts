@@ -30,8 +30,13 @@ let stream: Stream;
 let nextId: number;
 /** Codes by which publishers were ended. */
 let endedBy: string[];
+/** Are ends told, and which were. */
+let tells: boolean;
+let told: string[];
 
 beforeEach(() => {
+  tells = false;
+  told = [];
   bench = new StreamBench();
   nextId = 0;
   endedBy = [];
@@ -42,6 +47,8 @@ beforeEach(() => {
       nextId += 1;
       return `made${String(nextId).padStart(8, '0')}`;
     },
+    tellsEnd: () => tells,
+    ended: (action, { session }) => told.push(`${action} ${session}`),
   });
   stream = new Stream(KEY, STREAM_OPTIONS, {
     ...{ clock, log, budget, counters, turns: new Turns(clock), sessions: book },
@@ -244,6 +251,22 @@ describe('the list', () => {
     expect(rows()).toEqual([]);
     expect(book.free('publisher001')).toBe('publisher001');
   });
+});
+
+test('the end of a session is told by what counted when it began', () => {
+  const before = play('player000001');
+  tells = true;
+  const during = play('player000002');
+  const refused = ask('publisher001');
+  const seat = ask('publisher002');
+  goOnAir(seat);
+  tells = false;
+  const after = play('player000003');
+  book.refused(ask('publisher003'));
+  for (const { player } of [before, during, after]) player?.leave(GONE);
+  book.refused(refused);
+  seat.end(GONE);
+  expect(told).toEqual(['play player000002', 'publish publisher001', 'publish publisher002']);
 });
 
 describe('a kick', () => {

@@ -30,9 +30,7 @@ export function Hints({ status }: { status: StatusAnswer }) {
           <CopyField label="ffmpeg line" text={ffmpeg} />
         </section>
       </div>
-      {status.publishKeyNeeded && (
-        <p>This node wants a publish secret: put it in the place of YOUR-PUBLISH-SECRET.</p>
-      )}
+      {status.publishHint.note !== null && <p>{status.publishHint.note}</p>}
     </section>
   );
 }

@@ -1,4 +1,5 @@
 // Addresses, figures and lines of the dashboard: what is read, written and said.
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { waitMs } from '../../../../web/dashboard/backoff.ts';
@@ -32,6 +33,7 @@ import {
 } from '../../../../web/dashboard/series.ts';
 import { treeOf } from '../../../../web/dashboard/tree.ts';
 import { MadeUpCluster } from '../../../support/made-up-cluster.ts';
+import { OPEN_HINT } from '../../../support/state-answers.ts';
 
 describe('addresses', () => {
   const views: View[] = [
@@ -207,16 +209,16 @@ describe('lines', () => {
   });
 });
 
-test('hints have the host, the port where it is another than usual, and the key where one is needed', () => {
-  const open = publishHints('10.0.0.5', { rtmpPort: 1935, publishKeyNeeded: false });
+test('hints have the host, the port where it is another than usual, and what is needed behind the key', () => {
+  const open = publishHints('10.0.0.5', { rtmpPort: 1935, publishHint: OPEN_HINT });
   expect([open.server, open.key]).toEqual(['rtmp://10.0.0.5/live', 'demo']);
   expect(open.ffmpeg).toMatch(/ -f flv "rtmp:\/\/10\.0\.0\.5\/live\/demo"$/);
-  const guarded = publishHints('[fd00::1]', { rtmpPort: 1940, publishKeyNeeded: true });
-  expect([guarded.server, guarded.key]).toEqual([
-    'rtmp://[fd00::1]:1940/live',
-    'demo?key=YOUR-PUBLISH-SECRET',
-  ]);
-  expect(guarded.ffmpeg).toContain('"rtmp://[fd00::1]:1940/live/demo?key=YOUR-PUBLISH-SECRET"');
+  const guarded = publishHints('[fd00::1]', {
+    rtmpPort: 1940,
+    publishHint: { stream: 'cam/one', append: '?tw_token=YOUR-TOKEN', note: 'It wants a token.' },
+  });
+  expect([guarded.server, guarded.key]).toEqual(['rtmp://[fd00::1]:1940/cam', 'one?tw_token=YOUR-TOKEN']);
+  expect(guarded.ffmpeg).toContain('"rtmp://[fd00::1]:1940/cam/one?tw_token=YOUR-TOKEN"');
 });
 
 test('tries come later and later, spread, and never more than some seconds apart', () => {
