@@ -182,14 +182,9 @@ export class NamespaceNetwork implements SiteNetwork {
 const DONE = Promise.resolve();
 const NO_CUTS = { peers: new Map(), redis: undefined, redisHost: '127.0.0.1', redisPorts: [] };
 
-/** Takes away what processes left that are gone: their nodes, too. */
+/** Takes away what processes left that are gone. */
 function sweep(): void {
-  for (const namespace of namesOf(['netns', 'list']).filter(isLeftOf)) {
-    for (const pid of tell('ip', ['netns', 'pids', namespace]).split('\n').filter(Boolean)) {
-      process.kill(Number(pid), 'SIGKILL');
-    }
-    removeNamespace(namespace);
-  }
+  for (const namespace of namesOf(['netns', 'list']).filter(isLeftOf)) removeNamespace(namespace);
   for (const link of namesOf(['link', 'show', 'type', 'bridge']).filter(isLeftOf)) removeLink(link);
 }
 
