@@ -190,6 +190,7 @@ class OpenSite implements Site {
         'registry.url': this.#watched.url,
         'mesh.secret': MESH_SECRET,
         'api.token': API_TOKEN,
+        'api.requestsPerSecond': '10000', // who waits for something looks 100 times a second
         ...settings,
         ...this.#options.settings,
       },
