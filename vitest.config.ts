@@ -3,7 +3,7 @@
 import { defineConfig } from 'vitest/config';
 import { TallyReporter } from './test/support/tally-reporter.ts';
 
-const setupFiles = ['test/support/no-leftovers.ts'];
+const setupFiles = ['test/support/no-leftovers.ts', 'test/support/secrets-kept.ts'];
 /** Times that a busy machine would change are what they are about: nothing runs beside them. */
 const ALONE = [
   'backup',

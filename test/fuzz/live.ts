@@ -4,6 +4,7 @@ import { Chance } from '../support/chance.ts';
 import { metric } from '../support/hostile.ts';
 import { freePort, RedisServer } from '../support/redis-server.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
+import { secretScan } from '../support/secrets.ts';
 import { until } from '../support/until.ts';
 import { Witness } from '../support/witness.ts';
 import { type Attack, Attacks, attack } from './attacks.ts';
@@ -92,6 +93,8 @@ function joined(round: readonly Attack[]): Buffer {
 async function disturbance(node: RunningNode, witness: Witness): Promise<string | undefined> {
   const broken = node.lines.find(({ level }) => level === 'error');
   if (broken) return `the node says ${JSON.stringify(broken)}`.slice(0, 2_000);
+  const [leak] = secretScan.takeLeaks();
+  if (leak !== undefined) return `a query or a secret is in the log: ${leak}`.slice(0, 2_000);
   if (node.failures.length > 0) return `the node failed: ${node.failures.join(', ')}`;
   try {
     await witness.undisturbed();

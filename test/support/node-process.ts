@@ -6,7 +6,7 @@ import { get } from 'node:http';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LogLine } from './running-node.ts';
-import { expectNoSecrets } from './secrets.ts';
+import { secretScan } from './secrets.ts';
 import { until } from './until.ts';
 
 /** The checkout, also when this file was compiled to another folder. */
@@ -60,6 +60,7 @@ export class NodeProcess implements AsyncDisposable {
     this.#prefix = prefix;
     this.#env = env;
     this.#preloads = preloads;
+    secretScan.useSettings(settings);
   }
 
   /** Starts it; resolves once it listens. */
@@ -91,7 +92,14 @@ export class NodeProcess implements AsyncDisposable {
     child.stderr?.on('data', (bytes: Buffer) => {
       this.#errors = (this.#errors + bytes.toString()).slice(-ERROR_CHARS);
     });
-    this.#exited = new Promise((resolve) => child.once('close', () => resolve()));
+    this.#exited = new Promise((resolve) => {
+      child.once('close', () => {
+        // What it did not come to end, and what is no log.
+        secretScan.line(this.#rest);
+        secretScan.output(this.#errors);
+        resolve();
+      });
+    });
     await until(
       `node ${this.id} listens`,
       () => {
@@ -218,7 +226,6 @@ export class NodeProcess implements AsyncDisposable {
     const timer = setTimeout(() => this.#child?.kill('SIGKILL'), STOP_WITHIN_MS);
     await this.#exited;
     clearTimeout(timer);
-    expectNoSecrets(this.#settings, this.lines);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -236,7 +243,10 @@ export class NodeProcess implements AsyncDisposable {
   #read(bytes: Buffer): void {
     const lines = (this.#rest + bytes.toString()).split('\n');
     this.#rest = lines.pop() ?? '';
-    for (const line of lines) if (line.startsWith('{')) this.lines.push(JSON.parse(line));
+    for (const line of lines) {
+      secretScan.line(line);
+      if (line.startsWith('{')) this.lines.push(JSON.parse(line));
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import { createLog } from '../../src/base/log.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { RelayNode } from '../../src/node/relay-node.ts';
-import { expectNoSecrets } from './secrets.ts';
+import { secretScan } from './secrets.ts';
 
 /** One log line, parsed. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
@@ -39,7 +39,9 @@ export async function runNode(
   const lines: LogLine[] = [];
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
-      lines.push(JSON.parse(chunk.toString()));
+      const line = chunk.toString();
+      secretScan.line(line);
+      lines.push(JSON.parse(line));
       done();
     },
   });
@@ -64,12 +66,12 @@ export async function runNode(
     failures,
     stop: async () => {
       await node.stop({ code: 'test.over', message: 'the test is over' });
-      expectNoSecrets(settings, lines);
     },
   };
 }
 
 function configOf(settings: NodeSettings): Config {
+  secretScan.useSettings(settings);
   return loadConfig({
     flags: {
       host: '127.0.0.1',
