@@ -60,16 +60,19 @@ export class NamespaceNetwork implements SiteNetwork {
   /** Why there are no namespaces here; undefined: there are. */
   static whyNot(): string | undefined {
     if (process.getuid?.() !== 0) return 'it takes root';
-    const name = `${siteName()}x`;
+    const bridge = siteName();
+    const name = `${bridge}x`;
     try {
-      tell('ip', ['netns', 'add', name]);
+      batch([], [`link add ${bridge} type bridge`, `netns add ${name}`]);
+      batch([], [`link add ${name} type veth peer name eth0 netns ${name}`]);
       inNamespace(name, 'nft', ['-f', '-'], cutRules({ ...NO_CUTS, redis: 'reset', redisPorts: [1] }));
       inNamespace(name, 'ss', ['-K', 'dst', '127.0.0.1']);
       return undefined;
     } catch (error) {
       return (error as Error).message;
     } finally {
-      spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' });
+      removeNamespace(name);
+      removeLink(bridge);
     }
   }
 
