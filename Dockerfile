@@ -6,7 +6,7 @@ ARG BASE=node:20-bookworm-slim
 FROM ${BASE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --no-fund --no-audit
+RUN npm ci --ignore-scripts --no-fund --no-audit
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 COPY web web
@@ -15,7 +15,7 @@ RUN npm run build
 FROM ${BASE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --no-fund --no-audit && rm -rf "$HOME/.npm"
+RUN npm ci --ignore-scripts --omit=dev --no-fund --no-audit && rm -rf "$HOME/.npm"
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="tideway" \

@@ -3,7 +3,7 @@
 import { defineConfig } from 'vitest/config';
 import { TallyReporter } from './test/support/tally-reporter.ts';
 
-const setupFiles = ['test/support/no-leftovers.ts'];
+const setupFiles = ['test/support/no-leftovers.ts', 'test/support/secrets-kept.ts'];
 /** Times that a busy machine would change are what they are about: nothing runs beside them. */
 const ALONE = [
   'backup',
@@ -26,7 +26,12 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/fuzz/**/*.test.ts'],
+          include: [
+            'test/unit/**/*.test.ts',
+            'test/contract/**/*.test.ts',
+            'test/fuzz/**/*.test.ts',
+            'test/chaos/**/*.test.ts',
+          ],
           setupFiles,
           testTimeout: 20_000,
           maxWorkers: 2,

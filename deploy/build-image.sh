@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the image of ../Dockerfile with Debian's buildah, without a container engine, and runs it once: read-only,
-# as its own user, without capabilities, in a network of its own. Publishes nothing. Needs root on Debian.
+# as its own user, without capabilities, in a network of its own, with a publisher and a player. Publishes nothing. Needs root on Debian.
 #
 #   deploy/build-image.sh              # everything in a temporary folder, which goes at the end
 #   STORE=/somewhere deploy/build-image.sh   # keeps the images there, and uses its base again
@@ -28,6 +28,7 @@ need_programs() {
   command -v buildah >/dev/null || missing+=(buildah)
   command -v debootstrap >/dev/null || missing+=(debootstrap)
   command -v ip >/dev/null || missing+=(iproute2)
+  command -v ffmpeg >/dev/null || missing+=(ffmpeg)
   [[ ${#missing[@]} -eq 0 ]] && return
   say "installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive

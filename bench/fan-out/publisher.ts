@@ -96,7 +96,7 @@ class Publisher {
   async #open(url: string, name: string): Promise<OutStream> {
     const { hostname, port, pathname } = new URL(url);
     const app = pathname.slice(1);
-    const client = await RtmpClient.open(Number(port || 1935), hostname);
+    const client = await RtmpClient.open({ port: Number(port || 1935), host: hostname });
     await client.shakeHands();
     await client.connect(app, { tcUrl: url });
     const code = await client.publish(name);

@@ -46,11 +46,15 @@ export function healthRoutes(needs: HealthNeeds): Route[] {
       if (why) return answerJson(response, 503, { status: 'not ready', ...told(why) });
       answerJson(response, 200, { status: 'ready', ...told(needs.trouble()) });
     }),
-    get('/metrics', async (response) => {
-      const text = await needs.metricsText();
-      response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
-      response.end(text);
-    }),
+    {
+      ...get('/metrics', async (response) => {
+        const text = await needs.metricsText();
+        response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
+        response.end(text);
+      }),
+      // Not for pages of others, which may be open where the node can be reached: it names streams.
+      isPrivate: true,
+    },
   ];
 }
 

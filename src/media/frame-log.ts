@@ -39,6 +39,8 @@ const NO_RUN: Run = { epoch: 0, from: 0, firstDts: 0, newestDts: 0 };
 /** One frame in the log. Immutable. */
 export interface LogEntry extends LoggedFrame {
   readonly position: Position;
+  /** When it was appended, monotonic ms. */
+  readonly cameAtMs: number;
   /** In effect once this entry was read. */
   readonly headers: TrackHeaders;
   /** A sequence header that every reader has, since it is equal to the one in effect (design §6, splice). */
@@ -151,9 +153,10 @@ export class FrameLog {
 
   /**
    * Adds a frame of the run at the head. Nothing is evicted until `trim`.
+   * @param cameAtMs now, monotonic ms
    * @param isSetUp decoder set-up from before the run, sent ahead of it
    */
-  append(frame: Frame, time: number, isSetUp = false): LogEntry {
+  append(frame: Frame, time: number, cameAtMs: number, isSetUp = false): LogEntry {
     const position = this.#next;
     this.#totalBytes += frame.payload.length;
     const slot = frame.role === 'header' ? headerSlot(frame.kind, frame.payload) : undefined;
@@ -171,6 +174,7 @@ export class FrameLog {
       isSetUp,
       afterSeq: this.#afterSeq,
       position,
+      cameAtMs,
       headers: this.#headers,
       repeated,
       totalBytes: this.#totalBytes,

@@ -27,7 +27,8 @@ const ANY_KEY_SLOWNESS = 0.5;
 
 /**
  * A reader's *slowness* is how far it is behind, less the least that it was behind since it started: what it had to
- * catch up with is not its own doing. As a share of its limits, in bytes or in time, whichever is more:
+ * catch up with is not its own doing. Nor is what came here in less time than it lasts, all at once after a source was away
+ * for a while: a reader is behind by no more than the time that has passed since its next frame came. As a share of its limits, in bytes or in time, whichever is more:
  *
  *     0 ........ share / 2 ........ share ........ 1 ........>
  *     everything │ (as it was)      │ no disposable │ no video, up to a key frame
@@ -45,6 +46,8 @@ export class Shedding {
   /** The newest times among what the reader has come to, and among the flush marks: tracks may lag behind each other. */
   #reachedTime = Number.NEGATIVE_INFINITY;
   #markTime = Number.NEGATIVE_INFINITY;
+  /** When the newest flush mark came, ms. */
+  #markCameAtMs = 0;
   /** The flush mark of the last weighing. */
   #mark: Position = -1;
   readonly #leftOut = { disposable: 0, video: 0 };
@@ -124,8 +127,11 @@ export class Shedding {
   #measure(next: LogEntry, newest: LogEntry): void {
     this.#markTime = Math.max(this.#markTime, newest.time);
     this.#reachedTime = Math.max(this.#reachedTime, next.time);
-    const bytes = newest.totalBytes - next.totalBytes;
-    const ms = Math.max(0, this.#markTime - this.#reachedTime);
+    const streamMs = Math.max(0, this.#markTime - this.#reachedTime);
+    this.#markCameAtMs = Math.max(this.#markCameAtMs, newest.cameAtMs);
+    const ms = Math.min(streamMs, this.#markCameAtMs - next.cameAtMs);
+    const ownShare = streamMs > 0 ? ms / streamMs : 1;
+    const bytes = (newest.totalBytes - next.totalBytes) * ownShare;
     this.#leastBytes = Math.min(this.#leastBytes, bytes);
     this.#leastMs = Math.min(this.#leastMs, ms);
     const { maxBacklogBytes, maxBacklogMs } = this.#limits;

@@ -239,17 +239,17 @@ export class Stream {
       : this.#timeline.place(frame.kind, frame.dts, nowMs);
     this.#pace.arrived(nowMs);
     this.meter.appended(frame, nowMs);
-    this.#enter(frame, time, false);
+    this.#enter(frame, time, nowMs, false);
   }
 
   /** Appends decoder set-up from before the run that was begun: its seq is no place in the row. */
   appendSetUp(frame: Frame): void {
-    this.#enter(frame, this.#timeline.follow(frame.kind, frame.dts), true);
+    this.#enter(frame, this.#timeline.follow(frame.kind, frame.dts), this.#clock.now(), true);
   }
 
-  #enter(frame: Frame, time: number, isSetUp: boolean): void {
+  #enter(frame: Frame, time: number, nowMs: number, isSetUp: boolean): void {
     this.#followCodec(frame);
-    this.#log.append(frame, time, isSetUp);
+    this.#log.append(frame, time, nowMs, isSetUp);
     this.#players.appended();
     this.#followers.appended();
     this.trim();

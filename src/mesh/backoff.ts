@@ -1,7 +1,7 @@
 // When a node that is to be linked is dialled by itself. Pure: time and chance come in by hand.
 
 const FIRST_MS = 200;
-const MOST_MS = 10_000;
+const MOST_MS = 2_000;
 /** The higher id leaves the first try to the lower one, so that the two don't cross. */
 const HIGHER_WAITS_MS = 2_000;
 /** A link that lasted for so long makes the tries before it forgotten. */
@@ -28,7 +28,7 @@ export class Backoff {
     return nowMs >= this.#dueMs;
   }
 
-  /** A try failed. Doubles the wait, up to 10 s, half of it by chance. */
+  /** A try failed. Doubles the wait, up to 2 s, half of it by chance. */
   failed(nowMs: number): void {
     this.#failures += 1;
     this.#dueMs = nowMs + this.#waitMs();

@@ -23,8 +23,12 @@ import { Throughput } from './throughput.ts';
 const MAX_UNPROVEN_BYTES = 4 * 1024;
 /** Beyond it the peer takes nothing any more: senders stop at much less. */
 const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
-/** A link is closed that has been silent for so long. */
-export const SILENT_MS = 10_000;
+/**
+ * A link is closed that has been silent for so long. Where bytes are lost on the way TCP tries again ever less often, and
+ * finds out that the way is back only seconds later; a new connection finds out at once. And who stood still comes back as
+ * one who resumes, and lacks nothing.
+ */
+export const SILENT_MS = 2_000;
 /** From our close to the end of the socket. */
 const CLOSE_MS = 1_000;
 /** Pings and pongs that a peer may send within PINGS_MS; each ping costs a pong. Our own nodes send none. */

@@ -8,6 +8,7 @@ import { FrameKind } from '../../src/format/frame.ts';
 import { Program, run } from '../support/programs.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
+import { secretScan } from '../support/secrets.ts';
 import { type SourceName, Sources } from '../support/sources.ts';
 import { until } from '../support/until.ts';
 import { DESKTOP, WatchBrowser } from '../support/watch-browser.ts';
@@ -104,6 +105,13 @@ test('it plays on when the publisher was killed and comes back, on the same conn
   expect(watch.errors).toEqual([]);
 });
 
+/** Nor has its log a secret. */
+async function stopped(node: Program): Promise<void> {
+  const { code, stdout } = await node.interrupt();
+  expect(code).toBe(0);
+  for (const line of stdout.toString().split('\n')) secretScan.line(line);
+}
+
 test('it plays again by itself when the node was restarted', async () => {
   const ports = await freePorts();
   const { rtmpPort, httpPort } = ports;
@@ -125,7 +133,7 @@ test('it plays again by itself when the node was restarted', async () => {
   await using publisherBefore = await publish(key, 'audio and video', ports);
   await using watch = await browser.open(`http://127.0.0.1:${httpPort}/watch/#${key}`);
   await watch.plays();
-  expect((await before.interrupt()).code).toBe(0);
+  await stopped(before);
   await publisherBefore.kill();
   await watch.says(/The node is away/);
   await using after = await start();
@@ -134,7 +142,7 @@ test('it plays again by itself when the node was restarted', async () => {
   await watch.says(/^$/);
   await watch.page.getByRole('link', { name: key }).waitFor();
   expect(watch.documents).toBe(1);
-  await after.interrupt();
+  await stopped(after);
 });
 
 test.each<[SourceName, RegExp, number]>([

@@ -1,7 +1,7 @@
 // The fuzzer itself: it finds what is planted, makes it small, and does the same for the same seed.
 import { expect, test } from 'vitest';
 import { FlvReader } from '../../src/format/flv.ts';
-import { Chance } from './engine/chance.ts';
+import { Chance } from '../support/chance.ts';
 import { Coverage } from './engine/coverage.ts';
 import { type FuzzOptions, fuzz, replay } from './engine/fuzzer.ts';
 import { mutate } from './engine/mutate.ts';

@@ -1,21 +1,15 @@
 // The live target: a real node in this process, whose doors are given broken streams over sockets, beside a publisher and
 // players who must not notice (test/support/witness.ts).
-import { connect } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
-import { ChunkReader } from '../../src/format/rtmp/chunk-reader.ts';
-import { writeMessage } from '../../src/format/rtmp/chunk-writer.ts';
-import { MessageType, type RtmpMessage } from '../../src/format/rtmp/message.ts';
+import { Chance } from '../support/chance.ts';
 import { metric } from '../support/hostile.ts';
 import { freePort, RedisServer } from '../support/redis-server.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
+import { secretScan } from '../support/secrets.ts';
 import { until } from '../support/until.ts';
 import { Witness } from '../support/witness.ts';
-import { Chance } from './engine/chance.ts';
-import { corpusOf } from './engine/corpus.ts';
+import { type Attack, Attacks, attack } from './attacks.ts';
 import { type Coverage, CoverageMap } from './engine/coverage.ts';
 import type { Find, FuzzReport } from './engine/fuzzer.ts';
-import { mutate } from './engine/mutate.ts';
-import { hexWords, wordsOf } from './engine/target.ts';
 
 export const LIVE = 'live';
 
@@ -40,11 +34,8 @@ const COVERS = [
 ];
 /** Sockets at once. */
 const AT_ONCE = 8;
-/** A node that waits for more is left after so long. */
-const LEAVE_MS = 30;
 /** The witness and the node's log are looked at after so many attacks. */
 const ROUND = 80;
-const MAX_BYTES = 16 * 1024;
 const SETTINGS = {
   'dashboard.enabled': 'false',
   'watch.enabled': 'false',
@@ -52,71 +43,27 @@ const SETTINGS = {
   'mesh.secret': 'a secret that no fuzzer knows by chance',
 } as const;
 
-const WORDS = [
-  ...hexWords(
-    '02000000000004010000000000010000',
-    '8180 00000000',
-    '8280 00000000',
-    '8980 00000000',
-    '8ae8 00000000',
-  ),
-  ...hexWords(
-    '8880 00000000',
-    '0180 00000000',
-    '82ff ffffffffffffffff 00000000',
-    'c180 00000000',
-    '82fe 1001 00000000',
-  ),
-  ...wordsOf(
-    '\r\n',
-    '\r\n\r\n',
-    '0\r\n\r\n',
-    'ffffffff\r\n',
-    'Content-Length: 5\r\n',
-    'Transfer-Encoding: chunked\r\n',
-  ),
-  ...wordsOf(
-    'Expect: 100-continue\r\n',
-    'Upgrade: websocket\r\n',
-    ' HTTP/1.0\r\n',
-    'GET /x HTTP/1.1\r\n',
-    '%00',
-    '\0',
-  ),
-];
-
-const DEFAULT_CHUNK_BYTES = 128;
-const MAX_MESSAGES = 60;
-const STAMPS = [0, 1, 0xfffffe, 0xffffff, 0x1000000, 0x7fffffff, 0x80000000, 0xffffffff];
-const TYPES = [...Object.values(MessageType), 0, 7, 16, 19, 255].filter(
-  (type) => type !== MessageType.setChunkSize,
-);
-
-/** One attack: which door, and what is said there. */
-interface Attack {
-  readonly door: 'rtmp' | 'http' | 'mesh';
-  readonly bytes: Buffer;
-}
-
 export async function fuzzLive({ seed, ms, coverage }: LiveOptions): Promise<FuzzReport> {
   const map = new CoverageMap(coverage, COVERS);
   coverage.take();
   const chance = new Chance(seed);
-  const stock = new Stock();
+  const attacks = new Attacks();
   await using redis = await RedisServer.start({ port: await freePort() });
   const node = await runNode({ ...SETTINGS, 'registry.url': `redis://127.0.0.1:${redis.port}` });
+  const { rtmpPort, httpPort } = node;
+  const doors = { host: '127.0.0.1', rtmpPort, httpPort, meshPort: node.node.addresses.meshPort };
   const witness = await Witness.start(node);
   const finds: Find[] = [];
   const startMs = performance.now();
   let executions = 0;
   try {
     while (performance.now() - startMs < ms && finds.length === 0) {
-      const round = Array.from({ length: ROUND }, () => stock.attack(chance));
+      const round = Array.from({ length: ROUND }, () => attacks.draw(chance));
       await Promise.all(
         Array.from({ length: AT_ONCE }, async (_, lane) => {
           for (let at = lane; at < ROUND; at += AT_ONCE) {
-            const attack = round[at];
-            if (attack) await send(node, attack, new Chance(seed + at));
+            const drawn = round[at];
+            if (drawn) await attack(doors, drawn, new Chance(seed + at));
           }
         }),
       );
@@ -137,173 +84,17 @@ export async function fuzzLive({ seed, ms, coverage }: LiveOptions): Promise<Fuz
   return { target: LIVE, seed, executions, ms: performance.now() - startMs, kept: 0, covered, finds };
 }
 
-/** Attacks made of what the other targets have recorded. */
-class Stock {
-  readonly #handshakes = read('rtmp-handshake');
-  readonly #chunks = read('rtmp-chunks');
-  readonly #bodies = read('flv');
-  readonly #targets = read('http-targets');
-  readonly #queries = read('http-queries');
-  readonly #control = read('mesh-control');
-  readonly #sessions = this.#chunks.map((chunks) => new ChunkReader().push(chunks));
-  readonly #all = [...this.#chunks, ...this.#bodies, ...this.#control];
-
-  attack(chance: Chance): Attack {
-    const make = chance.pick([
-      () => this.#rtmp(chance),
-      () => this.#rtmpMessages(chance),
-      () => this.#rtmpMessages(chance),
-      () => this.#publishFlv(chance),
-      () => this.#ask(chance),
-      () => this.#webSocket(chance),
-      () => this.#mesh(chance),
-    ]);
-    return make();
-  }
-
-  #rtmp(chance: Chance): Attack {
-    const handshake = chance.pick(this.#handshakes).subarray(0, 3073);
-    const chunks = chance.pick(this.#chunks);
-    const bytes = chance.oneIn(10)
-      ? this.#mutated(Buffer.concat([handshake, chunks]), chance)
-      : Buffer.concat([handshake, this.#mutated(chunks, chance)]);
-    return { door: 'rtmp', bytes };
-  }
-
-  /** Chunks as they should be, of messages that are not: a session gets further with them than with broken chunks. */
-  #rtmpMessages(chance: Chance): Attack {
-    const messages = [...chance.pick(this.#sessions)].slice(0, MAX_MESSAGES);
-    for (let changes = 1 + chance.below(4); changes > 0; changes -= 1) {
-      const at = chance.below(messages.length);
-      const message = messages[at];
-      if (message) messages.splice(at, chance.below(3), ...this.#changed(message, chance));
-    }
-    const chunks = messages.map((message) => writeMessage(message, DEFAULT_CHUNK_BYTES));
-    const handshake = chance.pick(this.#handshakes).subarray(0, 3073);
-    return { door: 'rtmp', bytes: Buffer.concat([handshake, ...chunks]) };
-  }
-
-  /** Other messages in place of one. */
-  #changed(message: RtmpMessage, chance: Chance): RtmpMessage[] {
-    switch (chance.below(6)) {
-      case 0:
-        return [message, message];
-      case 1:
-        return [{ ...message, timestamp: chance.pick(STAMPS) }];
-      case 2:
-        return [{ ...message, type: chance.pick(TYPES) }];
-      case 3:
-        return [{ ...message, streamId: chance.below(3) }];
-      case 4:
-        return [message, chance.pick(chance.pick(this.#sessions))];
-      default:
-        return [{ ...message, payload: this.#mutated(message.payload, chance) }];
-    }
-  }
-
-  #publishFlv(chance: Chance): Attack {
-    const body = this.#mutated(chance.pick(this.#bodies), chance);
-    const length = chance.oneIn(2) ? body.length : 2 ** 40;
-    const head = `POST /live/fuzz-${chance.below(4)}.flv HTTP/1.1\r\nHost: n\r\nContent-Length: ${length}\r\n\r\n`;
-    return { door: 'http', bytes: Buffer.concat([this.#head(head, chance), body]) };
-  }
-
-  #ask(chance: Chance): Attack {
-    const path = chance.pick([
-      '/api/v1/streams',
-      '/api/v1/events',
-      '/api/v1/route/play',
-      '/metrics',
-      '/healthz',
-    ]);
-    const query = this.#mutated(chance.pick(this.#queries), chance).toString('latin1');
-    const target = chance.oneIn(2)
-      ? `${path}?${query}`
-      : this.#mutated(chance.pick(this.#targets), chance).toString('latin1');
-    const method = chance.pick(['GET', 'HEAD', 'OPTIONS', 'POST']);
-    // Whoever asks from this machine may drain the node, and that would end the witness.
-    const asked = target.includes('drain') ? '/' : target.replace(/\s/g, '');
-    const head = `${method} ${asked} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\r\n`;
-    return { door: 'http', bytes: this.#head(head, chance) };
-  }
-
-  /** A player of the witness's stream who says what no player says. */
-  #webSocket(chance: Chance): Attack {
-    const head = upgradeHead('/witness/stream.flv', '');
-    const frames = Array.from({ length: 1 + chance.below(6) }, () => clientFrame(chance));
-    return {
-      door: 'http',
-      bytes: Buffer.concat([this.#head(head, chance), this.#mutated(Buffer.concat(frames), chance)]),
-    };
-  }
-
-  #mesh(chance: Chance): Attack {
-    const head = upgradeHead('/mesh', 'Sec-WebSocket-Protocol: tideway.1\r\n');
-    const bodies = Array.from({ length: 1 + chance.below(3) }, () =>
-      framed(2, this.#mutated(chance.pick(this.#control), chance)),
-    );
-    return { door: 'mesh', bytes: Buffer.concat([Buffer.from(head, 'latin1'), ...bodies]) };
-  }
-
-  #head(text: string, chance: Chance): Buffer {
-    const head = Buffer.from(text, 'latin1');
-    if (!chance.oneIn(6)) return head;
-    const mutated = this.#mutated(head, chance);
-    // A publish on the witness's own key would rightly end it.
-    return /witness/.test(text) && !mutated.toString('latin1').startsWith('GET') ? head : mutated;
-  }
-
-  #mutated(bytes: Buffer, chance: Chance): Buffer {
-    return mutate(bytes, chance, { inputs: this.#all, words: WORDS, maxBytes: MAX_BYTES });
-  }
-}
-
-function read(target: string): Buffer[] {
-  return corpusOf(target).map(({ bytes }) => bytes);
-}
-
 function joined(round: readonly Attack[]): Buffer {
   const heads = round.map(({ door, bytes }) => [Buffer.from(`\n${door} ${bytes.length}\n`), bytes]);
   return Buffer.concat(heads.flat());
-}
-
-function upgradeHead(path: string, more: string): string {
-  const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n';
-  return `GET ${path} HTTP/1.1\r\nHost: n\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}${more}\r\n`;
-}
-
-/** A frame of a WebSocket client, masked with zeros (RFC 6455 §5.2). */
-function framed(opcode: number, body: Buffer): Buffer {
-  const isShort = body.length < 126;
-  const head = Buffer.alloc(isShort ? 6 : 8);
-  head[0] = 0x80 | opcode;
-  head[1] = 0x80 | (isShort ? body.length : 126);
-  if (!isShort) head.writeUInt16BE(body.length & 0xffff, 2);
-  return Buffer.concat([head, body]);
-}
-
-function clientFrame(chance: Chance): Buffer {
-  return framed(chance.pick([0, 1, 2, 8, 9, 10]), chance.bytes(chance.pick([0, 2, 5, 125, 200])));
-}
-
-/** Says it all in pieces, waits for a moment or for the end, and goes without a word. */
-async function send(node: RunningNode, { door, bytes }: Attack, chance: Chance): Promise<void> {
-  const port = { rtmp: node.rtmpPort, http: node.httpPort, mesh: node.node.addresses.meshPort }[door];
-  const socket = connect({ port, host: '127.0.0.1' });
-  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-  socket.on('error', () => {}); // 'close' follows
-  socket.resume();
-  socket.setNoDelay(true);
-  for (const piece of chance.oneIn(4) ? chance.pieces(bytes).slice(0, 300) : [bytes]) socket.write(piece);
-  if (chance.oneIn(8)) socket.end();
-  await Promise.race([closed, delay(LEAVE_MS)]);
-  socket.destroy();
 }
 
 /** What others felt of the attacks; undefined: nothing. */
 async function disturbance(node: RunningNode, witness: Witness): Promise<string | undefined> {
   const broken = node.lines.find(({ level }) => level === 'error');
   if (broken) return `the node says ${JSON.stringify(broken)}`.slice(0, 2_000);
+  const [leak] = secretScan.takeLeaks();
+  if (leak !== undefined) return `a query or a secret is in the log: ${leak}`.slice(0, 2_000);
   if (node.failures.length > 0) return `the node failed: ${node.failures.join(', ')}`;
   try {
     await witness.undisturbed();

@@ -127,9 +127,11 @@ describe('on one node', () => {
     expect(rebound.status).toBe(403);
     expect(rebound.headers).not.toHaveProperty('access-control-allow-origin');
     expect(JSON.parse(rebound.body)).toMatchObject({ status: 403, code: 'api.loopback-only' });
-    expect(
-      (await fetch(`http://127.0.0.1:${node.httpPort}/healthz`)).headers.get('access-control-allow-origin'),
-    ).toBe('*');
+    const origins = ['/metrics', '/healthz'].map(async (path) => {
+      const { headers } = await fetch(`http://127.0.0.1:${node.httpPort}${path}`);
+      return headers.get('access-control-allow-origin');
+    });
+    expect(await Promise.all(origins)).toEqual([null, '*']);
   });
 
   test('any loopback address is this machine, and a forwarded request is not', async () => {

@@ -11,6 +11,7 @@ import { metric } from '../support/hostile.ts';
 import { kindOf, type PayloadName, payloadOf } from '../support/media.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
 import { type NodeSettings, type RunningNode, runNode } from '../support/running-node.ts';
+import { secretScan } from '../support/secrets.ts';
 import { until } from '../support/until.ts';
 
 const KEY = { id: 'k1', secret: 'hush-signing-secret-77' };
@@ -68,11 +69,17 @@ afterAll(async () => {
   hook.close();
 });
 
+/** A signature: it is of no use to who reads a log. */
+function use(secret: string): void {
+  given.add(secret);
+  secretScan.use(secret);
+}
+
 function signed(action: Grant['action'], stream: string, forS = 60, by = KEY): string {
   const [app = '', name = ''] = stream.split('/');
   const expiresS = Math.floor(Date.now() / 1000) + forS;
   const query = sign({ action, key: parseStreamKey(app, name), expiresS, address: undefined }, by);
-  given.add(query.get('tw_sig') ?? '');
+  use(query.get('tw_sig') ?? '');
   return query.toString();
 }
 
@@ -81,7 +88,7 @@ async function token(claims: Record<string, unknown>): Promise<string> {
   const text = await new SignJWT({ aud: 'tideway', exp, ...claims })
     .setProtectedHeader({ alg: 'HS256' })
     .sign(Buffer.from(TOKEN_SECRET));
-  given.add(text.slice(-43));
+  use(text.slice(-43));
   return text;
 }
 
@@ -286,14 +293,13 @@ test('a key is changed while everybody plays on: both are good in between, then 
   player.destroy();
 });
 
-test('refusals are counted by code, and no secret, signature or token is in a log line, an answer or a metric', async () => {
+test('refusals are counted by code, and no secret, signature or token is in an answer or a metric', async () => {
   const refused = await metric(node, 'tideway_auth_refused_total');
   expect(refused.get('action="publish",code="auth.signature"')).toBe(2);
   expect(refused.get('action="play",code="auth.closed"')).toBe(2);
   const admitted = await metric(node, 'tideway_auth_admitted_total');
   expect(admitted.get('action="play",way="jwt"')).toBe(3);
   const metrics = await (await fetch(`http://127.0.0.1:${node.httpPort}/metrics`)).text();
-  const said = [metrics, ...answers, ...node.lines.map((line) => JSON.stringify(line))].join('\n');
-  expect(node.lines.length).toBeGreaterThan(20);
+  const said = [metrics, ...answers].join('\n');
   expect([...given].filter((secret) => secret.length < 16 || said.includes(secret))).toEqual([]);
 });

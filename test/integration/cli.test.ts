@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { configKeys } from '../../src/config/schema.ts';
+import { secretScan } from '../support/secrets.ts';
 
 const TIDEWAY = fileURLToPath(new URL('../../bin/tideway.js', import.meta.url));
 const LOOPBACK = ['--host', '127.0.0.1', '--rtmp.port', '0', '--http.port', '0', '--mesh.port', '0'];
@@ -112,6 +113,9 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
       node.kill(signal);
     }
     expect(await closed).toEqual([0, null]);
-    for (const line of stdout.trimEnd().split('\n')) expect(JSON.parse(line)).toHaveProperty('event');
+    for (const line of stdout.trimEnd().split('\n')) {
+      secretScan.line(line);
+      expect(JSON.parse(line)).toHaveProperty('event');
+    }
   },
 );

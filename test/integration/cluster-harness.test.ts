@@ -9,12 +9,13 @@ import { hereAt, linkedTo } from '../support/cluster-view.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { pass, sightOf } from '../support/fault-window.ts';
 import { LoopWatch } from '../support/loop-watch.ts';
-import { PROJECT_FOLDER } from '../support/node-process.ts';
+import { NodeProcess, PROJECT_FOLDER } from '../support/node-process.ts';
 import { PLANS } from '../support/numbered-media.ts';
 import { CheckedPlayer, caughtUp, NumberedPublisher, playAll } from '../support/oracle.ts';
 import { Program } from '../support/programs.ts';
 import { freePort, RedisServer } from '../support/redis-server.ts';
 import { RegistryCalls } from '../support/registry-calls.ts';
+import { secretScan } from '../support/secrets.ts';
 import { until } from '../support/until.ts';
 
 const DIAL_FROM = join(PROJECT_FOLDER, 'test/support/dial-from.mjs');
@@ -186,4 +187,11 @@ test.each([
 test('a node that can not start says why', async () => {
   const starting = Cluster.start({ ids: ['b'], registry: 'memory', settings: { 'no.such.key': '1' } });
   await expect(starting).rejects.toThrow('no.such.key');
+});
+
+test('each line of a node is held against its secrets, also of one that is killed', async () => {
+  await using node = new NodeProcess({ id: 'tells', settings: { 'publish.secret': 'node.start' } });
+  await node.start();
+  await node.kill();
+  expect(secretScan.takeLeaks()).toEqual([expect.stringContaining('"event":"node.start"')]);
 });

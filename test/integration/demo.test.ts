@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { secretScan } from '../support/secrets.ts';
 import { until } from '../support/until.ts';
 
 const DEMO = fileURLToPath(new URL('../../scripts/demo.mjs', import.meta.url));
@@ -112,8 +113,18 @@ test('the demo shows nodes, streams and players, and Ctrl-C ends all of it, also
     });
 
     const [, pid] = /coast-2 .* process (\d+)$/m.exec(said) ?? [];
+    const [, secret = ''] =
+      /(?:^|\0)TIDEWAY_MESH_SECRET=([^\0]+)/.exec(readFileSync(`/proc/${pid}/environ`, 'latin1')) ?? [];
     process.kill(Number(pid), 'SIGKILL');
     await until('it tells that the node is gone', () => said.includes('coast-2 is gone: SIGKILL.'));
+    secretScan.use(secret);
+    secretScan.output(said);
+    const [, logs = ''] = /^Logs: (\S+)/m.exec(said) ?? [];
+    for (const { node } of seen) {
+      const log = readFileSync(join(logs, `${node}.log`), 'utf8').split('\n');
+      expect(log.length, node).toBeGreaterThan(2);
+      for (const line of log) secretScan.line(line);
+    }
   } finally {
     demo.kill('SIGINT');
     squatter.close();

@@ -333,7 +333,7 @@ describe('silence', () => {
     expect(a.open).toEqual([toB]);
   });
 
-  test('counts any byte, and ends the link after ten seconds', { timeout: 20_000 }, async () => {
+  test('counts any byte, and ends the link after two seconds', async () => {
     const a = await started('a');
     const mute = await HandPeer.proven(a, identity('b'));
     const peer = await a.linked('b');
@@ -342,9 +342,9 @@ describe('silence', () => {
     mute.socket?.write(Buffer.of(0x82));
     await until('a byte was heard', () => peer.silentMs(performance.now()) < 200);
     const sinceMs = performance.now();
-    await until('the link ended', () => a.closed[0], 15_000);
+    await until('the link ended', () => a.closed[0]);
     expect(a.closed[0]?.why.code).toBe('mesh.silent');
-    expect(performance.now() - sinceMs).toBeGreaterThan(9_000);
+    expect(performance.now() - sinceMs).toBeGreaterThan(1_700);
   });
 });
 

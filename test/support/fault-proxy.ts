@@ -32,6 +32,8 @@ export class FaultProxy implements AsyncDisposable {
   readonly #connections = new Set<Connection>();
   /** What was set for all, and by `Where.from` for one. */
   readonly #faults = new Map<string | undefined, Record<Direction, Partial<Flow>>>();
+  /** Addresses whose connections are reset as they come. */
+  readonly #turnedAway = new Set<string>();
   #accepted = 0;
 
   private constructor(server: Server, { targetPort, random = Math.random }: FaultProxyOptions) {
@@ -82,14 +84,25 @@ export class FaultProxy implements AsyncDisposable {
 
   /** Takes back what was set: all, or what was set for one address. */
   heal(from?: string): void {
-    if (from === undefined) this.#faults.clear();
-    else this.#faults.delete(from);
+    if (from === undefined) {
+      this.#faults.clear();
+      this.#turnedAway.clear();
+    } else {
+      this.#faults.delete(from);
+      this.#turnedAway.delete(from);
+    }
     for (const connection of [...this.#connections]) connection.heal();
   }
 
   /** Resets all connections, on both sides. */
   cut(): void {
     for (const connection of [...this.#connections]) connection.cut();
+  }
+
+  /** Resets the connections of one address, and new ones as they come, until `heal`. */
+  turnAway(from: string): void {
+    this.#turnedAway.add(from);
+    for (const connection of [...this.#connections]) if (connection.from === from) connection.cut();
   }
 
   /** Refuses new connections; those that are open stay. */
@@ -115,7 +128,12 @@ export class FaultProxy implements AsyncDisposable {
     server.on('connection', (near: Socket) => {
       this.#accepted += 1;
       const from = near.remoteAddress; // a closed socket does not know it any more
-      const connection: Connection = new Connection(near, {
+      if (from !== undefined && this.#turnedAway.has(from)) {
+        near.on('error', () => {});
+        near.resetAndDestroy();
+        return;
+      }
+      const connection: Connection = new Connection(near, from, {
         flowOf: (direction) => this.#flowOf(from, direction),
         targetPort: () => this.#targetPort,
         random: this.#random,
@@ -144,6 +162,8 @@ interface ConnectionNeeds {
 
 /** One proxied connection: the near socket, which dialled, the far one once it may be dialled, and two pipes. */
 class Connection {
+  /** The address that dialled. */
+  readonly from: string | undefined;
   readonly #near: Socket;
   readonly #needs: ConnectionNeeds;
   #far: Socket | undefined;
@@ -151,7 +171,8 @@ class Connection {
   #back: Pipe | undefined;
   #open = 1;
 
-  constructor(near: Socket, needs: ConnectionNeeds) {
+  constructor(near: Socket, from: string | undefined, needs: ConnectionNeeds) {
+    this.from = from;
     this.#near = near;
     this.#needs = needs;
     near.pause();

@@ -25,6 +25,8 @@ export class FrameCheck {
   badStarts = 0;
   /** Changes of session: of the publisher, as a player sees it. */
   splices = 0;
+  /** Changes to a session with a lower number, which is an older one, or of another encoder. */
+  setbacks = 0;
   /** Of the session that plays. */
   session = 0;
   lastId = 0;
@@ -90,8 +92,14 @@ export class FrameCheck {
     return longestWait(this.arrivalsMs, fromMs, toMs);
   }
 
+  /** Who plays for hours keeps the arrivals of the last minutes. */
+  forgetArrivals(beforeMs: number): void {
+    this.arrivalsMs.splice(0, firstAfter(this.arrivalsMs, beforeMs));
+  }
+
   #begin(session: number, id: number, sentMs: number, atMs: number): void {
     if (this.session !== 0) this.splices += 1;
+    if (session < this.session) this.setbacks += 1;
     const known = this.#lastIds.get(session);
     this.session = session;
     if (known !== undefined) {
@@ -142,14 +150,15 @@ export class FrameCheck {
 
   #checkTime(kind: number, time: number): void {
     const last = this.#lastTimes.get(kind);
+    const newest = Math.max(...this.#lastTimes.values());
     this.#lastTimes.set(kind, time);
     if (last === undefined) return;
     if (time < last) {
       this.backward += 1;
       this.#say(`time falls from ${last} to ${time} in track ${kind}`);
-    } else if (time - last > MAX_LEAP_MS) {
+    } else if (time - newest > MAX_LEAP_MS) {
       this.leaps += 1;
-      this.#say(`time leaps from ${last} to ${time} in track ${kind}`);
+      this.#say(`time leaps from ${newest} to ${time} in track ${kind}`);
     }
   }
 

@@ -1,6 +1,6 @@
 // Media that can be told apart: frames with an id, a format that spells out what it carries, sinks that read it back.
 import type { Reason } from '../../src/base/errors.ts';
-import type { Log } from '../../src/base/log.ts';
+import { isSecretField, type Log } from '../../src/base/log.ts';
 import { parseStreamKey, type StreamKey } from '../../src/base/stream-key.ts';
 import {
   Frame,
@@ -19,6 +19,7 @@ import { type HoldTimes, Publication } from '../../src/media/publication.ts';
 import { Stream, type StreamOptions, type StreamSource } from '../../src/media/stream.ts';
 import { Turns } from '../../src/media/turns.ts';
 import { FakeClock } from './fake-clock.ts';
+import { secretScan } from './secrets.ts';
 
 export const GONE: Reason = { code: 'test.gone', message: 'the publisher is gone' };
 export const NEWER: Reason = { code: 'test.newer', message: 'a newer source came' };
@@ -257,20 +258,25 @@ export class FakeLog implements Log {
   readonly lines: { level: string; fields: object; event: string }[] = [];
 
   debug(fields: object, event: string): void {
-    this.lines.push({ level: 'debug', fields, event });
+    this.#write('debug', fields, event);
   }
   info(fields: object, event: string): void {
-    this.lines.push({ level: 'info', fields, event });
+    this.#write('info', fields, event);
   }
   warn(fields: object, event: string): void {
-    this.lines.push({ level: 'warn', fields, event });
+    this.#write('warn', fields, event);
   }
   error(fields: object, event: string): void {
-    this.lines.push({ level: 'error', fields, event });
+    this.#write('error', fields, event);
   }
 
   of(event: string): object[] {
     return this.lines.filter((line) => line.event === event).map(({ fields }) => fields);
+  }
+
+  #write(level: string, fields: object, event: string): void {
+    secretScan.line(JSON.stringify(fields, (name, value) => (isSecretField(name) ? undefined : value)));
+    this.lines.push({ level, fields, event });
   }
 }
 

@@ -6,7 +6,7 @@ import { get } from 'node:http';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LogLine } from './running-node.ts';
-import { expectNoSecrets } from './secrets.ts';
+import { secretScan } from './secrets.ts';
 import { until } from './until.ts';
 
 /** The checkout, also when this file was compiled to another folder. */
@@ -16,10 +16,19 @@ export interface NodeProcessOptions {
   readonly id: string;
   /** Flags by key path: `{ 'relay.softChildren': '1' }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Where it listens, and is asked; 127.0.0.1 unless told. */
+  readonly host?: string;
   /** Address of this machine that its own connections come from. */
   readonly dialFrom?: string;
+  /** What its command line begins with; it has to hand the process over (exec), so that the pid is the node's. */
+  readonly prefix?: readonly string[];
+  /** Of its environment; else it gets the least. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Modules that are loaded before its program. They hear what it is told (`tell`), as messages of its parent. */
+  readonly preloads?: readonly string[];
 }
 
+const DIAL_FROM = join(PROJECT_FOLDER, 'test/support/dial-from.mjs');
 const START_WITHIN_MS = 15_000;
 const STOP_WITHIN_MS = 10_000;
 /** Of standard error, this much is kept. */
@@ -27,8 +36,12 @@ const ERROR_CHARS = 16_384;
 
 export class NodeProcess implements AsyncDisposable {
   readonly id: string;
+  readonly host: string;
   readonly dialFrom: string | undefined;
   readonly #settings: Readonly<Record<string, string>>;
+  readonly #prefix: readonly string[];
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #preloads: readonly string[];
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
   /** Of all its lives. */
@@ -38,29 +51,40 @@ export class NodeProcess implements AsyncDisposable {
   #rest = '';
   #errors = '';
 
-  constructor({ id, settings = {}, dialFrom }: NodeProcessOptions) {
+  constructor(options: NodeProcessOptions) {
+    const { id, settings = {}, host = '127.0.0.1', dialFrom, prefix = [], env = {}, preloads = [] } = options;
     this.id = id;
+    this.host = host;
     this.dialFrom = dialFrom;
     this.#settings = settings;
+    this.#prefix = prefix;
+    this.#env = env;
+    this.#preloads = preloads;
+    secretScan.useSettings(settings);
   }
 
   /** Starts it; resolves once it listens. */
   async start(): Promise<void> {
     if (this.isRunning) throw new Error(`node ${this.id} runs already`);
-    const preload = this.dialFrom ? ['--import', join(PROJECT_FOLDER, 'test/support/dial-from.mjs')] : [];
+    const preloads = this.dialFrom ? [...this.#preloads, DIAL_FROM] : this.#preloads;
     const settings = {
-      ...{ host: '127.0.0.1', 'node.id': this.id, 'rtmp.port': '0', 'http.port': '0', 'mesh.port': '0' },
+      ...{ host: this.host, 'node.id': this.id, 'rtmp.port': '0', 'http.port': '0', 'mesh.port': '0' },
       // A busy machine would make some nodes better than others.
       'route.redirect': 'never',
       ...this.#settings,
     };
     const flags = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]);
     const { PATH = '', HOME = '' } = process.env;
-    const child = spawn(
+    const [command = '', ...args] = [
+      ...this.#prefix,
       process.execPath,
-      [...preload, join(PROJECT_FOLDER, 'bin/tideway.js'), 'start', ...flags],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH, HOME, DIAL_FROM: this.dialFrom } },
-    );
+      ...preloads.flatMap((file) => ['--import', file]),
+      ...[join(PROJECT_FOLDER, 'bin/tideway.js'), 'start', ...flags],
+    ];
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe', ...(this.#preloads.length > 0 ? (['ipc'] as const) : [])],
+      env: { PATH, HOME, DIAL_FROM: this.dialFrom, ...this.#env },
+    });
     this.#child = child;
     this.#lifeStart = this.lines.length;
     this.#rest = '';
@@ -68,7 +92,14 @@ export class NodeProcess implements AsyncDisposable {
     child.stderr?.on('data', (bytes: Buffer) => {
       this.#errors = (this.#errors + bytes.toString()).slice(-ERROR_CHARS);
     });
-    this.#exited = new Promise((resolve) => child.once('close', () => resolve()));
+    this.#exited = new Promise((resolve) => {
+      child.once('close', () => {
+        // What it did not come to end, and what is no log.
+        secretScan.line(this.#rest);
+        secretScan.output(this.#errors);
+        resolve();
+      });
+    });
     await until(
       `node ${this.id} listens`,
       () => {
@@ -106,15 +137,15 @@ export class NodeProcess implements AsyncDisposable {
   }
 
   rtmpUrl(key: string): string {
-    return `rtmp://127.0.0.1:${this.rtmpPort}/${key}`;
+    return `rtmp://${this.host}:${this.rtmpPort}/${key}`;
   }
 
   flvUrl(key: string): string {
-    return `http://127.0.0.1:${this.httpPort}/${key}.flv`;
+    return `http://${this.host}:${this.httpPort}/${key}.flv`;
   }
 
   wsUrl(key: string): string {
-    return `ws://127.0.0.1:${this.httpPort}/${key}.flv`;
+    return `ws://${this.host}:${this.httpPort}/${key}.flv`;
   }
 
   /** Its log lines of one event, of all its lives. */
@@ -131,8 +162,10 @@ export class NodeProcess implements AsyncDisposable {
   get(path: string, withinMs = 2_000): Promise<{ readonly status: number; readonly body: string }> {
     return new Promise((resolve) => {
       const none = () => resolve({ status: 0, body: '' });
-      const url = `http://127.0.0.1:${this.httpPort}${path}`;
-      const asked = get(url, { agent: false, timeout: withinMs }, (response) => {
+      const url = `http://${this.host}:${this.httpPort}${path}`;
+      const token = this.#settings['api.token'];
+      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const asked = get(url, { agent: false, timeout: withinMs, headers }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('end', () =>
@@ -167,6 +200,11 @@ export class NodeProcess implements AsyncDisposable {
     return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0);
   }
 
+  /** Says something to its preloads. */
+  tell(message: object): void {
+    if (this.isRunning) this.#child?.send(message, () => {}); // one that ends meanwhile need not hear it
+  }
+
   /** It stops doing anything, and keeps all connections. */
   pause(): void {
     this.#child?.kill('SIGSTOP');
@@ -188,7 +226,6 @@ export class NodeProcess implements AsyncDisposable {
     const timer = setTimeout(() => this.#child?.kill('SIGKILL'), STOP_WITHIN_MS);
     await this.#exited;
     clearTimeout(timer);
-    expectNoSecrets(this.#settings, this.lines);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -206,7 +243,10 @@ export class NodeProcess implements AsyncDisposable {
   #read(bytes: Buffer): void {
     const lines = (this.#rest + bytes.toString()).split('\n');
     this.#rest = lines.pop() ?? '';
-    for (const line of lines) if (line.startsWith('{')) this.lines.push(JSON.parse(line));
+    for (const line of lines) {
+      secretScan.line(line);
+      if (line.startsWith('{')) this.lines.push(JSON.parse(line));
+    }
   }
 }
 

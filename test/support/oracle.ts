@@ -14,7 +14,7 @@ import {
 import { FrameCheck } from './frame-check.ts';
 import { payloadOf } from './media.ts';
 import { numberedPayload, type PlannedFrame, Schedule, type StreamPlan } from './numbered-media.ts';
-import { field, RtmpClient } from './rtmp-client.ts';
+import { field, RtmpClient, type RtmpPlace } from './rtmp-client.ts';
 import { until } from './until.ts';
 
 /** Enhanced RTMP v2, CapsExMask.Reconnect. */
@@ -22,9 +22,15 @@ const CAPS_RECONNECT = 0x01;
 
 /** Where streams go in and out. */
 export interface Doors {
+  /** Without it: 127.0.0.1. */
+  readonly host?: string;
   readonly rtmpPort: number;
   readonly httpPort: number;
 }
+
+export type RtmpDoor = Omit<Doors, 'httpPort'>;
+
+const LOOPBACK = '127.0.0.1';
 
 export interface PublisherOptions {
   readonly plan: StreamPlan;
@@ -51,7 +57,8 @@ export class NumberedPublisher implements Disposable {
   #firstKeySentMs: number | undefined;
   #timesAsked = 0;
 
-  private constructor({ plan, key, firstSession = 1, query = '' }: PublisherOptions) {
+  /** One that has no connection yet. */
+  constructor({ plan, key, firstSession = 1, query = '' }: PublisherOptions) {
     this.key = key;
     this.#plan = plan;
     this.#query = query;
@@ -61,17 +68,19 @@ export class NumberedPublisher implements Disposable {
   }
 
   /** Publishes at a node; resolves once that was granted. */
-  static async start(doors: Pick<Doors, 'rtmpPort'>, options: PublisherOptions): Promise<NumberedPublisher> {
+  static async start(doors: RtmpDoor, options: PublisherOptions): Promise<NumberedPublisher> {
     const publisher = new NumberedPublisher(options);
     await publisher.connect(doors);
     return publisher;
   }
 
   /** Leaves, if it is there yet, and publishes at this node as a new session that begins with its first frame. */
-  async connect({ rtmpPort }: Pick<Doors, 'rtmpPort'>): Promise<void> {
+  async connect({ host = LOOPBACK, rtmpPort }: RtmpDoor): Promise<void> {
     this.drop();
     const [app = '', name = ''] = this.key.split('/');
-    const client = await RtmpClient.publishing(rtmpPort, name + this.#query, app, { capsEx: CAPS_RECONNECT });
+    const client = await RtmpClient.publishing({ host, port: rtmpPort }, name + this.#query, app, {
+      capsEx: CAPS_RECONNECT,
+    });
     client.socket.on('data', () => {
       // It keeps all that came: acknowledgements and pings, too.
       for (const message of client.messages.splice(0)) if (asksToReconnect(message)) this.#timesAsked += 1;
@@ -178,15 +187,16 @@ export class CheckedPlayer implements Disposable {
   /** Asks a node for a stream; it may have to wait for frames. RTMP resolves once the play was granted. */
   static async play(doors: Doors, key: string, format: PlayerFormat): Promise<CheckedPlayer> {
     const player = new CheckedPlayer(format, key);
+    const { host = LOOPBACK, rtmpPort, httpPort } = doors;
     switch (format) {
       case 'http-flv':
-        player.#playHttpFlv(`http://127.0.0.1:${doors.httpPort}/${key}.flv`);
+        player.#playHttpFlv(`http://${host}:${httpPort}/${key}.flv`);
         break;
       case 'ws-flv':
-        player.#playWsFlv(`ws://127.0.0.1:${doors.httpPort}/${key}.flv`);
+        player.#playWsFlv(`ws://${host}:${httpPort}/${key}.flv`);
         break;
       case 'rtmp':
-        await player.#playRtmp(doors.rtmpPort, key);
+        await player.#playRtmp({ host, port: rtmpPort }, key);
         break;
     }
     return player;
@@ -238,9 +248,9 @@ export class CheckedPlayer implements Disposable {
     this.#leave = () => socket.terminate();
   }
 
-  async #playRtmp(port: number, key: string): Promise<void> {
+  async #playRtmp(place: RtmpPlace, key: string): Promise<void> {
     const [app = '', name = ''] = key.split('/');
-    const client = await RtmpClient.playing(port, name, app);
+    const client = await RtmpClient.playing(place, name, app);
     this.#leave = () => client.destroy();
     const take = () => {
       const atMs = performance.now();

@@ -9,9 +9,16 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { until } from './until.ts';
 
+export interface RedisPlace {
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface RedisServerOptions {
-  /** TCP port on 127.0.0.1; without it there is only the unix socket. */
+  /** TCP port; without it there is only the unix socket. */
   readonly port?: number;
+  /** Address that it listens on; 127.0.0.1 unless told. */
+  readonly host?: string;
   /** More arguments for redis-server. */
   readonly args?: readonly string[];
 }
@@ -26,11 +33,11 @@ export class RedisServer implements AsyncDisposable {
   #process: ServerProcess | undefined;
   #admin: Redis | undefined;
 
-  private constructor({ port = 0, args = [] }: RedisServerOptions) {
+  private constructor({ port = 0, host = '127.0.0.1', args = [] }: RedisServerOptions) {
     this.port = port;
     this.path = join(this.#folder, 'redis.sock');
     this.#args = [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--unixsocket', this.path],
+      ...['--port', String(port), '--bind', host, '--unixsocket', this.path],
       // Nodes of a test cluster come from 127.0.1.x, which Redis takes for another machine.
       ...['--protected-mode', 'no'],
       ...['--save', '', '--appendonly', 'no', '--dir', this.#folder],
@@ -49,11 +56,9 @@ export class RedisServer implements AsyncDisposable {
   static async startReplica(master: RedisServer): Promise<RedisServer> {
     const replica = await RedisServer.start({
       port: await freePort(),
-      args: ['--replicaof', '127.0.0.1', String(master.port)],
+      args: replicaOf({ host: '127.0.0.1', port: master.port }),
     });
-    await until('the replica is in step', async () => {
-      return (await replica.admin.info('replication')).includes('master_link_status:up');
-    });
+    await replica.inStep();
     return replica;
   }
 
@@ -82,10 +87,19 @@ export class RedisServer implements AsyncDisposable {
     return this.#admin;
   }
 
-  /** Starts it, empty. */
-  async start(): Promise<void> {
-    this.#process = new ServerProcess(this.#args);
-    this.#admin = await connectAdmin({ path: this.path });
+  /** Resolves once it has all that its master has. */
+  async inStep(withinMs?: number): Promise<void> {
+    const look = async () => (await this.admin.info('replication')).includes('master_link_status:up');
+    await until('the replica is in step', look, withinMs);
+  }
+
+  /**
+   * Starts it, empty.
+   * @param args after those that it was made with
+   */
+  async start(args: readonly string[] = []): Promise<void> {
+    this.#process = new ServerProcess([...this.#args, ...args]);
+    this.#admin = await connectAdmin(this.path);
   }
 
   /** It stops answering, and keeps all connections. */
@@ -110,51 +124,115 @@ export class RedisServer implements AsyncDisposable {
   }
 }
 
-/** A sentinel that watches one master, calls it `main`, and decides alone. */
+export interface RedisSentinelOptions {
+  readonly port: number;
+  /** Where its master is. */
+  readonly master: RedisPlace;
+  readonly host?: string;
+  /** So many sentinels have to agree that the master is gone; 1 unless told. */
+  readonly quorum?: number;
+  readonly downAfterMs?: number;
+  /** Further lines of its configuration. */
+  readonly lines?: readonly string[];
+}
+
+/** A sentinel that watches one master, and calls it `main`. */
 export class RedisSentinel implements AsyncDisposable {
   readonly port: number;
   readonly #folder = temporaryFolder();
   readonly #process: ServerProcess;
+  #admin: Redis | undefined;
 
-  private constructor(port: number, master: RedisServer) {
+  private constructor(options: RedisSentinelOptions) {
+    const { port, master, host = '127.0.0.1', quorum = 1, downAfterMs = 300, lines = [] } = options;
     this.port = port;
     const config = join(this.#folder, 'sentinel.conf');
-    const lines = [
+    const all = [
       `port ${port}`,
-      'bind 127.0.0.1',
+      `bind ${host}`,
       'protected-mode no',
+      `unixsocket ${this.#socket}`,
       `dir ${this.#folder}`,
-      `sentinel monitor main 127.0.0.1 ${master.port} 1`,
-      'sentinel down-after-milliseconds main 300',
+      `sentinel monitor main ${master.host} ${master.port} ${quorum}`,
+      `sentinel down-after-milliseconds main ${downAfterMs}`,
       'sentinel failover-timeout main 3000',
+      ...lines,
     ];
-    writeFileSync(config, `${lines.join('\n')}\n`);
+    writeFileSync(config, `${all.join('\n')}\n`);
     this.#process = new ServerProcess([config, '--sentinel']);
   }
 
-  /** Starts one, and waits until it knows of the master's replica. */
+  /** Starts one that decides alone, and waits until it knows of the master's replica. */
   static async start(master: RedisServer): Promise<RedisSentinel> {
-    const sentinel = new RedisSentinel(await freePort(), master);
-    const admin = await connectAdmin({ host: '127.0.0.1', port: sentinel.port });
-    await until('the sentinel knows the replica', async () => {
-      const replicas = (await admin.call('SENTINEL', 'REPLICAS', 'main')) as string[][];
-      return replicas.length === 1 && replicas[0]?.includes('ok');
+    const sentinel = await RedisSentinel.open({
+      port: await freePort(),
+      master: { host: '127.0.0.1', port: master.port },
     });
-    admin.disconnect();
+    await sentinel.knows({ replicas: 1, sentinels: 0 });
     return sentinel;
+  }
+
+  /** Starts one; it may know nobody yet. */
+  static async open(options: RedisSentinelOptions): Promise<RedisSentinel> {
+    const sentinel = new RedisSentinel(options);
+    sentinel.#admin = await connectAdmin(sentinel.#socket);
+    return sentinel;
+  }
+
+  /** Resolves once it knows so many replicas that are well, and so many other sentinels. */
+  async knows(
+    { replicas, sentinels }: { readonly replicas: number; readonly sentinels: number },
+    withinMs?: number,
+  ): Promise<void> {
+    const look = async () => {
+      const known = (await this.#ask('REPLICAS', 'main')) as string[][];
+      const others = (await this.#ask('SENTINELS', 'main')) as string[][];
+      return known.length === replicas && known.every((row) => isWell(row)) && others.length === sentinels;
+    };
+    await until(`the sentinel knows ${replicas} replicas, ${sentinels} sentinels`, look, withinMs);
+  }
+
+  /** Where it says that the master is. */
+  async master(): Promise<RedisPlace> {
+    const [host = '', port = ''] = (await this.#ask('GET-MASTER-ADDR-BY-NAME', 'main')) as string[];
+    return { host, port: Number(port) };
   }
 
   /** Changes an option of the master that it watches. */
   async configure(option: string, value: string): Promise<void> {
-    const admin = await connectAdmin({ host: '127.0.0.1', port: this.port });
-    await admin.call('SENTINEL', 'SET', 'main', option, value);
-    admin.disconnect();
+    await this.#ask('SET', 'main', option, value);
+  }
+
+  /** How often it looks at servers, and tells other sentinels of itself; 10 s and 2 s by default. Redis 7 has this. */
+  async hurry({ infoMs, publishMs }: { readonly infoMs: number; readonly publishMs: number }): Promise<void> {
+    await this.#ask('DEBUG', 'info-period', String(infoMs), 'publish-period', String(publishMs));
+  }
+
+  get #socket(): string {
+    return join(this.#folder, 'sentinel.sock');
+  }
+
+  #ask(...args: string[]): Promise<unknown> {
+    if (!this.#admin) throw new Error('the sentinel does not answer yet');
+    return this.#admin.call('SENTINEL', ...args);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#admin?.disconnect();
     await this.#process.kill();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** What SENTINEL REPLICAS says of one: names and values in turn. */
+function isWell(row: readonly string[]): boolean {
+  const of = (name: string) => row[row.indexOf(name) + 1];
+  return of('flags') === 'slave' && of('master-link-status') === 'ok';
+}
+
+/** Arguments that make a server the replica of another. */
+export function replicaOf({ host, port }: RedisPlace): string[] {
+  return ['--replicaof', host, String(port)];
 }
 
 class ServerProcess {
@@ -176,8 +254,8 @@ class ServerProcess {
   }
 }
 
-async function connectAdmin(at: { path: string } | { host: string; port: number }): Promise<Redis> {
-  const admin = new Redis({ ...at, retryStrategy: () => 10, maxRetriesPerRequest: null });
+async function connectAdmin(path: string): Promise<Redis> {
+  const admin = new Redis({ path, retryStrategy: () => 10, maxRetriesPerRequest: null });
   admin.on('error', () => {});
   await until('redis-server answers', async () => (await admin.ping()) === 'PONG');
   return admin;
@@ -187,9 +265,9 @@ function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), 'tideway-redis-'));
 }
 
-/** A TCP port of 127.0.0.1 that nobody listened on just now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
+/** A TCP port of this address that nobody listened on just now. */
+export async function freePort(host = '127.0.0.1'): Promise<number> {
+  const server = createServer().listen(0, host);
   await once(server, 'listening');
   const address = server.address();
   server.close();

@@ -17,6 +17,9 @@ import {
   setChunkSize,
 } from '../../src/format/rtmp/message.ts';
 
+/** Where a node listens: a port of 127.0.0.1, or of another address. */
+export type RtmpPlace = number | { readonly port: number; readonly host: string };
+
 /** One media message, as a test gives and gets it. */
 export interface MediaMessage {
   readonly kind: FrameKind;
@@ -52,8 +55,8 @@ export class RtmpClient {
   }
 
   /** A connection that has said nothing yet. */
-  static async open(port: number, host = '127.0.0.1'): Promise<RtmpClient> {
-    const socket = connectTcp({ port, host });
+  static async open(place: RtmpPlace): Promise<RtmpClient> {
+    const socket = connectTcp(typeof place === 'number' ? { port: place, host: '127.0.0.1' } : place);
     const client = new RtmpClient(socket);
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     return client;
@@ -69,35 +72,38 @@ export class RtmpClient {
 
   /** Opens, shakes hands and connects to an app; `more` is of the command object. */
   static async connected(
-    port: number,
+    place: RtmpPlace,
     app = 'live',
     more: Record<string, Amf0Input> = {},
   ): Promise<RtmpClient> {
-    const client = await RtmpClient.open(port);
-    await client.shakeHands();
-    await client.connect(app, more);
-    return client;
+    const client = await RtmpClient.open(place);
+    return client.#after(async () => {
+      await client.shakeHands();
+      await client.connect(app, more);
+    });
   }
 
   /** A publisher whose publish has begun. */
   static async publishing(
-    port: number,
+    place: RtmpPlace,
     name: string,
     app = 'live',
     more: Record<string, Amf0Input> = {},
   ): Promise<RtmpClient> {
-    const client = await RtmpClient.connected(port, app, more);
-    const code = await client.publish(name);
-    if (code !== 'NetStream.Publish.Start') throw new Error(`publish was answered by ${code}`);
-    return client;
+    const client = await RtmpClient.connected(place, app, more);
+    return client.#after(async () => {
+      const code = await client.publish(name);
+      if (code !== 'NetStream.Publish.Start') throw new Error(`publish was answered by ${code}`);
+    });
   }
 
   /** A player whose play has begun. */
-  static async playing(port: number, name: string, app = 'live'): Promise<RtmpClient> {
-    const client = await RtmpClient.connected(port, app);
-    const code = await client.play(name);
-    if (code !== 'NetStream.Play.Start') throw new Error(`play was answered by ${code}`);
-    return client;
+  static async playing(place: RtmpPlace, name: string, app = 'live'): Promise<RtmpClient> {
+    const client = await RtmpClient.connected(place, app);
+    return client.#after(async () => {
+      const code = await client.play(name);
+      if (code !== 'NetStream.Play.Start') throw new Error(`play was answered by ${code}`);
+    });
   }
 
   async shakeHands(form: 'simple' | 'digest' = 'simple'): Promise<void> {
@@ -209,6 +215,17 @@ export class RtmpClient {
 
   destroy(): void {
     this.socket.destroy();
+  }
+
+  /** Itself, once a step of its opening is done; its connection is given up if that fails. */
+  async #after(step: () => Promise<void>): Promise<this> {
+    try {
+      await step();
+      return this;
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
   }
 
   #next(ms: number, what: string): Promise<void> {

@@ -1,5 +1,7 @@
 // A command of `tideway`, run in this process, with its output in pipes.
 import { main } from '../../src/cli/main.ts';
+import { configKeys } from '../../src/config/schema.ts';
+import { secretScan } from './secrets.ts';
 
 export interface Outcome {
   readonly code: number;
@@ -9,6 +11,7 @@ export interface Outcome {
 
 /** Resolves when the command is done. */
 export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  secretScan.useSettings(settingsOf(args, env));
   let stdout = '';
   let stderr = '';
   const process = {
@@ -29,5 +32,17 @@ export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv
     },
   };
   const code = await main(args, process as unknown as NodeJS.Process);
+  secretScan.output(stdout);
+  secretScan.output(stderr);
   return { code, stdout, stderr };
+}
+
+function settingsOf(args: readonly string[], env: NodeJS.ProcessEnv): Record<string, string> {
+  const settings: Record<string, string> = {};
+  for (const { path, flag, env: variable } of configKeys) {
+    const at = args.indexOf(path === 'api.token' ? '--token' : flag);
+    const value = (at < 0 ? undefined : args[at + 1]) ?? env[variable];
+    if (value !== undefined) settings[path] = value;
+  }
+  return settings;
 }

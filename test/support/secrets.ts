@@ -1,27 +1,79 @@
-// What no log line may hold: the secrets that a node of a test was given. Looked for in all lines, when the node stops.
+// What nobody may read in a log: the secrets that nodes of tests were given and their clients used, and whatever looks like
+// one. Every line of every node is held against them as it is written (secrets-kept.ts fails the test that it is in).
 import { configKeys } from '../../src/config/schema.ts';
 
-/** Shorter ones could stand in a line by chance. */
+/** Shorter ones could stand in a line by chance; the configuration takes none. */
 const MIN_CHARS = 8;
+/** Of the lines with a secret, this many are kept. */
+const MAX_LEAKS = 10;
+/** Any query, as none is ever logged; a JWT; a bearer token. */
+const LOOKS_SECRET = /[?&][\w.-]+=[\w%+/-]{3}|\beyJ[\w-]{8,}\.|\bbearer [\w.~+/-]{8}/i;
 
-/**
- * Throws if a line holds a secret that is among the settings.
- * @param settings values by key path
- */
-export function expectNoSecrets(settings: Readonly<Record<string, string>>, lines: readonly object[]): void {
-  const secrets = Object.entries(settings).flatMap(([path, value]) => secretsIn(path, value));
-  if (secrets.length === 0) return;
-  const leak = lines
-    .map((line) => JSON.stringify(line))
-    .find((text) => secrets.some((secret) => text.includes(secret)));
-  if (leak !== undefined) throw new Error(`a secret of the node is in its log: ${leak}`);
+export class SecretScan {
+  readonly #secrets = new Set<string>();
+  #leaks: string[] = [];
+
+  /** Secrets that a client of a node uses. */
+  use(...secrets: readonly string[]): void {
+    for (const secret of secrets) {
+      if (secret.length < MIN_CHARS) throw new Error(`"${secret}" is too short to be looked for`);
+      this.#add(secret);
+    }
+  }
+
+  /** @param settings of a node, by key path */
+  useSettings(settings: Readonly<Record<string, string>>): void {
+    for (const [path, value] of Object.entries(settings)) {
+      for (const secret of secretsIn(path, value)) if (secret.length >= MIN_CHARS) this.#add(secret);
+    }
+  }
+
+  /** A line of a log. */
+  line(text: string): void {
+    if (LOOKS_SECRET.test(text)) this.#leaked(text);
+    else this.output(text);
+  }
+
+  /** What else a program says; examples of URLs may be in it. */
+  output(text: string): void {
+    if ([...this.#secrets].some((secret) => text.includes(secret))) this.#leaked(text);
+  }
+
+  /** What had a secret in it since this was asked last. */
+  takeLeaks(): readonly string[] {
+    const leaks = this.#leaks;
+    this.#leaks = [];
+    return leaks;
+  }
+
+  /** Also as it stands in a URL, and in JSON. */
+  #add(secret: string): void {
+    for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]) {
+      this.#secrets.add(form);
+    }
+  }
+
+  #leaked(text: string): void {
+    if (this.#leaks.length < MAX_LEAKS) this.#leaks.push(text);
+  }
 }
 
+/** The one of this process, which is that of a test file. */
+export const secretScan = new SecretScan();
+
 function secretsIn(path: string, value: string): string[] {
-  // Addresses; a password would be the part before the @.
-  if (path === 'registry.url') return /:\/\/[^@]*:([^@]+)@/.exec(value)?.slice(1) ?? [];
-  const key = configKeys.find((known) => known.path === path);
-  if (key?.secret !== true) return [];
-  const parts = path === 'auth.keys' ? value.split(',').map((part) => part.replace(/^[^=]*=/, '')) : [value];
-  return parts.filter((secret) => secret.length >= MIN_CHARS);
+  if (configKeys.find((known) => known.path === path)?.secret !== true) return [];
+  switch (path) {
+    case 'registry.url':
+      // An address; a password would be the part before the @.
+      return /:\/\/[^@]*:([^@]+)@/.exec(value)?.slice(1) ?? [];
+    case 'auth.webhook.url':
+      return [value, ...(URL.canParse(value) ? new URL(value).searchParams.values() : [])];
+    case 'auth.keys':
+      return value.split(',').map((part) => part.replace(/^[^=]*=/, ''));
+    case 'api.tokens':
+      return value.split(',').map((part) => part.replace(/^.*:/, ''));
+    default:
+      return [value];
+  }
 }

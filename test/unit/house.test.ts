@@ -159,6 +159,24 @@ test('docs/architecture.md names each file of the source once, and none that is 
   ).toEqual([]);
 });
 
+test('each runtime package has its reason in docs/decisions, and docs/security.md counts those that come with them', () => {
+  const decided = projectText('docs/decisions/0002-runtime-packages.md');
+  const { dependencies } = JSON.parse(projectText('package.json')) as { dependencies: object };
+  const names = Object.keys(dependencies);
+  expect(names.filter((name) => !decided.includes(`\n| \`${name}\` |`))).toEqual([]);
+
+  const lock = JSON.parse(projectText('package-lock.json')) as { packages: Record<string, LockedPackage> };
+  // One with an `os` is a native build, of which each platform gets its own.
+  const installed = Object.entries(lock.packages).filter(([path, { dev, os }]) => path !== '' && !dev && !os);
+  const [, counted] = /(\d+) packages with all that\s+these need/.exec(projectText('docs/security.md')) ?? [];
+  expect(Number(counted)).toBe(installed.length);
+});
+
+interface LockedPackage {
+  readonly dev?: true;
+  readonly os?: readonly string[];
+}
+
 /** The names in front of each row of the drawn tree, from the project's root: `src/base/clock.ts`, `src/registry/lua/*.lua`. */
 function namedFiles(architecture: string): string[] {
   const named: string[] = [];

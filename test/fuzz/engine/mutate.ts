@@ -1,5 +1,5 @@
 // Inputs made of others: bits flipped, numbers set to where mistakes live, parts doubled, moved, cut, put in.
-import type { Chance } from './chance.ts';
+import type { Chance } from '../../support/chance.ts';
 
 export interface Stock {
   /** Inputs to splice with. */

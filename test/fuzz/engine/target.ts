@@ -1,5 +1,5 @@
 // What is fuzzed: a target reads an input, and throws if something about that broke a rule.
-import type { Chance } from './chance.ts';
+import type { Chance } from '../../support/chance.ts';
 
 export interface Target {
   /** Also the folder of its corpus. */

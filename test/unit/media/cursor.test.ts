@@ -19,7 +19,7 @@ beforeEach(() => {
 
 /** Appends a frame whose id, dts and time are one number. */
 function append(name: PayloadName, id: number, size = 0): void {
-  log.append(frameOf(name, id, id, size), id);
+  log.append(frameOf(name, id, id, size), id, id);
 }
 
 function give(mark = log.next - 1, maxBytes = ALL): TimedFrame[] {
@@ -82,9 +82,9 @@ describe('a cursor', () => {
 
   test('leaves out equal set-up, and counts it as read', () => {
     append('avc header', 7);
-    append('avc key', 8);
+    append('avc key', 8, 8);
     read();
-    log.append(frameOf('avc header', 7, 9), 9);
+    log.append(frameOf('avc header', 7, 9), 9, 9);
     expect(read()).toEqual([]);
     expect(cursor.position).toBe(3);
     append('avc delta', 10);
@@ -139,9 +139,9 @@ describe('a cursor', () => {
     append('avc key', 2);
     expect(read()).toEqual([1, 2]);
     log.begin(runOf(2));
-    append('aac sample', 3);
+    append('aac sample', 3, 3);
     expect(read()).toEqual([3]);
-    log.append(frameOf('avc header', 1, 4), 4);
+    log.append(frameOf('avc header', 1, 4), 4, 4);
     for (let id = 5; id < 10; id += 1) append('avc key', id);
     log.trim();
     expect(read()).toEqual([9]);
@@ -311,7 +311,7 @@ describe('a cursor whose player others serve', () => {
     append('aac sample', 8);
     cursor.follow(log.head ?? failed());
     log.begin(runOf(4));
-    log.append(frameOf('avc header', 1, 9), 9);
+    log.append(frameOf('avc header', 1, 9), 9, 9);
     for (let id = 10; id < 16; id += 1) append('avc key', id);
     log.trim();
     expect(read()).toEqual([1, 15]);

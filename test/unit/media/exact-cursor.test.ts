@@ -22,7 +22,7 @@ function logOf(limits: Partial<LogLimits>): FrameLog {
 
 /** Appends a frame whose seq, dts and time are one number. */
 function append(name: PayloadName, seq: number, time = seq): void {
-  log.append(frameOf(name, seq, seq), time);
+  log.append(frameOf(name, seq, seq), time, time);
 }
 
 /** GOPs of five frames, 100 ms each, from a seq on. */
@@ -96,9 +96,9 @@ describe('a follower without a past', () => {
     append('avc key', 2);
     const cursor = new ExactCursor();
     read(cursor);
-    log.append(frameOf('avc header', 1, 3), 3);
+    log.append(frameOf('avc header', 1, 3), 3, 3);
     log.begin(runOf(2, 1, 500, 540));
-    log.append(frameOf('avc header', 1, 4), 4, true);
+    log.append(frameOf('avc header', 1, 4), 4, 4, true);
     append('avc key', 1);
     const given = give(cursor);
     expect(given).toEqual([log.at(2), log.at(3), log.at(4)]);
@@ -167,7 +167,7 @@ describe('a follower that goes on', () => {
 
   test('in an earlier epoch reads the rest of it, then the next as it was logged', () => {
     log.begin(runOf(2, 50));
-    log.append(frameOf('avc header', 7, 50), 50, true);
+    log.append(frameOf('avc header', 7, 50), 50, 50, true);
     append('avc key', 50);
     expect(read(new ExactCursor({ epoch: 1, from: 11 }))).toEqual(['*1:11', '*(2:7)', '2:50']);
     for (const from of [12, 90]) {
@@ -280,7 +280,7 @@ describe('a follower that lags', () => {
 
   test('by 8 MiB is given no video either, in no time', () => {
     const appendBytes = (name: PayloadName, seq: number, size: number) =>
-      log.append(frameOf(name, seq, 0, size), 0);
+      log.append(frameOf(name, seq, 0, size), 0, 0);
     appendBytes('avc disposable', 2, 0);
     appendBytes('avc delta', 3, 0);
     appendBytes('avc delta', 4, 4 * 2 ** 20);
@@ -357,7 +357,7 @@ describe('a follower that lags', () => {
 
   test('is not in step while a hole is not announced yet; set-up sent ahead announces none', () => {
     append('avc disposable', 2, 100);
-    log.append(frameOf('avc header', 1, 3), 1500, true);
+    log.append(frameOf('avc header', 1, 3), 1500, 1500, true);
     expect(read(cursor)).toEqual(['(1:1)']);
     expect(cursor.isInStep).toBe(false);
     append('avc delta', 3, 1500);
@@ -382,7 +382,7 @@ describe('a follower that lags', () => {
     append('avc delta', 2, 100);
     log.begin(runOf(2, 5));
     append('avc key', 5, 200);
-    log.append(frameOf('avc header', 1, 200), 200, true);
+    log.append(frameOf('avc header', 1, 200), 200, 200, true);
     append('avc key', 6, 400);
     append('aac sample', 7, 3000);
     expect(read(cursor)).toEqual(['*(2:1)', '2:6<4', '2:7']);
@@ -577,12 +577,12 @@ test.each([
           time += isPressed ? now.ms : 0;
           const frame = frameOf(now.name, seq, seq * 10 + now.ms);
           if (now.name.endsWith('header')) frame.payload.writeUInt32BE(now.version, frame.payload.length - 4);
-          logged.push(log.append(frame, time));
+          logged.push(log.append(frame, time, time));
         } else if (now.do === 'begin') {
           if (now.newEpoch) [epoch, seq] = [epoch + 1, 0];
           seq += now.gap;
           log.begin(runOf(epoch, seq + 1));
-          if (now.gap % 2 === 1) logged.push(log.append(frameOf('aac header', now.gap, 0), time, true));
+          if (now.gap % 2 === 1) logged.push(log.append(frameOf('aac header', now.gap, 0), time, time, true));
         } else if (now.do === 'close') log.closeToJoiners();
         else if (now.do === 'pass') time += isPressed ? now.ms : 0;
         else if (now.do === 'flush') {

@@ -56,7 +56,7 @@ function pump(fanOut: FanOut, player: Player): void {
 /** Appends a frame that is shown at `time`; returns it. */
 function append(name: PayloadName, time = 0, size = 0): Frame {
   const frame = frameOf(name, nextId++, time, size);
-  log.append(frame, time);
+  log.append(frame, time, time);
   return frame;
 }
 
@@ -167,7 +167,7 @@ describe('a fan-out', () => {
     const slow = join(fanOut, new FakeSink('by-hand'));
     append('avc delta', 40, OVERFULL_BYTES);
     fanOut.flushNow();
-    for (let repeats = 0; repeats < 3; repeats += 1) log.append(frameOf('avc header', 99, 0, 70_000), 40);
+    for (let repeats = 0; repeats < 3; repeats += 1) log.append(frameOf('avc header', 99, 0, 70_000), 40, 40);
     append('avc delta', 80);
     fanOut.flushNow();
     slow.drainAll();

@@ -33,11 +33,11 @@ test('those of one format and era share a fan-out, until it is closed', () => {
 });
 
 test('the mark is that of the fan-out that has flushed least; all is flushed where there is none', () => {
-  log.append(frameOf('avc key', 1, 0), 0);
+  log.append(frameOf('avc key', 1, 0), 0, 0);
   expect(fanOuts.mark).toBe(log.next);
   const ahead = fanOuts.open(new TestEncoder(), eraFrom(0));
   fanOuts.open(new TestEncoder(), eraFrom(0));
-  log.append(frameOf('avc delta', 2, 40), 40);
+  log.append(frameOf('avc delta', 2, 40), 40, 40);
   ahead.flushNow();
   expect(ahead.mark).toBe(1);
   expect(fanOuts.mark).toBe(0);
@@ -50,11 +50,11 @@ test('the mark is that of the fan-out that has flushed least; all is flushed whe
 
 test('one that closed itself at the end of its era keeps nothing from being evicted', () => {
   const fanOut = fanOuts.open(new TestEncoder(), eraFrom(0));
-  log.append(frameOf('avc key', 1, 0), ERA_LIMIT_MS);
+  log.append(frameOf('avc key', 1, 0), ERA_LIMIT_MS, ERA_LIMIT_MS);
   fanOuts.flushNow();
   expect(fanOut.isClosed).toBe(true);
   expect(fanOuts.mark).toBe(log.next);
-  log.append(frameOf('avc key', 2, 0), ERA_LIMIT_MS + 20_000);
+  log.append(frameOf('avc key', 2, 0), ERA_LIMIT_MS + 20_000, ERA_LIMIT_MS + 20_000);
   log.trim(fanOuts.mark);
   expect(log.oldest).toBe(1);
 });

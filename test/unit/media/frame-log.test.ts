@@ -19,7 +19,7 @@ class LogBench {
 
   append(name: PayloadName, time: number, size = 0): void {
     this.#id += 1;
-    this.log.append(frameOf(name, this.#id, time, size), time);
+    this.log.append(frameOf(name, this.#id, time, size), time, time);
   }
 
   kept(): number[] {
@@ -321,47 +321,47 @@ describe('decoder set-up in the log', () => {
       frameOf('avc header', 1, 4),
       frameOf('metadata', 1, 5),
       frameOf('metadata', 1, 6),
-    ].map((frame) => log.append(frame, frame.dts).repeated);
+    ].map((frame) => log.append(frame, frame.dts, frame.dts).repeated);
     expect(marks).toEqual([false, true, false, false, false, false, false]);
   });
 
   test('of the epoch before is repeated too, but not in effect until it came', () => {
     const { log } = new LogBench();
-    log.append(frameOf('avc header', 1, 0), 0);
-    log.append(frameOf('aac header', 1, 0), 0);
+    log.append(frameOf('avc header', 1, 0), 0, 0);
+    log.append(frameOf('aac header', 1, 0), 0, 0);
     log.begin(runOf(2));
-    const data = log.append(frameOf('data', 2, 1), 1);
+    const data = log.append(frameOf('data', 2, 1), 1, 1);
     expect(data.headers).toEqual({ metadata: undefined, video: undefined, audio: undefined });
-    const second = log.append(frameOf('avc header', 1, 1), 1);
+    const second = log.append(frameOf('avc header', 1, 1), 1, 1);
     expect(second.repeated).toBe(true);
     expect(second.headers.video).toBe(second.frame);
     expect(second.headers.audio).toBe(undefined);
     log.begin(runOf(3));
-    expect(log.append(frameOf('aac header', 1, 2), 2).repeated).toBe(false);
+    expect(log.append(frameOf('aac header', 1, 2), 2, 2).repeated).toBe(false);
   });
 
   test('of the epoch before is new again once a reader may have started in this one', () => {
     for (const name of ['avc key', 'aac sample'] as const) {
       const { log } = new LogBench();
-      log.append(frameOf('avc header', 1, 0), 0);
+      log.append(frameOf('avc header', 1, 0), 0, 0);
       log.begin(runOf(2));
-      log.append(frameOf(name, 2, 1), 1);
-      expect(log.append(frameOf('avc header', 1, 1), 1).repeated).toBe(false);
-      expect(log.append(frameOf('avc header', 1, 2), 2).repeated).toBe(true);
+      log.append(frameOf(name, 2, 1), 1, 1);
+      expect(log.append(frameOf('avc header', 1, 1), 1, 1).repeated).toBe(false);
+      expect(log.append(frameOf('avc header', 1, 2), 2, 2).repeated).toBe(true);
     }
   });
 
   test('of a codec that is gone is forgotten, in its track alone', () => {
     const { log } = new LogBench();
-    log.append(frameOf('avc header', 1, 0), 0);
-    log.append(frameOf('aac header', 2, 0), 0);
+    log.append(frameOf('avc header', 1, 0), 0, 0);
+    log.append(frameOf('aac header', 2, 0), 0, 0);
     log.begin(runOf(2));
-    log.append(frameOf('avc header', 1, 0), 0);
-    log.append(frameOf('aac header', 2, 0), 0);
+    log.append(frameOf('avc header', 1, 0), 0, 0);
+    log.append(frameOf('aac header', 2, 0), 0, 0);
     log.forgetHeader(8);
-    const { headers } = log.append(frameOf('mp3 sample', 3, 1), 1);
+    const { headers } = log.append(frameOf('mp3 sample', 3, 1), 1, 1);
     expect(headers.audio).toBe(undefined);
     expect(headers.video?.seq).toBe(1);
-    expect(log.append(frameOf('aac header', 2, 2), 2).repeated).toBe(false);
+    expect(log.append(frameOf('aac header', 2, 2), 2, 2).repeated).toBe(false);
   });
 });

@@ -28,7 +28,7 @@ beforeEach(() => {
   given = { bytes: 0 };
   row = new LiveRow(clock, counters.of('test'), given);
   const encoder = new TestEncoder();
-  newest = new FrameLog(WIDE_LOG, new MemoryBudget(2 ** 40)).append(frameOf('avc key', 1, 0), 0);
+  newest = new FrameLog(WIDE_LOG, new MemoryBudget(2 ** 40)).append(frameOf('avc key', 1, 0), 0, 0);
   bytes = encoder.encode([newest], 0);
   served = [];
 });

@@ -21,9 +21,10 @@ beforeEach(() => {
   seq = 0;
 });
 
-function append(name: PayloadName, time: number, size = SMALL): LogEntry {
+function append(name: PayloadName, time: number, size = SMALL, cameAtMs?: number): LogEntry {
   seq += 1;
-  return log.append(frameOf(name, seq, time, size), time);
+  const inOrderMs = Math.max(time, log.head?.cameAtMs ?? 0);
+  return log.append(frameOf(name, seq, time, size), time, cameAtMs ?? inOrderMs);
 }
 
 /** Weighs a reader at `position` against the head; what does it go without then? */
@@ -37,6 +38,32 @@ function isGiven(position: number): boolean {
   weigh(position);
   return !shedding.leavesOut(log.at(position)?.frame ?? failed());
 }
+
+describe('what came here all at once, after its source was away', () => {
+  beforeEach(() => {
+    shedding = new Shedding(LIMITS, SHARE);
+    append('avc key', 0);
+    weigh(0);
+    for (let time = 1_000; time <= 9_000; time += 1_000)
+      append('avc disposable', time, 500, 9_000 + time / 100);
+  });
+
+  test('is not a doing of the reader, in time or in bytes', () => {
+    expect(weigh(1)).toBe('nothing');
+    expect(shedding.slowness).toBeCloseTo((4_000 * (80 / 8_000)) / 1_000, 5);
+  });
+
+  test('is one once the reader takes as long for it as its limits are', () => {
+    shedding = new Shedding({ ...LIMITS, maxBacklogBytes: 1e9 }, SHARE);
+    weigh(log.next);
+    append('avc delta', 10_000, SMALL, 11_500);
+    expect([weigh(1), shedding.slowness]).toEqual(['nothing', 2_490 / 5_000]);
+    append('avc delta', 10_100, SMALL, 11_600);
+    expect([weigh(1), shedding.slowness]).toEqual(['disposable', 2_590 / 5_000]);
+    append('avc delta', 12_600, SMALL, 14_100);
+    expect([weigh(1), shedding.slowness]).toEqual(['video', 5_090 / 5_000]);
+  });
+});
 
 describe('a reader that was there from the start', () => {
   beforeEach(() => {

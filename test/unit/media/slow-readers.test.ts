@@ -114,7 +114,13 @@ class Feed {
 
   #append(name: PayloadName, time: number, size: number): void {
     this.#seq += 1;
-    this.logged.push(this.log.append(frameOf(name, this.#seq, Math.max(0, time), size), Math.max(0, time)));
+    this.logged.push(
+      this.log.append(
+        frameOf(name, this.#seq, Math.max(0, time), size),
+        Math.max(0, time),
+        Math.max(0, time),
+      ),
+    );
   }
 }
 

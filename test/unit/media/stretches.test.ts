@@ -13,7 +13,7 @@ let last: LogEntry;
 
 beforeEach(() => {
   stretches = new Stretches();
-  last = new FrameLog(WIDE_LOG, new MemoryBudget(2 ** 40)).append(frameOf('avc key', 1, 0), 0);
+  last = new FrameLog(WIDE_LOG, new MemoryBudget(2 ** 40)).append(frameOf('avc key', 1, 0), 0, 0);
 });
 
 /** Keeps a stretch of so many bytes; which positions are still kept? */

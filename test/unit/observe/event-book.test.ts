@@ -105,7 +105,8 @@ describe('the book', () => {
 
   test('shows no secret, no query, no user of a URL, nothing that is not plain, and not too much of it', () => {
     const secret = { secret: 's3cret', token: 's3cret', query: 'key=s3cret', url: 'http://h/?s3cret' };
-    log.warn(
+    book.take(
+      'warn',
       {
         ...secret,
         deep: secret,

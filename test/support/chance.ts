@@ -1,6 +1,6 @@
-// Chance of a fuzzer: the same choices for the same seed.
+// Chance by a seed: the same choices for the same seed.
 import { crc32 } from 'node:zlib';
-import { randomOf } from '../../support/random-of.ts';
+import { randomOf } from './random-of.ts';
 
 /** Bytes are cut at fewer places than this. */
 const MAX_PLACES = 48;

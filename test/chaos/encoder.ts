@@ -1,0 +1,117 @@
+// A publisher as people run them: it comes back by itself when its connection ends, at the next node.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { StreamPlan } from '../support/numbered-media.ts';
+import { NumberedPublisher } from '../support/oracle.ts';
+import type { OnAir } from './seat-oracle.ts';
+import type { Site } from './site.ts';
+import type { World } from './world.ts';
+
+export interface EncoderOptions {
+  readonly key: string;
+  readonly plan: StreamPlan;
+  /** Where it publishes first. */
+  readonly home: string;
+  readonly firstSession: number;
+}
+
+/** Between two tries. */
+const AGAIN_MS = 500;
+const LOOK_MS = 20;
+
+export class Encoder {
+  readonly key: string;
+  readonly #site: Site;
+  readonly #world: World;
+  readonly #publisher: NumberedPublisher;
+  /** The node that it is at, or tries next. */
+  #node: string;
+  #onAir: OnAir | undefined;
+  #offSinceMs = performance.now();
+  #isMoving = false;
+  #reconnects = 0;
+  /** Times that a node which worked closed or refused it, and how, in words. */
+  readonly #refusals = new Map<string, number>();
+  readonly #running: Promise<void>;
+  #isOver = false;
+
+  constructor(site: Site, world: World, { key, plan, home, firstSession }: EncoderOptions) {
+    this.key = key;
+    this.#site = site;
+    this.#world = world;
+    this.#node = home;
+    this.#publisher = new NumberedPublisher({ plan, key, firstSession });
+    this.#running = this.#run();
+  }
+
+  /** What it publishes now; undefined: it has no connection. */
+  get onAir(): OnAir | undefined {
+    return this.#onAir && !this.#publisher.isClosed ? this.#onAir : undefined;
+  }
+
+  /** Since when it has had no connection; undefined: it has one. */
+  get offSinceMs(): number | undefined {
+    return this.onAir ? undefined : this.#offSinceMs;
+  }
+
+  /** Of the newest session. */
+  get sentId(): number {
+    return this.#publisher.sentId;
+  }
+
+  /** Times that it began again. */
+  get reconnects(): number {
+    return this.#reconnects;
+  }
+
+  /** By how it was told. */
+  get refusals(): ReadonlyMap<string, number> {
+    return this.#refusals;
+  }
+
+  /** It breaks off, and goes to another node. */
+  move(node: string): void {
+    this.#node = node;
+    this.#isMoving = true;
+    this.#publisher.drop();
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    this.#publisher.drop();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isOver) {
+      if (await this.#connect()) {
+        while (!this.#publisher.isClosed) await delay(LOOK_MS);
+        this.#offSinceMs = performance.now();
+        this.#onAir = undefined;
+        this.#reconnects += 1;
+      }
+      if (this.#isOver) return;
+      if (this.#isMoving) this.#isMoving = false;
+      else this.#node = this.#next();
+      await delay(AGAIN_MS);
+    }
+  }
+
+  async #connect(): Promise<boolean> {
+    const node = this.#node;
+    if (this.#world.isDown(node)) return false;
+    try {
+      await this.#publisher.connect(this.#site.node(node));
+      this.#onAir = { session: this.#publisher.session, node, sinceMs: performance.now() };
+      return true;
+    } catch (error) {
+      const how = error instanceof Error ? error.message : String(error);
+      if (this.#world.works(node)) this.#refusals.set(how, (this.#refusals.get(how) ?? 0) + 1);
+      return false;
+    }
+  }
+
+  #next(): string {
+    const { ids } = this.#site;
+    return ids[(ids.indexOf(this.#node) + 1) % ids.length] ?? this.#node;
+  }
+}

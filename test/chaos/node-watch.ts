@@ -1,0 +1,124 @@
+// The rules that hold for nodes, all the time: they live, make no errors of their own, tell no secrets, keep bounds, answer,
+// and no epoch is granted twice.
+
+import { readMetrics } from '../support/metrics.ts';
+import type { NodeProcess } from '../support/node-process.ts';
+import type { Site } from './site.ts';
+import type { Rule } from './violation.ts';
+import type { World } from './world.ts';
+
+/** Health is asked for so often of each node, and answered within this. */
+const ASK_EVERY_MS = 1_000;
+const ANSWER_WITHIN_MS = 3_000;
+const MAX_RESIDENT_BYTES = 512 * 2 ** 20;
+
+interface Watched {
+  readonly node: NodeProcess;
+  /** Log lines that were read. */
+  read: number;
+  askedMs: number;
+  isAsking: boolean;
+  deaths: number;
+}
+
+export interface NodeWatchNeeds {
+  readonly site: Site;
+  readonly world: World;
+  readonly violated: (rule: Rule, detail: string) => void;
+}
+
+export class NodeWatch {
+  readonly #needs: NodeWatchNeeds;
+  readonly #watched: readonly Watched[];
+  /** Who was granted an epoch, by stream and epoch. */
+  readonly #granted = new Map<string, string>();
+  #mostResidentBytes = 0;
+  #worstAnswerMs = 0;
+
+  constructor(needs: NodeWatchNeeds) {
+    this.#needs = needs;
+    this.#watched = needs.site.ids.map((id) => ({
+      node: needs.site.node(id),
+      ...{ read: 0, askedMs: 0, isAsking: false, deaths: 0 },
+    }));
+  }
+
+  /** Of any node, ever. */
+  get mostResidentBytes(): number {
+    return this.#mostResidentBytes;
+  }
+
+  get worstAnswerMs(): number {
+    return this.#worstAnswerMs;
+  }
+
+  /** To be called some times a second. */
+  look(nowMs: number): void {
+    const { world, violated } = this.#needs;
+    for (const watched of this.#watched) {
+      const { node } = watched;
+      this.#readLines(watched);
+      if (!world.isDown(node.id) && !node.isRunning && watched.deaths <= world.deaths(node.id)) {
+        watched.deaths = world.deaths(node.id) + 1;
+        violated('nodes-live', `${node.id} ended, and nobody had killed it`);
+      }
+      if (world.works(node.id) && !watched.isAsking && nowMs - watched.askedMs > ASK_EVERY_MS) {
+        watched.askedMs = nowMs;
+        watched.isAsking = true;
+        void this.#ask(watched).finally(() => {
+          watched.isAsking = false;
+        });
+      }
+    }
+  }
+
+  #readLines(watched: Watched): void {
+    const { node } = watched;
+    for (const line of node.lines.slice(watched.read)) {
+      if (line.level === 'error') {
+        this.#needs.violated(
+          'no-errors-of-its-own',
+          `${node.id} says ${JSON.stringify(line).slice(0, 1_000)}`,
+        );
+      }
+      if (line.event === 'publish.start' || line.event === 'publish.new-epoch') {
+        const grant = `${line.stream} ${line.epoch}`;
+        const to = `${node.id} ${line.session}`;
+        const before = this.#granted.get(grant);
+        if (before !== undefined && before !== to) {
+          this.#needs.violated('epoch-granted-once', `${grant} was granted to ${before} and to ${to}`);
+        }
+        this.#granted.set(grant, to);
+      }
+    }
+    watched.read = node.lines.length;
+  }
+
+  async #ask({ node }: Watched): Promise<void> {
+    const { world, violated } = this.#needs;
+    const deaths = world.deaths(node.id);
+    const startMs = performance.now();
+    const health = await node.get('/healthz', ANSWER_WITHIN_MS);
+    const { body } = await node.get('/metrics', ANSWER_WITHIN_MS);
+    const tookMs = performance.now() - startMs;
+    // One that was killed or stood still meanwhile had no chance to answer.
+    if (world.deaths(node.id) !== deaths || !world.works(node.id)) return;
+    if (health.status !== 200) {
+      if (tookMs >= ANSWER_WITHIN_MS)
+        violated('health-answers', `${node.id} did not say within ${ANSWER_WITHIN_MS} ms that it lives`);
+      return;
+    }
+    this.#worstAnswerMs = Math.max(this.#worstAnswerMs, Math.round(tookMs));
+    if (body === '') return;
+    const families = readMetrics(body);
+    const limits = families.get('tideway_table_limit')?.samples;
+    for (const [label, entries] of families.get('tideway_table_entries')?.samples ?? []) {
+      const limit = limits?.get(label) ?? Number.POSITIVE_INFINITY;
+      if (entries > limit) violated('bounded', `${node.id}: ${label} has ${entries} of ${limit} entries`);
+    }
+    const residentBytes = families.get('process_resident_memory_bytes')?.samples.get('') ?? 0;
+    this.#mostResidentBytes = Math.max(this.#mostResidentBytes, residentBytes);
+    if (residentBytes > MAX_RESIDENT_BYTES)
+      violated('bounded', `${node.id} takes ${residentBytes} bytes of memory`);
+  }
+}

@@ -1,0 +1,74 @@
+// Who works, who reaches whom, and over whom a stream can go.
+import { expect, test } from 'vitest';
+import { Way } from './way.ts';
+import { World } from './world.ts';
+
+const NODES = ['a', 'b', 'c', 'd'];
+const everybody = () => true;
+const nobody = () => false;
+
+test('a node that was killed, stands still or is busy does not work until it is over', () => {
+  const world = new World(NODES);
+  const overDown = world.down('a');
+  expect([world.isDown('a'), world.works('a'), world.deaths('a')]).toEqual([true, false, 1]);
+  overDown();
+  expect([world.isDown('a'), world.works('a'), world.deaths('a')]).toEqual([false, true, 1]);
+  const [one, other] = [world.idle('b'), world.idle('b')];
+  one();
+  expect(world.works('b')).toBe(false);
+  other();
+  expect(world.works('b')).toBe(true);
+});
+
+test('a pair that two faults cut is whole after both', () => {
+  const world = new World(NODES);
+  const [one, other] = [world.cut('a', 'b'), world.cut('b', 'a')];
+  expect([world.reaches('b', 'a'), world.reaches('a', 'c')]).toEqual([false, true]);
+  one();
+  expect(world.reaches('a', 'b')).toBe(false);
+  other();
+  expect(world.reaches('a', 'b')).toBe(true);
+});
+
+test('a stream goes over nodes that have it, work, and reach each other', () => {
+  const world = new World(NODES);
+  expect(world.hasWay('a', 'a', nobody)).toBe(true);
+  expect(world.hasWay('a', 'd', nobody)).toBe(true);
+  world.cut('a', 'd');
+  expect(world.hasWay('a', 'd', nobody)).toBe(false);
+  expect(world.hasWay('a', 'd', (node) => node === 'b')).toBe(true);
+  world.cut('b', 'd');
+  expect(world.hasWay('a', 'd', (node) => node === 'b')).toBe(false);
+  expect(world.hasWay('a', 'd', everybody)).toBe(true);
+  world.idle('c');
+  expect(world.hasWay('a', 'd', everybody)).toBe(false);
+});
+
+test('nothing comes from a node that stands still, nor to one', () => {
+  const world = new World(NODES);
+  world.idle('a');
+  expect(world.hasWay('a', 'b', everybody)).toBe(false);
+  expect(world.hasWay('b', 'a', everybody)).toBe(false);
+  expect(world.hasWay('a', 'a', everybody)).toBe(false);
+});
+
+test('a way knows since when it is there, and how long it was not', () => {
+  const way = new Way(1_000);
+  expect([way.sinceMs, way.longestLackMs(1_400)]).toEqual([undefined, 400]);
+  way.is(true, 1_500);
+  way.is(true, 1_700);
+  expect([way.sinceMs, way.longestLackMs(2_000)]).toEqual([1_500, 500]);
+  way.is(false, 3_000);
+  expect([way.sinceMs, way.longestLackMs(3_200)]).toEqual([undefined, 500]);
+  expect(way.longestLackMs(4_000)).toBe(1_000);
+  way.is(true, 5_000);
+  expect(way.longestLackMs(6_000)).toBe(2_000);
+});
+
+test('a lack of over a minute ago is forgotten once another has ended', () => {
+  const way = new Way(0);
+  way.is(true, 9_000);
+  way.is(false, 80_000);
+  way.is(true, 80_100);
+  expect(way.longestLackMs(80_200)).toBe(100);
+});
