@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 
 const MACHINE = { x64: 'x86_64', arm64: 'aarch64' }[process.arch] ?? process.arch;
 const SOFTWARE_GL = `/usr/lib/${MACHINE}-linux-gnu/dri/swrast_dri.so`;
+const FAKETIME = `/usr/lib/${MACHINE}-linux-gnu/faketime/libfaketimeMT.so.1`;
 
 /** Each with the Debian package that has it, and how to see whether it is there. */
 const TEST_PROGRAMS = [
@@ -24,6 +25,13 @@ const TEST_PROGRAMS = [
   element('avenc_aac', 'gstreamer1.0-libav'),
 ];
 
+/** Chaos has namespaces and wrong clocks where it is root, and does without them elsewhere. */
+const ROOT_PROGRAMS = [
+  { name: 'ip', packages: ['iproute2'], present: runs('ip', '-V') },
+  { name: 'nft', packages: ['nftables'], present: runs('nft', '--version') },
+  { name: 'libfaketime', packages: ['libfaketime'], present: () => existsSync(FAKETIME) },
+];
+
 const OBS_PROGRAMS = [
   { name: 'obs', packages: ['obs-studio'], present: runs('obs', '--version') },
   { name: 'Xvfb', packages: ['xvfb'], present: exists('Xvfb', '-version') },
@@ -31,7 +39,9 @@ const OBS_PROGRAMS = [
   { name: 'chromium', packages: ['chromium'], present: runs('chromium', '--version') },
 ];
 
-const PROGRAMS = process.argv.includes('--obs') ? OBS_PROGRAMS : TEST_PROGRAMS;
+const isRoot = process.getuid?.() === 0;
+const ALL_TEST_PROGRAMS = isRoot ? [...TEST_PROGRAMS, ...ROOT_PROGRAMS] : TEST_PROGRAMS;
+const PROGRAMS = process.argv.includes('--obs') ? OBS_PROGRAMS : ALL_TEST_PROGRAMS;
 
 function element(name, packageName) {
   return {

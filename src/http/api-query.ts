@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { TidewayError } from '../base/errors.ts';
 import { parseStreamKey } from '../base/stream-key.ts';
+import { allowedWords, issueWords } from './issue-words.ts';
 
 /** A parameter that is wrong is refused by this code on every route; others by `api.query`. */
 const CODES: Readonly<Record<string, string>> = {
@@ -60,7 +61,7 @@ export const streamParameter = z
  * `api.query` or a code of the parameter's own: it is not known, or not allowed
  */
 export function readQuery<F extends z.ZodObject>(query: URLSearchParams, form: F): z.output<F> {
-  const read = form.safeParse(valuesOf(query));
+  const read = form.safeParse(valuesOf(query), { error: allowedWords, reportInput: true });
   if (read.success) return read.data;
   // A name that is wrong may be why another one is missing.
   const { issues } = read.error;
@@ -90,8 +91,9 @@ function refusalOf(issue: z.core.$ZodIssue | undefined, known: readonly string[]
   }
   const name = String(issue?.path[0] ?? '');
   const own: unknown = issue?.code === OWN_ISSUE ? issue.params?.code : undefined;
-  const code = typeof own === 'string' ? own : (CODES[name] ?? 'api.query');
-  return new TidewayError(code, name === '' ? `${issue?.message}` : `${name} ${issue?.message}`);
+  // Such a message is whole, and does not repeat what was refused.
+  if (typeof own === 'string') return new TidewayError(own, `${name} ${issue?.message}`);
+  return new TidewayError(CODES[name] ?? 'api.query', `${name} ${issue && issueWords(issue)}`.trim());
 }
 
 function nameText(name: string): string {

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
+import { allowedWords, issueWords } from './issue-words.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 /** From the first look at the request to its last byte. */
@@ -75,7 +76,7 @@ function parsed(body: Buffer): unknown {
 }
 
 function shaped<T>(document: unknown, form: z.ZodType<T>): T {
-  const read = form.safeParse(document);
+  const read = form.safeParse(document, { error: allowedWords, reportInput: true });
   if (read.success) return read.data;
   const problems = read.error.issues.flatMap(wordsOf);
   throw new TidewayError('api.body', problems.slice(0, MAX_PROBLEMS).join('; '));
@@ -83,7 +84,7 @@ function shaped<T>(document: unknown, form: z.ZodType<T>): T {
 
 function wordsOf(issue: z.core.$ZodIssue): string[] {
   const at = issue.path.map(String).join('.');
-  if (issue.code !== 'unrecognized_keys') return [`${at || 'the body'}: ${issue.message}`];
+  if (issue.code !== 'unrecognized_keys') return [`${at || 'the body'} ${issueWords(issue)}`];
   return issue.keys.map((key) => `there is no field ${JSON.stringify(key.slice(0, 64))}${at && ` in ${at}`}`);
 }
 

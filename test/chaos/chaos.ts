@@ -69,7 +69,8 @@ class Run {
   readonly #options: ChaosOptions;
   readonly #world: World;
   readonly #plan: Plan;
-  readonly #startMs = performance.now();
+  /** When all played, before the first fault. */
+  #startMs = performance.now();
   readonly #faults: DoneFault[] = [];
   readonly #violations: Violation[] = [];
   readonly #settledMs: number[] = [];
@@ -90,7 +91,7 @@ class Run {
     await using audience = new Audience({ site, world, violated });
     const nodes = new NodeWatch({ site, world, violated });
     using watch = new LoopWatch();
-    await this.#rest(audience, STARTS_WITHIN_MS);
+    await this.#begin(audience);
     const timer = setInterval(() => {
       const nowMs = performance.now();
       audience.look(nowMs);
@@ -110,6 +111,13 @@ class Run {
       ...{ mostResidentBytes: nodes.mostResidentBytes, worstAnswerMs: nodes.worstAnswerMs },
       harnessStallMs: Math.round(watch.worstMs(this.#startMs, endMs)),
     };
+  }
+
+  /** @throws Error if not all play in time */
+  async #begin(audience: Audience): Promise<void> {
+    const words = await this.#rest(audience, STARTS_WITHIN_MS);
+    if (words.length > 0) throw new Error(`the cluster did not come up: ${words.join('; ')}`);
+    this.#startMs = performance.now();
   }
 
   async #rounds(audience: Audience): Promise<void> {

@@ -31,7 +31,7 @@ export interface Site extends AsyncDisposable {
   resume(id: string): void;
   /** Its event loop does nothing else for so long. */
   stall(id: string, ms: number): void;
-  /** Its wall clock, and no other, is so much ahead of the right one from now on; below 0: behind; 0: right. */
+  /** Its wall clock, and no other, is so much ahead of the right one, from at most 1 s later on; below 0: behind; 0: right. */
   setClock(id: string, aheadMs: number): void;
   /** Its control group is nearly out of memory until `release`: a neighbour takes all but a few MiB. */
   squeeze(id: string): Promise<void>;
@@ -46,7 +46,11 @@ export interface Site extends AsyncDisposable {
 
   /** FLUSHALL at the master. */
   wipeRedis(): Promise<void>;
-  /** Resolves once the replica is the master; the former master is brought back as its replica by `healRedis`. */
+  /**
+   * Resolves once the replica is the master; the former master is brought back as its replica by `healRedis`. One that stood
+   * still takes itself for the master until the sentinels tell it otherwise, some 3 s later.
+   * @throws Error when it was not healed since the last time
+   */
   failRedisOver(how: FailoverHow): Promise<void>;
   /** Resolves once Redis has a master, and a replica in step with it. */
   healRedis(): Promise<void>;

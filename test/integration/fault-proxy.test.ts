@@ -191,6 +191,19 @@ test('a fault for one address leaves others alone', async () => {
   await until('the far one is heard again', () => far.received.toString() === 'farlost');
 });
 
+test('an address that is turned away is reset, and again when it comes; others are not', async () => {
+  const [near, far] = [dial('127.0.0.1'), dial('127.0.3.4')];
+  await echoed(near, Buffer.from('near'));
+  await echoed(far, Buffer.from('far'));
+  proxy.turnAway('127.0.3.4');
+  const again = dial('127.0.3.4');
+  await until('both are reset', () => far.isClosed && again.isClosed);
+  expect([far.error, again.error]).toEqual(['ECONNRESET', 'ECONNRESET']);
+  await echoed(near, PATTERN);
+  proxy.heal('127.0.3.4');
+  await echoed(dial('127.0.3.4'), Buffer.from('back'));
+});
+
 test('cut resets both sides; refuse and accept are for those who come', async () => {
   const peer = dial();
   await echoed(peer, Buffer.from('before'));

@@ -21,6 +21,8 @@ export interface RedisServerOptions {
   readonly host?: string;
   /** More arguments for redis-server. */
   readonly args?: readonly string[];
+  /** Its own folder is made in this one. */
+  readonly parent?: string;
 }
 
 /** A redis-server that runs, or was killed and may be started again. */
@@ -28,12 +30,13 @@ export class RedisServer implements AsyncDisposable {
   readonly port: number;
   /** Of its unix socket. */
   readonly path: string;
-  readonly #folder = temporaryFolder();
+  readonly #folder: string;
   readonly #args: readonly string[];
   #process: ServerProcess | undefined;
   #admin: Redis | undefined;
 
-  private constructor({ port = 0, host = '127.0.0.1', args = [] }: RedisServerOptions) {
+  private constructor({ port = 0, host = '127.0.0.1', args = [], parent }: RedisServerOptions) {
+    this.#folder = temporaryFolder(parent);
     this.port = port;
     this.path = join(this.#folder, 'redis.sock');
     this.#args = [
@@ -134,17 +137,20 @@ export interface RedisSentinelOptions {
   readonly downAfterMs?: number;
   /** Further lines of its configuration. */
   readonly lines?: readonly string[];
+  /** Its own folder is made in this one. */
+  readonly parent?: string;
 }
 
 /** A sentinel that watches one master, and calls it `main`. */
 export class RedisSentinel implements AsyncDisposable {
   readonly port: number;
-  readonly #folder = temporaryFolder();
+  readonly #folder: string;
   readonly #process: ServerProcess;
   #admin: Redis | undefined;
 
   private constructor(options: RedisSentinelOptions) {
-    const { port, master, host = '127.0.0.1', quorum = 1, downAfterMs = 300, lines = [] } = options;
+    const { port, master, host = '127.0.0.1', quorum = 1, downAfterMs = 300, lines = [], parent } = options;
+    this.#folder = temporaryFolder(parent);
     this.port = port;
     const config = join(this.#folder, 'sentinel.conf');
     const all = [
@@ -261,8 +267,8 @@ async function connectAdmin(path: string): Promise<Redis> {
   return admin;
 }
 
-function temporaryFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'tideway-redis-'));
+function temporaryFolder(parent = tmpdir()): string {
+  return mkdtempSync(join(parent, 'tideway-redis-'));
 }
 
 /** A TCP port of this address that nobody listened on just now. */

@@ -4,15 +4,15 @@ import { z } from 'zod';
 
 export const nodeId = z
   .string()
-  .regex(/^[A-Za-z0-9_.-]{1,64}$/)
+  .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'is 1 to 64 of A-Z a-z 0-9 _ . -')
   .meta({ description: 'Id of a node.' });
 export const streamKey = z
   .string()
-  .regex(/^[A-Za-z0-9_.-]{1,64}\/[A-Za-z0-9_.-]{1,64}$/)
+  .regex(/^[A-Za-z0-9_.-]{1,64}\/[A-Za-z0-9_.-]{1,64}$/, 'is the key of a stream: app/name')
   .meta({ description: 'Key of a stream: app/name.', examples: ['live/demo'] });
 export const sessionId = z
   .string()
-  .regex(/^[a-z0-9]{4,32}$/)
+  .regex(/^[a-z0-9]{4,32}$/, 'is 4 to 32 of a-z 0-9')
   .meta({ description: 'Id of a session: in the log of each node that it was at, and in lists.' });
 export const time = z.iso.datetime().meta({ description: 'ISO 8601, UTC.' });
 export const count = z.int().min(0);

@@ -5,7 +5,7 @@ import { count, nodeId, reason, streamKey, time } from './common.ts';
 
 export const MAX_TTL_S = 86_400;
 
-const region = z.string().refine(isLabel, 'a region is 1 to 64 of A-Z a-z 0-9 _ . + -');
+const region = z.string().refine(isLabel, 'is 1 to 64 of A-Z a-z 0-9 _ . + -');
 
 /** Either nodes, or regions with copies in each of them. */
 export const preloadBody = z.strictObject({

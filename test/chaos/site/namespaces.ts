@@ -60,16 +60,19 @@ export class NamespaceNetwork implements SiteNetwork {
   /** Why there are no namespaces here; undefined: there are. */
   static whyNot(): string | undefined {
     if (process.getuid?.() !== 0) return 'it takes root';
-    const name = `${siteName()}x`;
+    const bridge = siteName();
+    const name = `${bridge}x`;
     try {
-      tell('ip', ['netns', 'add', name]);
+      batch([], [`link add ${bridge} type bridge`, `netns add ${name}`]);
+      batch([], [`link add ${name} type veth peer name eth0 netns ${name}`]);
       inNamespace(name, 'nft', ['-f', '-'], cutRules({ ...NO_CUTS, redis: 'reset', redisPorts: [1] }));
       inNamespace(name, 'ss', ['-K', 'dst', '127.0.0.1']);
       return undefined;
     } catch (error) {
       return (error as Error).message;
     } finally {
-      spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' });
+      removeNamespace(name);
+      removeLink(bridge);
     }
   }
 
@@ -182,14 +185,9 @@ export class NamespaceNetwork implements SiteNetwork {
 const DONE = Promise.resolve();
 const NO_CUTS = { peers: new Map(), redis: undefined, redisHost: '127.0.0.1', redisPorts: [] };
 
-/** Takes away what processes left that are gone: their nodes, too. */
+/** Takes away what processes left that are gone. */
 function sweep(): void {
-  for (const namespace of namesOf(['netns', 'list']).filter(isLeftOf)) {
-    for (const pid of tell('ip', ['netns', 'pids', namespace]).split('\n').filter(Boolean)) {
-      process.kill(Number(pid), 'SIGKILL');
-    }
-    removeNamespace(namespace);
-  }
+  for (const namespace of namesOf(['netns', 'list']).filter(isLeftOf)) removeNamespace(namespace);
   for (const link of namesOf(['link', 'show', 'type', 'bridge']).filter(isLeftOf)) removeLink(link);
 }
 

@@ -11,6 +11,8 @@ const MIB = 1 << 20;
 const HEADROOM_BYTES = 160 * MIB;
 /** What it leaves. */
 const LEFT_BYTES = 8 * MIB;
+/** With less it could not even begin, and be ended by the kernel again and again: the node took what there was by itself. */
+const LEAST_BYTES = 64 * MIB;
 const LOOK_EVERY_MS = 200;
 
 export class Neighbour {
@@ -54,7 +56,7 @@ export class Neighbour {
 
   /** What the node took since, the neighbour gives back, and the other way round. */
   #look(): void {
-    if (this.#balloon === undefined) this.#start();
+    if (this.#balloon === undefined && this.#leftBytes > LEAST_BYTES) this.#start();
     if (this.#heldBytes === undefined) return;
     const holdBytes = Math.max(0, this.#heldBytes + this.#leftBytes - LEFT_BYTES);
     if (Math.abs(holdBytes - this.#heldBytes) < MIB) return;

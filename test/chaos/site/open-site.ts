@@ -1,16 +1,17 @@
 // Opens a place for chaos: five nodes, Redis with a replica and sentinels, and all that is needed to do things to them.
-
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { MemoryGroup } from '../../support/cgroup.ts';
 import { NodeProcess, PROJECT_FOLDER } from '../../support/node-process.ts';
 import type { CutHow, FailoverHow, Site } from '../site.ts';
+import { FOLDER_VARIABLE, folderOf, sweepLeftovers } from './leftovers.ts';
 import { NamespaceNetwork } from './namespaces.ts';
 import { Neighbour } from './neighbour.ts';
 import { ProxyNetwork } from './proxies.ts';
-import { isLeftOf, siteName } from './site-name.ts';
+import { siteName } from './site-name.ts';
 import type { SiteNetwork } from './site-network.ts';
-import { WallClocks } from './wall-clocks.ts';
+import { forgetClock, WallClocks } from './wall-clocks.ts';
 import { WatchedRedis } from './watched-redis.ts';
 
 export interface SiteOptions {
@@ -52,13 +53,26 @@ class OpenSite implements Site {
   readonly missing: Site['missing'];
   readonly #options: SiteOptions;
   readonly #members = new Map<string, Member>();
-  readonly #clocks = WallClocks.open();
+  readonly #name = siteName();
+  readonly #folder = folderOf(this.#name);
+  readonly #clocks = WallClocks.open(this.#folder);
   readonly #whyNoMemory = MemoryGroup.whyNot();
+  /** Ctrl-C, or an error that nobody caught: nothing can be waited for. */
+  readonly #onExit = () => {
+    void this.#redis?.[Symbol.asyncDispose]();
+    for (const { node } of this.#members.values()) void node.kill();
+    for (const { node, group } of this.#members.values()) {
+      forgetClock(node.pid);
+      group?.removeNow();
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  };
   #ways: SiteNetwork | undefined;
   #redis: WatchedRedis | undefined;
 
   constructor(options: SiteOptions) {
     this.#options = options;
+    mkdirSync(this.#folder);
     this.network = options.network ?? (NamespaceNetwork.whyNot() ? 'proxies' : 'namespaces');
     this.missing = [
       ...(this.#clocks ? [] : [{ fault: 'clock' as const, why: 'libfaketime is not installed' }]),
@@ -67,14 +81,14 @@ class OpenSite implements Site {
   }
 
   async open(): Promise<void> {
+    process.once('exit', this.#onExit);
+    await sweepLeftovers();
     const { random = Math.random } = this.#options;
     const ways =
       this.network === 'namespaces' ? await NamespaceNetwork.open(IDS) : await ProxyNetwork.open(IDS, random);
     this.#ways = ways;
-    if (!this.#whyNoMemory) MemoryGroup.sweep(isLeftOf);
-    this.#redis = await WatchedRedis.start(ways);
-    const name = siteName();
-    for (const id of IDS) this.#members.set(id, this.#member(id, name + id, ways));
+    this.#redis = await WatchedRedis.start(ways, this.#folder);
+    for (const id of IDS) this.#members.set(id, this.#member(id, ways));
     await Promise.all(IDS.map((id) => this.start(id)));
   }
 
@@ -91,7 +105,7 @@ class OpenSite implements Site {
   async kill(id: string): Promise<void> {
     const node = this.node(id);
     await node.kill();
-    this.#clocks?.killed(node.pid);
+    forgetClock(node.pid);
   }
 
   pause(id: string): void {
@@ -161,12 +175,13 @@ class OpenSite implements Site {
     );
     await this.#redis?.[Symbol.asyncDispose]();
     await this.#ways?.[Symbol.asyncDispose]();
-    this.#clocks?.[Symbol.dispose]();
+    rmSync(this.#folder, { recursive: true, force: true });
+    process.off('exit', this.#onExit);
   }
 
-  #member(id: string, name: string, ways: SiteNetwork): Member {
+  #member(id: string, ways: SiteNetwork): Member {
     const { prefix = [], settings = {}, ...place } = ways.placeOf(id);
-    const group = this.#whyNoMemory ? undefined : new MemoryGroup(name);
+    const group = this.#whyNoMemory ? undefined : new MemoryGroup(this.#name + id);
     const node = new NodeProcess({
       ...place,
       id,
@@ -175,10 +190,11 @@ class OpenSite implements Site {
         'registry.url': this.#watched.url,
         'mesh.secret': MESH_SECRET,
         'api.token': API_TOKEN,
+        'api.requestsPerSecond': '10000', // who waits for something looks 100 times a second
         ...settings,
         ...this.#options.settings,
       },
-      env: this.#clocks?.envOf(id) ?? {},
+      env: { [FOLDER_VARIABLE]: this.#folder, ...this.#clocks?.envOf(id) },
       preloads: [STALL],
     });
     return { node, group, neighbour: group && new Neighbour(group) };

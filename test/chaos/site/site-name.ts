@@ -1,7 +1,7 @@
 // Names of what a site makes outside of this process: they tell whose it is, so that what a dead run left is found.
 import { existsSync } from 'node:fs';
 
-/** Names of links have at most 15 characters: this one, and one more for a node. */
+/** Names of links have at most 15 characters: a site's, and one more for a node. */
 const NAME = /^twc(\d+)-\d+[a-z]?$/;
 let made = 0;
 

@@ -1,6 +1,5 @@
 // Wall clocks of nodes that can be put wrong, by libfaketime, which reads how wrong from a file; other clocks stay as they are.
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The one for programs with threads. */
@@ -8,18 +7,22 @@ const LIBRARY = 'faketime/libfaketimeMT.so.1';
 /** How old what it read may be, s: it reads when more than that is over by whole seconds, so once a second. */
 const MAX_AGE_S = 0;
 
-export class WallClocks implements Disposable {
+export class WallClocks {
   readonly #library: string;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'tideway-clocks-'));
+  readonly #folder: string;
 
-  private constructor(library: string) {
+  private constructor(library: string, folder: string) {
     this.#library = library;
+    this.#folder = folder;
   }
 
-  /** Undefined: the library is not on this machine. */
-  static open(): WallClocks | undefined {
+  /**
+   * Undefined: the library is not on this machine.
+   * @param folder for the files
+   */
+  static open(folder: string): WallClocks | undefined {
     const library = foundLibrary();
-    return library === undefined ? undefined : new WallClocks(library);
+    return library === undefined ? undefined : new WallClocks(library, folder);
   }
 
   /** For the environment of a node: its clock is right until `set`. */
@@ -41,19 +44,15 @@ export class WallClocks implements Disposable {
     renameSync(`${file}.new`, file); // half a number would be another one
   }
 
-  /** What the library shares between processes of a node stays when it was killed. */
-  killed(pid: number): void {
-    for (const name of [`faketime_shm_${pid}`, `sem.faketime_sem_${pid}`]) {
-      rmSync(join('/dev/shm', name), { force: true });
-    }
-  }
-
-  [Symbol.dispose](): void {
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-
   #fileOf(id: string): string {
     return join(this.#folder, id);
+  }
+}
+
+/** What the library shares between processes stays when one was killed. */
+export function forgetClock(pid: number): void {
+  for (const name of [`faketime_shm_${pid}`, `sem.faketime_sem_${pid}`]) {
+    rmSync(join('/dev/shm', name), { force: true });
   }
 }
 

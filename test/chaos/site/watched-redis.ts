@@ -29,6 +29,7 @@ interface Known {
 export class WatchedRedis implements AsyncDisposable {
   readonly #opened: AsyncDisposable[] = [];
   readonly #host: string;
+  readonly #folder: string;
   #sentinelPorts: readonly number[] = [];
   #sentinels: readonly RedisSentinel[] = [];
   #master: Known | undefined;
@@ -36,12 +37,14 @@ export class WatchedRedis implements AsyncDisposable {
   /** How the replica, that was the master, went; undefined: it is well. */
   #gone: FailoverHow | undefined;
 
-  private constructor(host: string) {
+  private constructor(host: string, folder: string) {
     this.#host = host;
+    this.#folder = folder;
   }
 
-  static async start(network: SiteNetwork): Promise<WatchedRedis> {
-    const redis = new WatchedRedis(network.redisHost);
+  /** @param folder for what all of them keep */
+  static async start(network: SiteNetwork, folder: string): Promise<WatchedRedis> {
+    const redis = new WatchedRedis(network.redisHost, folder);
     try {
       await redis.#start(network);
     } catch (error) {
@@ -110,7 +113,7 @@ export class WatchedRedis implements AsyncDisposable {
       const port = await freePort(this.#host);
       const door = await network.redisDoor(port);
       const lines = [`sentinel announce-ip ${this.#host}`, `sentinel announce-port ${door}`];
-      const options = { port, host: this.#host, master: place, quorum: QUORUM };
+      const options = { port, host: this.#host, master: place, quorum: QUORUM, parent: this.#folder };
       const sentinel = await RedisSentinel.open({ ...options, downAfterMs: DOWN_AFTER_MS, lines });
       this.#opened.push(sentinel);
       await sentinel.hurry(PERIODS);
@@ -129,7 +132,7 @@ export class WatchedRedis implements AsyncDisposable {
     const announced = ['--replica-announce-ip', host, '--replica-announce-port', String(place.port)];
     // A replica is sent all of it at once, not only after seconds in which others could ask, too.
     const args = [...announced, '--repl-diskless-sync-delay', '0', ...more];
-    const server = await RedisServer.start({ host, port, args });
+    const server = await RedisServer.start({ host, port, args, parent: this.#folder });
     this.#opened.push(server);
     return { server, place };
   }

@@ -50,6 +50,6 @@ test('an order names regions by any label that node.region may be', async () => 
 test('what can be no region is refused, and the message says what can', async () => {
   await expect(orderOf({ regions: ['eu west'], ttlSeconds: 60 })).rejects.toMatchObject({
     code: 'api.body',
-    message: 'regions.0: a region is 1 to 64 of A-Z a-z 0-9 _ . + -',
+    message: 'regions.0 is 1 to 64 of A-Z a-z 0-9 _ . + -',
   });
 });

@@ -1,8 +1,8 @@
 // What a place for chaos tells nft and libfaketime, and the names that it gives.
 import { expect, test } from 'vitest';
-import { cutRules } from '../../chaos/site/cut-rules.ts';
-import { isLeftOf, siteName } from '../../chaos/site/site-name.ts';
-import { clockText } from '../../chaos/site/wall-clocks.ts';
+import { cutRules } from './cut-rules.ts';
+import { isLeftOf, siteName } from './site-name.ts';
+import { clockText } from './wall-clocks.ts';
 
 test('a cut is both ways, by peer, and of Redis by its ports only', () => {
   const rules = cutRules({
