@@ -3,6 +3,7 @@
 
 import { readMetrics } from '../support/metrics.ts';
 import type { NodeProcess } from '../support/node-process.ts';
+import { secretScan } from '../support/secrets.ts';
 import type { Site } from './site.ts';
 import type { Rule } from './violation.ts';
 import type { World } from './world.ts';
@@ -55,6 +56,7 @@ export class NodeWatch {
   /** To be called some times a second. */
   look(nowMs: number): void {
     const { world, violated } = this.#needs;
+    for (const line of secretScan.takeLeaks()) violated('no-secrets', `a secret is in a log: ${line}`);
     for (const watched of this.#watched) {
       const { node } = watched;
       this.#readLines(watched);

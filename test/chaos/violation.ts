@@ -14,6 +14,7 @@ export const RULES = [
   'publishers-are-taken',
   'nodes-live',
   'no-errors-of-its-own',
+  'no-secrets',
   'bounded',
   'health-answers',
   'cluster-settles',
