@@ -21,7 +21,7 @@ const MAX_VIOLATIONS = 200;
 
 export interface ChaosOptions {
   readonly seed: number;
-  /** No round begins after this. */
+  /** No round but the first begins after this. */
   readonly ms: number;
   /** After each round all just play for so long. */
   readonly restMs: number;
@@ -125,7 +125,7 @@ class Run {
       ...{ site: this.#site, world: this.#world, encoders: audience.encoders },
       begins: (fault) => this.#begins(fault),
     });
-    while (performance.now() - this.#startMs < this.#options.ms) {
+    do {
       const { number, faults } = this.#plan.next();
       this.#round = number;
       await havoc.round(faults);
@@ -136,7 +136,7 @@ class Run {
       this.#options.tell(`${this.#time} round ${number} is over, at rest after ${this.#settledMs.at(-1)} ms`);
       await delay(this.#options.restMs);
       audience.forgetArrivals(performance.now() - KEEP_ARRIVALS_MS);
-    }
+    } while (performance.now() - this.#startMs < this.#options.ms);
   }
 
   /** Waits until the cluster is at rest; what still was not in the end, in words. */
