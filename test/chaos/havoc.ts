@@ -37,91 +37,70 @@ export class Havoc {
   }
 
   async #do(fault: Fault): Promise<void> {
-    const { site, world, encoders } = this.#needs;
+    const { site, encoders } = this.#needs;
     switch (fault.kind) {
-      case 'kill': {
-        const over = world.down(fault.node);
-        await site.kill(fault.node);
-        await delay(fault.forMs);
-        await site.start(fault.node);
-        over();
-        return;
-      }
-      case 'pause': {
-        const over = world.idle(fault.node);
-        site.pause(fault.node);
-        await delay(fault.forMs);
-        site.resume(fault.node);
-        await delay(AWAKE_MS);
-        over();
-        return;
-      }
-      case 'stall': {
-        const over = world.idle(fault.node);
-        site.stall(fault.node, fault.forMs);
-        await delay(fault.forMs + AWAKE_MS);
-        over();
-        return;
-      }
-      case 'squeeze': {
-        const over = world.trouble();
+      case 'kill':
+        return this.#kill(fault.node, fault.forMs);
+      case 'pause':
+        return this.#idle(fault.node, async () => {
+          site.pause(fault.node);
+          await delay(fault.forMs);
+          site.resume(fault.node);
+        });
+      case 'stall':
+        return this.#idle(fault.node, async () => {
+          site.stall(fault.node, fault.forMs);
+          await delay(fault.forMs);
+        });
+      case 'squeeze':
         await site.squeeze(fault.node);
         await delay(fault.forMs);
-        await site.release(fault.node);
-        over();
-        return;
-      }
-      case 'clock': {
-        const over = world.trouble();
+        return site.release(fault.node);
+      case 'clock':
         site.setClock(fault.node, fault.aheadMs);
         await delay(fault.forMs);
-        site.setClock(fault.node, 0);
-        over();
-        return;
-      }
+        return site.setClock(fault.node, 0);
       case 'cut':
-        await this.#cut([fault.nodes], fault.how, fault.forMs);
-        return;
-      case 'isolate': {
-        const others = site.ids.filter((id) => id !== fault.node);
-        await Promise.all([
-          this.#cut(
-            others.map((other) => [fault.node, other]),
-            fault.how,
-            fault.forMs,
-          ),
-          this.#cutRedis(fault.node, fault.how, fault.forMs),
-        ]);
-        return;
-      }
+        return this.#cut([fault.nodes], fault.how, fault.forMs);
+      case 'isolate':
+        return this.#isolate(fault.node, fault.how, fault.forMs);
       case 'cut-redis':
-        await this.#cutRedis(fault.node, fault.how, fault.forMs);
-        return;
+        return this.#cutRedis(fault.node, fault.how, fault.forMs);
       case 'wipe-redis':
-        await site.wipeRedis();
-        return;
-      case 'fail-over-redis': {
-        const over = world.trouble();
-        await site.failRedisOver(fault.how);
-        over();
-        return;
-      }
-      case 'hostile': {
-        const over = world.trouble();
-        await strangers(site.node(fault.node), fault.seed, fault.forMs);
-        over();
-        return;
-      }
+        return site.wipeRedis();
+      case 'fail-over-redis':
+        return site.failRedisOver(fault.how);
+      case 'hostile':
+        return strangers(site.node(fault.node), fault.seed, fault.forMs);
       case 'slow-players': {
-        const over = world.trouble();
         const keys = encoders.map(({ key }) => key);
-        await slowPlayers(site.node(fault.node), keys, fault.forMs);
-        over();
-        return;
+        return slowPlayers(site.node(fault.node), keys, fault.forMs);
       }
       case 'move-publisher':
-        encoders.find(({ key }) => key === fault.stream)?.move(fault.node);
+        return encoders.find(({ key }) => key === fault.stream)?.move(fault.node);
     }
+  }
+
+  async #kill(node: string, forMs: number): Promise<void> {
+    const { site, world } = this.#needs;
+    const over = world.down(node);
+    await site.kill(node);
+    await delay(forMs);
+    await site.start(node);
+    over();
+  }
+
+  async #idle(node: string, standsStill: () => Promise<void>): Promise<void> {
+    const over = this.#needs.world.idle(node);
+    await standsStill();
+    await delay(AWAKE_MS);
+    over();
+  }
+
+  async #isolate(node: string, how: CutHow, forMs: number): Promise<void> {
+    const others = this.#needs.site.ids.filter((id) => id !== node);
+    const pairs = others.map((other) => [node, other] as const);
+    await Promise.all([this.#cut(pairs, how, forMs), this.#cutRedis(node, how, forMs)]);
   }
 
   /** A pair that several faults cut is mended by the last of them. */
@@ -136,11 +115,9 @@ export class Havoc {
   }
 
   async #cutRedis(node: string, how: CutHow, forMs: number): Promise<void> {
-    const { site, world } = this.#needs;
-    const over = world.trouble();
+    const { site } = this.#needs;
     await site.cutRedis(node, how);
     await delay(forMs);
     await site.mendRedis(node);
-    over();
   }
 }

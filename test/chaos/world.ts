@@ -9,8 +9,6 @@ export class World {
   readonly #deaths = new Map<string, number>();
   /** How many faults cut a pair, by `pairOf`. */
   readonly #cuts = new Map<string, number>();
-  /** Faults that are under way, and other reasons to wait with a judgement. */
-  #troubles = 0;
 
   constructor(nodes: readonly string[]) {
     this.#nodes = nodes;
@@ -35,11 +33,6 @@ export class World {
     return (this.#cuts.get(pairOf(one, other)) ?? 0) === 0;
   }
 
-  /** No fault is under way. */
-  get isCalm(): boolean {
-    return this.#troubles === 0;
-  }
-
   /** Something begins that keeps a node from working; the answer is called when it is over. */
   idle(node: string): () => void {
     return this.#count(this.#idle, node);
@@ -49,20 +42,12 @@ export class World {
   down(node: string): () => void {
     this.#down.add(node);
     this.#deaths.set(node, this.deaths(node) + 1);
-    return this.trouble(() => this.#down.delete(node));
+    return () => this.#down.delete(node);
   }
 
+  /** Nothing passes between them; the answer is called when this cut is over. */
   cut(one: string, other: string): () => void {
     return this.#count(this.#cuts, pairOf(one, other));
-  }
-
-  /** Something that keeps nobody from working, and is no calm. */
-  trouble(over: () => void = () => {}): () => void {
-    this.#troubles += 1;
-    return () => {
-      this.#troubles -= 1;
-      over();
-    };
   }
 
   /**
@@ -87,7 +72,7 @@ export class World {
 
   #count(counts: Map<string, number>, name: string): () => void {
     counts.set(name, (counts.get(name) ?? 0) + 1);
-    return this.trouble(() => counts.set(name, (counts.get(name) ?? 1) - 1));
+    return () => counts.set(name, (counts.get(name) ?? 1) - 1);
   }
 }
 
