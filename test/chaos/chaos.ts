@@ -80,7 +80,7 @@ class Run {
     this.#site = site;
     this.#options = options;
     this.#world = new World(site.ids);
-    const without = [...(options.without ?? []), ...site.missing.map(missingKind)];
+    const without = [...(options.without ?? []), ...site.missing.map(({ fault }) => fault)];
     this.#plan = new Plan({ seed: options.seed, nodes: site.ids, streams: STREAMS, without });
   }
 
@@ -167,8 +167,4 @@ class Run {
   get #time(): string {
     return `${(this.#elapsedMs / 1_000).toFixed(1).padStart(6)} s`;
   }
-}
-
-function missingKind({ fault }: Site['missing'][number]): FaultKind {
-  return fault === 'memory' ? 'squeeze' : fault;
 }

@@ -168,7 +168,6 @@ class RoundDraw {
       case 'pause':
       case 'stall':
       case 'squeeze':
-        return { kind, node: this.#take(), forMs };
       case 'slow-players':
         return { kind, node: this.#take(), forMs };
       case 'hostile':

@@ -9,7 +9,7 @@ export const STARVED_MS = 5_000;
 const LOG_MS = 10_000;
 const LOG_SLACK_MS = 2_000;
 /** Waits above this are counted as gaps. */
-export const GAP_MS = 250;
+const GAP_MS = 250;
 /** Who got a frame within this has the stream. */
 const FRESH_MS = 1_000;
 
@@ -31,7 +31,7 @@ export interface OnAir {
 }
 
 export interface Sight {
-  /** What the player in the seat has seen; undefined: nobody sits there. */
+  /** What the player in the seat, or the last one there, has seen; undefined: there was none yet. */
   readonly check: FrameCheck | undefined;
   /** Undefined: nobody publishes. */
   readonly onAir: OnAir | undefined;

@@ -41,7 +41,7 @@ export class Seat {
     return `the ${this.format} player of ${this.key} on ${this.node}`;
   }
 
-  /** What the one who sits there now has seen; undefined: nobody does, for a moment. */
+  /** What the one who sits there, or sat there last, has seen; undefined: nobody has yet. */
   get check(): FrameCheck | undefined {
     return this.#player?.check;
   }

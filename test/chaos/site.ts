@@ -17,8 +17,8 @@ export interface Site extends AsyncDisposable {
   readonly network: 'namespaces' | 'proxies';
   /** Of the nodes, in order: `a` to `e`. */
   readonly ids: readonly string[];
-  /** What cannot be done here, and why: a fault that is not among them works. */
-  readonly missing: readonly { readonly fault: 'clock' | 'memory'; readonly why: string }[];
+  /** Kinds of faults that cannot be done here, and why; all others can. */
+  readonly missing: readonly { readonly fault: 'clock' | 'squeeze'; readonly why: string }[];
 
   /** Its doors are where it says: `host`, `rtmpPort`, `httpPort`; ports may be others after each start. */
   node(id: string): NodeProcess;

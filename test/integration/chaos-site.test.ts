@@ -56,7 +56,7 @@ async function inRegistry(): Promise<string[]> {
   return site.ids.filter((_, at) => found[at] === 1);
 }
 
-function skipIfMissing(fault: 'clock' | 'memory', skip: (why: string) => void): void {
+function skipIfMissing(fault: 'clock' | 'squeeze', skip: (why: string) => void): void {
   const missing = site.missing.find((each) => each.fault === fault);
   if (missing) skip(missing.why);
 }
@@ -136,7 +136,7 @@ test.concurrent('a wall clock leaps, and durations do not', async ({ skip }) => 
 });
 
 test.concurrent('a node sees that a neighbour takes its memory, and that it is gone', async ({ skip }) => {
-  skipIfMissing('memory', skip);
+  skipIfMissing('squeeze', skip);
   const used = (id: string) => site.node(id).metric('tideway_node_memory_ratio');
   const { pid } = site.node('c');
   await site.squeeze('c');

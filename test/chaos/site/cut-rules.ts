@@ -1,7 +1,7 @@
 // What nft is told so that a node hears nothing of some others, and they nothing of it: pure.
 import type { CutHow } from '../site.ts';
 
-export const CUT_TABLE = 'inet tideway-cuts';
+const CUT_TABLE = 'inet tideway-cuts';
 
 export interface Cuts {
   /** By the peer's address. */

@@ -22,7 +22,6 @@ interface Place {
 }
 
 export class NamespaceNetwork implements SiteNetwork {
-  readonly is = 'namespaces';
   readonly redisHost: string;
   readonly #bridge: string;
   readonly #places: ReadonlyMap<string, Place>;

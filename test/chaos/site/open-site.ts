@@ -76,7 +76,7 @@ class OpenSite implements Site {
     this.network = options.network ?? (NamespaceNetwork.whyNot() ? 'proxies' : 'namespaces');
     this.missing = [
       ...(this.#clocks ? [] : [{ fault: 'clock' as const, why: 'libfaketime is not installed' }]),
-      ...(this.#whyNoMemory ? [{ fault: 'memory' as const, why: this.#whyNoMemory }] : []),
+      ...(this.#whyNoMemory ? [{ fault: 'squeeze' as const, why: this.#whyNoMemory }] : []),
     ];
   }
 

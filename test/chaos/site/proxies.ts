@@ -12,7 +12,6 @@ interface Place {
 }
 
 export class ProxyNetwork implements SiteNetwork {
-  readonly is = 'proxies';
   readonly redisHost = '127.0.0.1';
   readonly #random: () => number;
   readonly #places = new Map<string, Place>();

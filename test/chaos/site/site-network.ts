@@ -6,7 +6,6 @@ import type { CutHow } from '../site.ts';
 export type NodePlace = Pick<NodeProcessOptions, 'host' | 'dialFrom' | 'prefix' | 'settings'>;
 
 export interface SiteNetwork extends AsyncDisposable {
-  readonly is: 'namespaces' | 'proxies';
   /** The address that Redis and its sentinels listen on. */
   readonly redisHost: string;
 
