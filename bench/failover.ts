@@ -13,9 +13,9 @@ import {
   type Fault,
   type FaultCase,
   MAX_GAP_MS,
-  seeded,
   type Trial,
 } from '../test/support/failover.ts';
+import { randomOf } from '../test/support/random-of.ts';
 
 const USAGE = `npm run bench:failover -- [options]
   --trials N       trials of each fault (30)
@@ -44,7 +44,7 @@ console.log(`${machine}; ${options.trials} trials of each fault, seed ${options.
 const startedMs = performance.now();
 const done: Trial[] = [];
 let failed = 0;
-const stage = await FailoverStage.open(seeded(options.seed));
+const stage = await FailoverStage.open(randomOf(options.seed));
 try {
   await runTrials(stage);
 } finally {

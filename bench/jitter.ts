@@ -5,8 +5,8 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { killChildrenOnInterrupt } from '../test/support/children.ts';
-import { seeded } from '../test/support/failover.ts';
 import { JITTER_MS, JITTER_PLANS, underJitter } from '../test/support/jitter.ts';
+import { randomOf } from '../test/support/random-of.ts';
 
 killChildrenOnInterrupt();
 const text = { type: 'string' } as const;
@@ -17,7 +17,7 @@ console.log(
 );
 const { players, alarms, harnessStallMs } = await underJitter(
   minutes * 60_000,
-  seeded(Number(values.seed ?? '1')),
+  randomOf(Number(values.seed ?? '1')),
 );
 
 console.log(

@@ -7,6 +7,7 @@ import type { ControlMessage } from '../../src/format/mesh/control.ts';
 import { decodeControl } from '../../src/format/mesh/control-codec.ts';
 import { isMediaMessage, type MediaMessage, readMediaMessage } from '../../src/format/mesh/media-codec.ts';
 import { frameOf, type PayloadName } from './media.ts';
+import { randomOf } from './random-of.ts';
 
 export const RUN: Run = { epoch: 2 ** 52 + 1, from: 10, firstDts: 100, newestDts: 140 };
 
@@ -93,15 +94,10 @@ export function refusal(read: () => unknown): string | undefined {
   }
 }
 
-/** Numbers 0 to 2^32 - 1, the same ones for a seed (mulberry32). */
+/** Whole numbers from 0 to 2^32 - 1, the same ones for a seed. */
 export function numbersFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
+  const random = randomOf(seed);
+  return () => random() * 2 ** 32;
 }
 
 /** A copy with a few bytes changed, put in, taken out, or with the end cut off. */
