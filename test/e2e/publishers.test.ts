@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { captureAll, type Format } from '../support/captures.ts';
 import { type CapturedPlay, framesOf, type SeenFrame } from '../support/frames.ts';
-import { freePorts } from '../support/free-ports.ts';
+import { freePort } from '../support/free-ports.ts';
 import { Program, run } from '../support/programs.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
 import { expectSuffix } from '../support/same-media.ts';
@@ -59,7 +59,7 @@ describe.each(['rtmpsink', 'rtmp2sink'])('gstreamer publishes through %s', (elem
 
 test("node-media-server's RTMP client publishes: every frame arrives unharmed at every kind of player", async () => {
   const key = 'live/nms';
-  const [port] = await freePorts(1);
+  const port = await freePort();
   const nms = new Program(process.execPath, [
     NMS_PUSH,
     `${port}`,

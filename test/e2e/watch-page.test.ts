@@ -1,10 +1,10 @@
 // The watch page in a real browser: it lists, plays, says what is the matter, and comes back by itself.
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FrameKind } from '../../src/format/frame.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { Program, run } from '../support/programs.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
@@ -113,8 +113,8 @@ async function stopped(node: Program): Promise<void> {
 }
 
 test('it plays again by itself when the node was restarted', async () => {
-  const ports = await freePorts();
-  const { rtmpPort, httpPort } = ports;
+  const [rtmpPort = 0, httpPort = 0] = await freePorts(2);
+  const ports = { rtmpPort, httpPort };
   const start = async () => {
     const flags = ['--rtmp.port', `${rtmpPort}`, '--http.port', `${httpPort}`, '--mesh.port', '0'];
     const program = new Program(process.execPath, [TIDEWAY, 'start', '--host', '127.0.0.1', ...flags]);
@@ -308,18 +308,4 @@ async function hevcPayloads(): Promise<Buffer[]> {
   const media = mp4.subarray(mp4.indexOf('mdat') + 4);
   const head = (first: number) => Buffer.concat([Buffer.from([first]), Buffer.from('hvc1')]);
   return [Buffer.concat([head(0x90), record]), Buffer.concat([head(0x93), media])];
-}
-
-/** Two ports that are free now. */
-async function freePorts(): Promise<Ports> {
-  const servers = [createServer(), createServer()];
-  const [rtmpPort = 0, httpPort = 0] = await Promise.all(
-    servers.map(async (server) => {
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      const address = server.address();
-      return typeof address === 'object' && address ? address.port : 0;
-    }),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return { rtmpPort, httpPort };
 }

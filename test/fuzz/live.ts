@@ -1,8 +1,9 @@
 // The live target: a real node in this process, whose doors are given broken streams over sockets, beside a publisher and
 // players who must not notice (test/support/witness.ts).
 import { Chance } from '../support/chance.ts';
+import { freePort } from '../support/free-ports.ts';
 import { metric } from '../support/hostile.ts';
-import { freePort, RedisServer } from '../support/redis-server.ts';
+import { RedisServer } from '../support/redis-server.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
 import { secretScan } from '../support/secrets.ts';
 import { until } from '../support/until.ts';

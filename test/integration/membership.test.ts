@@ -2,8 +2,9 @@
 import { describe, expect, type TestContext, test } from 'vitest';
 import { FrameKind } from '../../src/format/frame.ts';
 import { NODE_LEASE_MS } from '../../src/registry/registry.ts';
+import { freePort } from '../support/free-ports.ts';
 import { payloadOf } from '../support/media.ts';
-import { freePort, RedisServer } from '../support/redis-server.ts';
+import { RedisServer } from '../support/redis-server.ts';
 import { nodeRecordOf, openRedis, ownerOf } from '../support/registries.ts';
 import { RtmpClient } from '../support/rtmp-client.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';

@@ -15,8 +15,9 @@ import { connectRedis, type RedisTarget } from '../../src/registry/redis-client.
 import { loadScripts } from '../../src/registry/redis-scripts.ts';
 import type { ClaimRequest, Hint, Registry } from '../../src/registry/registry.ts';
 import { registryContract } from '../contract/registry.ts';
+import { freePort } from '../support/free-ports.ts';
 import { run } from '../support/programs.ts';
-import { freePort, RedisSentinel, RedisServer } from '../support/redis-server.ts';
+import { RedisSentinel, RedisServer } from '../support/redis-server.ts';
 import { nodeRecordOf, openRedis, ownerOf, redisRegistry, TEST_PREFIX } from '../support/registries.ts';
 import { until } from '../support/until.ts';
 

@@ -1,8 +1,9 @@
 // Nodes in processes of their own with one Redis, all on this machine, and a fault proxy before each door that nodes use
 // among themselves: their mesh ports, and each node's way to Redis. It starts all, and leaves nothing behind.
 import { FaultProxy } from './fault-proxy.ts';
+import { freePort } from './free-ports.ts';
 import { NodeProcess } from './node-process.ts';
-import { freePort, RedisServer } from './redis-server.ts';
+import { RedisServer } from './redis-server.ts';
 
 export interface ClusterOptions {
   /** Ids of the nodes. Of two nodes the lower id dials, so that faults of one are best given to the highest. */

@@ -1,19 +1,20 @@
 // For programs that can't say which port they got.
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 
-/** Ports of 127.0.0.1 that are free now. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+const LOOPBACK = '127.0.0.1';
+
+/** A TCP port of this address that nobody listens on now. */
+export async function freePort(host = LOOPBACK): Promise<number> {
+  const [port = 0] = await freePorts(1, host);
+  return port;
+}
+
+/** So many of them, no two the same. */
+export async function freePorts(count: number, host = LOOPBACK): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, host));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
   return ports;
 }

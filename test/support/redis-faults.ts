@@ -3,10 +3,11 @@
 import { Cluster } from './cluster.ts';
 import { meshed } from './cluster-view.ts';
 import { type Cast, pass, type Sight, sightOf } from './fault-window.ts';
+import { freePort } from './free-ports.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { PLANS } from './numbered-media.ts';
 import { CheckedPlayer, caughtUp, NumberedPublisher, PLAYER_FORMATS, playAll } from './oracle.ts';
-import { freePort, RedisSentinel, RedisServer } from './redis-server.ts';
+import { RedisSentinel, RedisServer } from './redis-server.ts';
 import { until } from './until.ts';
 
 export const REDIS_FAULTS = ['killed, back empty', 'stopped', 'FLUSHALL', 'origins deleted'] as const;

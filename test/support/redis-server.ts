@@ -3,10 +3,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { freePort } from './free-ports.ts';
 import { until } from './until.ts';
 
 export interface RedisPlace {
@@ -269,15 +269,4 @@ async function connectAdmin(path: string): Promise<Redis> {
 
 function temporaryFolder(parent = tmpdir()): string {
   return mkdtempSync(join(parent, 'tideway-redis-'));
-}
-
-/** A TCP port of this address that nobody listened on just now. */
-export async function freePort(host = '127.0.0.1'): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no TCP address');
-  return address.port;
 }

@@ -2,7 +2,8 @@
 // the second node has read from its mesh sockets (`tideway_mesh_received_bytes_total`), all streams, beats and control
 // messages; what passes when nothing is relayed is measured first and shown beside it.
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort, RedisServer } from '../../../test/support/redis-server.ts';
+import { freePort } from '../../../test/support/free-ports.ts';
+import { RedisServer } from '../../../test/support/redis-server.ts';
 import { until } from '../../../test/support/until.ts';
 import type { Figures, Outcome } from '../figures.ts';
 import { cpuSeconds } from '../machine.ts';

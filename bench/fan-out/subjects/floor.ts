@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from '../../../test/support/free-ports.ts';
+import { freePort } from '../../../test/support/free-ports.ts';
 import { PROJECT_FOLDER } from '../../../test/support/node-process.ts';
 import { isThere } from '../programs.ts';
 import { type RunningSubject, ServerProcess, type StartOptions, type Subject } from './subject.ts';
@@ -41,7 +41,7 @@ async function start(
   command: readonly string[],
   { core, record = '' }: StartOptions,
 ): Promise<RunningSubject> {
-  const [port = 0] = await freePorts(1);
+  const port = await freePort();
   const server = new ServerProcess(name, [...command, record, String(port)], { core });
   try {
     await server.listens(port);

@@ -1,7 +1,7 @@
 // nginx with Debian's RTMP module, set as a careful operator would: one worker, big chunks, no access log.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePorts } from '../../../test/support/free-ports.ts';
+import { freePort } from '../../../test/support/free-ports.ts';
 import { childPids, commandOf } from '../machine.ts';
 import { isThere, withAdminPath } from '../programs.ts';
 import { ServerProcess, type Subject } from './subject.ts';
@@ -14,7 +14,7 @@ export const nginxRtmp: Subject = {
   missing: () =>
     modulePath() && isThere('nginx', '-v') ? undefined : 'apt-get install nginx libnginx-mod-rtmp',
   async start({ core, folder }) {
-    const [port = 0] = await freePorts(1);
+    const port = await freePort();
     const home = join(folder, 'nginx');
     mkdirSync(home, { recursive: true });
     const path = join(home, 'nginx.conf');

@@ -1,12 +1,7 @@
 // Redis as a cluster has it that means it: a master, a replica, and three sentinels of which two have to agree.
 import type { Redis } from 'ioredis';
-import {
-  freePort,
-  type RedisPlace,
-  RedisSentinel,
-  RedisServer,
-  replicaOf,
-} from '../../support/redis-server.ts';
+import { freePort } from '../../support/free-ports.ts';
+import { type RedisPlace, RedisSentinel, RedisServer, replicaOf } from '../../support/redis-server.ts';
 import { until } from '../../support/until.ts';
 import type { FailoverHow } from '../site.ts';
 import type { SiteNetwork } from './site-network.ts';
