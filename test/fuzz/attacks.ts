@@ -1,57 +1,45 @@
 // Attacks over sockets at the doors of a node: what real programs say, broken in many ways, and how it is said.
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ChunkReader } from '../../src/format/rtmp/chunk-reader.ts';
+import { ChunkReader, DEFAULT_CHUNK_BYTES } from '../../src/format/rtmp/chunk-reader.ts';
 import { writeMessage } from '../../src/format/rtmp/chunk-writer.ts';
 import { MessageType, type RtmpMessage } from '../../src/format/rtmp/message.ts';
 import type { Chance } from '../support/chance.ts';
 import { corpusOf } from './engine/corpus.ts';
 import { mutate } from './engine/mutate.ts';
 import { hexWords, wordsOf } from './engine/target.ts';
+import { HANDSHAKE_BYTES } from './targets/rtmp.ts';
 
 /** A node that waits for more is left after so long. */
 const LEAVE_MS = 30;
 const MAX_BYTES = 16 * 1024;
 
-const WORDS = [
-  ...hexWords(
-    '02000000000004010000000000010000',
-    '8180 00000000',
-    '8280 00000000',
-    '8980 00000000',
-    '8ae8 00000000',
-  ),
-  ...hexWords(
-    '8880 00000000',
-    '0180 00000000',
-    '82ff ffffffffffffffff 00000000',
-    'c180 00000000',
-    '82fe 1001 00000000',
-  ),
-  ...wordsOf(
-    '\r\n',
-    '\r\n\r\n',
-    '0\r\n\r\n',
-    'ffffffff\r\n',
-    'Content-Length: 5\r\n',
-    'Transfer-Encoding: chunked\r\n',
-  ),
-  ...wordsOf(
-    'Expect: 100-continue\r\n',
-    'Upgrade: websocket\r\n',
-    ' HTTP/1.0\r\n',
-    'GET /x HTTP/1.1\r\n',
-    '%00',
-    '\0',
-  ),
+/** An RTMP message: Set Chunk Size, 64 KiB. */
+const SET_CHUNK_SIZE = '02 000000 000004 01 00000000 00010000';
+/** Heads of WebSocket frames of a client: opcodes, lengths that are none, bits that mean nothing. */
+const FRAME_HEADS = [
+  ...['8180 00000000', '8280 00000000', '8980 00000000', '8ae8 00000000', '8880 00000000'],
+  ...['0180 00000000', '82ff ffffffffffffffff 00000000', 'c180 00000000', '82fe 1001 00000000'],
 ];
+const HTTP_WORDS = [
+  ...['\r\n', '\r\n\r\n', '0\r\n\r\n', 'ffffffff\r\n', '%00', '\0', ' HTTP/1.0\r\n', 'GET /x HTTP/1.1\r\n'],
+  ...['Content-Length: 5\r\n', 'Transfer-Encoding: chunked\r\n', 'Expect: 100-continue\r\n'],
+  'Upgrade: websocket\r\n',
+];
+const WORDS = [...hexWords(SET_CHUNK_SIZE, ...FRAME_HEADS), ...wordsOf(...HTTP_WORDS)];
 
-const DEFAULT_CHUNK_BYTES = 128;
+/** Messages of one attack, and pieces that it is sent in, at most. */
 const MAX_MESSAGES = 60;
+const MAX_PIECES = 300;
+/** Timestamps at which counters and formats end. */
 const STAMPS = [0, 1, 0xfffffe, 0xffffff, 0x1000000, 0x7fffffff, 0x80000000, 0xffffffff];
+/** The node's reader would go by another chunk size, and our chunks would not be what they should. */
 const TYPES = [...Object.values(MessageType), 0, 7, 16, 19, 255].filter(
   (type) => type !== MessageType.setChunkSize,
 );
+/** Opcodes of WebSocket frames (RFC 6455 §5.2): continuation, text, binary, close, ping, pong. */
+const OPCODES = [0, 1, 2, 8, 9, 10];
+const BINARY = 2;
 
 /** One attack: which door, and what is said there. */
 export interface Attack {
@@ -69,7 +57,7 @@ export interface AttackedDoors {
 
 /** Attacks made of what the other targets have recorded. */
 export class Attacks {
-  readonly #handshakes = read('rtmp-handshake');
+  readonly #handshakes = read('rtmp-handshake').map((bytes) => bytes.subarray(0, HANDSHAKE_BYTES));
   readonly #chunks = read('rtmp-chunks');
   readonly #bodies = read('flv');
   readonly #targets = read('http-targets');
@@ -92,7 +80,7 @@ export class Attacks {
   }
 
   #rtmp(chance: Chance): Attack {
-    const handshake = chance.pick(this.#handshakes).subarray(0, 3073);
+    const handshake = chance.pick(this.#handshakes);
     const chunks = chance.pick(this.#chunks);
     const bytes = chance.oneIn(10)
       ? this.#mutated(Buffer.concat([handshake, chunks]), chance)
@@ -109,8 +97,7 @@ export class Attacks {
       if (message) messages.splice(at, chance.below(3), ...this.#changed(message, chance));
     }
     const chunks = messages.map((message) => writeMessage(message, DEFAULT_CHUNK_BYTES));
-    const handshake = chance.pick(this.#handshakes).subarray(0, 3073);
-    return { door: 'rtmp', bytes: Buffer.concat([handshake, ...chunks]) };
+    return { door: 'rtmp', bytes: Buffer.concat([chance.pick(this.#handshakes), ...chunks]) };
   }
 
   /** Other messages in place of one. */
@@ -170,7 +157,7 @@ export class Attacks {
   #mesh(chance: Chance): Attack {
     const head = upgradeHead('/mesh', 'Sec-WebSocket-Protocol: tideway.1\r\n');
     const bodies = Array.from({ length: 1 + chance.below(3) }, () =>
-      framed(2, this.#mutated(chance.pick(this.#control), chance)),
+      framed(BINARY, this.#mutated(chance.pick(this.#control), chance)),
     );
     return { door: 'mesh', bytes: Buffer.concat([Buffer.from(head, 'latin1'), ...bodies]) };
   }
@@ -208,7 +195,7 @@ function framed(opcode: number, body: Buffer): Buffer {
 }
 
 function clientFrame(chance: Chance): Buffer {
-  return framed(chance.pick([0, 1, 2, 8, 9, 10]), chance.bytes(chance.pick([0, 2, 5, 125, 200])));
+  return framed(chance.pick(OPCODES), chance.bytes(chance.pick([0, 2, 5, 125, 200])));
 }
 
 /** Says it all in pieces, waits for a moment or for the end, and goes without a word. */
@@ -219,7 +206,8 @@ export async function attack(doors: AttackedDoors, { door, bytes }: Attack, chan
   socket.on('error', () => {}); // 'close' follows
   socket.resume();
   socket.setNoDelay(true);
-  for (const piece of chance.oneIn(4) ? chance.pieces(bytes).slice(0, 300) : [bytes]) socket.write(piece);
+  for (const piece of chance.oneIn(4) ? chance.pieces(bytes).slice(0, MAX_PIECES) : [bytes])
+    socket.write(piece);
   if (chance.oneIn(8)) socket.end();
   await Promise.race([closed, delay(LEAVE_MS)]);
   socket.destroy();

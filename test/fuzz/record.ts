@@ -33,9 +33,9 @@ import { Sources } from '../support/sources.ts';
 import { goodToken, signedQueries } from './targets/access.ts';
 import { stepsOf } from './targets/hop.ts';
 import { proxyHeaders } from './targets/proxied.ts';
+import { HANDSHAKE_BYTES } from './targets/rtmp.ts';
 
 const CORPUS = 'test/fuzz/corpus';
-const HANDSHAKE_BYTES = 1 + 2 * 1536;
 /** Of a capture of media. */
 const MEDIA_BYTES = 12 * 1024;
 /** A program may take so long to begin. */

@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import type { Amf0Input, Amf0Value } from '../../src/format/amf0.ts';
 import { encode } from '../../src/format/amf0.ts';
 import { FrameKind } from '../../src/format/frame.ts';
-import { ChunkReader } from '../../src/format/rtmp/chunk-reader.ts';
+import { ChunkReader, DEFAULT_CHUNK_BYTES } from '../../src/format/rtmp/chunk-reader.ts';
 import { writeMessage } from '../../src/format/rtmp/chunk-writer.ts';
 import { ClientHandshake } from '../../src/format/rtmp/handshake.ts';
 import {
@@ -38,7 +38,7 @@ export class RtmpClient {
   isClosed = false;
   readonly #reader = new ChunkReader();
   #handshake: ClientHandshake | undefined;
-  #outChunkBytes = 128;
+  #outChunkBytes = DEFAULT_CHUNK_BYTES;
   #transactionId = 0;
   #commandsSeen = 0;
   #wake: (() => void)[] = [];

@@ -1,6 +1,6 @@
 // What comes in at the RTMP door: the handshake, chunks, and what commands say.
 import type { Amf0Object, Amf0Value } from '../../../src/format/amf0.ts';
-import { ChunkReader } from '../../../src/format/rtmp/chunk-reader.ts';
+import { ChunkReader, DEFAULT_CHUNK_BYTES } from '../../../src/format/rtmp/chunk-reader.ts';
 import { writeMessage } from '../../../src/format/rtmp/chunk-writer.ts';
 import {
   ClientHandshake,
@@ -22,8 +22,8 @@ import { isStreamKey } from './keys.ts';
 import { alike, outcomeOf, readPieces } from './outcome.ts';
 
 const MIB = 1024 * 1024;
-const DEFAULT_CHUNK_BYTES = 128;
-const HANDSHAKE_BYTES = 1 + 2 * 1536;
+/** What a client sends of it: C0, C1 and C2. */
+export const HANDSHAKE_BYTES = 1 + 2 * 1536;
 /** Unfinished bytes that a reader is allowed; the small one is reached by inputs of this size. */
 const UNFINISHED_BYTES = [16 * MIB, 3_000];
 
