@@ -1,5 +1,5 @@
 // What a reader that is too slow goes without: first disposable frames, then video up to a key frame. One rule for all
-// readers, one instance for each. Pure: places in a log in, a verdict out; it moves nobody.
+// readers, one instance for each. Pure: positions in a log in, a verdict out; it moves nobody.
 import { type Frame, FrameKind } from '../format/frame.ts';
 import type { FrameLog, LogEntry, Position } from './frame-log.ts';
 
@@ -27,8 +27,9 @@ const ANY_KEY_SLOWNESS = 0.5;
 
 /**
  * A reader's *slowness* is how far it is behind, less the least that it was behind since it started: what it had to
- * catch up with is not its own doing. Nor is what came here in less time than it lasts, all at once after a source was away
- * for a while: a reader is behind by no more than the time that has passed since its next frame came. As a share of its limits, in bytes or in time, whichever is more:
+ * catch up with is not its own doing. Nor is what came here in less time than it lasts, all at once after a source was
+ * away for a while: a reader is behind by no more than the time that has passed since its next frame came. It is a share
+ * of the reader's limits, in bytes or in time, whichever is more:
  *
  *     0 ........ share / 2 ........ share ........ 1 ........>
  *     everything │ (as it was)      │ no disposable │ no video, up to a key frame
