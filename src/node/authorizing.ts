@@ -59,6 +59,10 @@ export class Authorizing {
     return { changed: isKeyNew ? [KEY_FILE] : [], take: () => this.#take(policy) };
   }
 
+  metrics(): MetricFamily[] {
+    return authMetrics(this.authorizer, this.webhooks);
+  }
+
   #take(policy: Policy): void {
     const server = isDeepStrictEqual(policy.webhook, this.#policy.webhook)
       ? undefined
@@ -77,10 +81,6 @@ export class Authorizing {
       targets: new WebhookTargets(allowNetworks),
     });
     return { ...options, url, secret, post: (post) => poster.post(post) };
-  }
-
-  metrics(): MetricFamily[] {
-    return authMetrics(this.authorizer, this.webhooks);
   }
 }
 
