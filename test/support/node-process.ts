@@ -66,40 +66,9 @@ export class NodeProcess implements AsyncDisposable {
   /** Starts it; resolves once it listens. */
   async start(): Promise<void> {
     if (this.isRunning) throw new Error(`node ${this.id} runs already`);
-    const preloads = this.dialFrom ? [...this.#preloads, DIAL_FROM] : this.#preloads;
-    const settings = {
-      ...{ host: this.host, 'node.id': this.id, 'rtmp.port': '0', 'http.port': '0', 'mesh.port': '0' },
-      // A busy machine would make some nodes better than others.
-      'route.redirect': 'never',
-      ...this.#settings,
-    };
-    const flags = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]);
-    const { PATH = '', HOME = '' } = process.env;
-    const [command = '', ...args] = [
-      ...this.#prefix,
-      process.execPath,
-      ...preloads.flatMap((file) => ['--import', file]),
-      ...[join(PROJECT_FOLDER, 'bin/tideway.js'), 'start', ...flags],
-    ];
-    const child = spawn(command, args, {
-      stdio: ['ignore', 'pipe', 'pipe', ...(this.#preloads.length > 0 ? (['ipc'] as const) : [])],
-      env: { PATH, HOME, DIAL_FROM: this.dialFrom, ...this.#env },
-    });
-    this.#child = child;
     this.#lifeStart = this.lines.length;
     this.#rest = '';
-    child.stdout?.on('data', (bytes: Buffer) => this.#read(bytes));
-    child.stderr?.on('data', (bytes: Buffer) => {
-      this.#errors = (this.#errors + bytes.toString()).slice(-ERROR_CHARS);
-    });
-    this.#exited = new Promise((resolve) => {
-      child.once('close', () => {
-        // What it did not come to end, and what is no log.
-        secretScan.line(this.#rest);
-        secretScan.output(this.#errors);
-        resolve();
-      });
-    });
+    this.#follow(this.#spawn());
     await until(
       `node ${this.id} listens`,
       () => {
@@ -230,6 +199,45 @@ export class NodeProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
+  }
+
+  #spawn(): ChildProcess {
+    const preloads = this.dialFrom ? [...this.#preloads, DIAL_FROM] : this.#preloads;
+    const settings = {
+      ...{ host: this.host, 'node.id': this.id, 'rtmp.port': '0', 'http.port': '0', 'mesh.port': '0' },
+      // A busy machine would make some nodes better than others.
+      'route.redirect': 'never',
+      ...this.#settings,
+    };
+    const flags = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]);
+    const { PATH = '', HOME = '' } = process.env;
+    const [command = '', ...args] = [
+      ...this.#prefix,
+      process.execPath,
+      ...preloads.flatMap((file) => ['--import', file]),
+      ...[join(PROJECT_FOLDER, 'bin/tideway.js'), 'start', ...flags],
+    ];
+    return spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe', ...(this.#preloads.length > 0 ? (['ipc'] as const) : [])],
+      env: { PATH, HOME, DIAL_FROM: this.dialFrom, ...this.#env },
+    });
+  }
+
+  /** Takes in what it writes, up to its end. */
+  #follow(child: ChildProcess): void {
+    this.#child = child;
+    child.stdout?.on('data', (bytes: Buffer) => this.#read(bytes));
+    child.stderr?.on('data', (bytes: Buffer) => {
+      this.#errors = (this.#errors + bytes.toString()).slice(-ERROR_CHARS);
+    });
+    this.#exited = new Promise((resolve) => {
+      child.once('close', () => {
+        // What it did not come to end, and what is no log.
+        secretScan.line(this.#rest);
+        secretScan.output(this.#errors);
+        resolve();
+      });
+    });
   }
 
   get #started(): LogLine | undefined {
