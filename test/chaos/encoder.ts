@@ -18,16 +18,18 @@ export interface EncoderOptions {
 const AGAIN_MS = 500;
 const LOOK_MS = 20;
 
+type Air = { readonly is: 'on'; readonly what: OnAir } | { readonly is: 'off'; readonly sinceMs: number };
+
 export class Encoder {
   readonly key: string;
   readonly #site: Site;
   readonly #world: World;
   readonly #publisher: NumberedPublisher;
-  /** The node that it is at, or tries next. */
+  /** The node that it is at, or tried last. */
   #node: string;
-  #onAir: OnAir | undefined;
-  #offSinceMs: number | undefined = performance.now();
-  #isMoving = false;
+  /** Where it was told to go, and has not been yet. */
+  #target: string | undefined;
+  #air: Air = { is: 'off', sinceMs: performance.now() };
   #reconnects = 0;
   /** Times that a node which worked closed or refused it, and how, in words. */
   readonly #refusals = new Map<string, number>();
@@ -45,12 +47,12 @@ export class Encoder {
 
   /** What it publishes now; undefined: it has no connection. */
   get onAir(): OnAir | undefined {
-    return this.#onAir && !this.#publisher.isClosed ? this.#onAir : undefined;
+    return this.#air.is === 'on' && !this.#publisher.isClosed ? this.#air.what : undefined;
   }
 
   /** Since when it has had no connection; undefined: it has one. */
   get offSinceMs(): number | undefined {
-    return this.#offSinceMs;
+    return this.#air.is === 'off' ? this.#air.sinceMs : undefined;
   }
 
   /** Of the newest session. */
@@ -70,8 +72,7 @@ export class Encoder {
 
   /** It breaks off, and goes to another node. */
   move(node: string): void {
-    this.#node = node;
-    this.#isMoving = true;
+    this.#target = node;
     this.#publisher.drop();
   }
 
@@ -85,14 +86,13 @@ export class Encoder {
     while (!this.#isOver) {
       if (await this.#connect()) {
         while (!this.#publisher.isClosed) await delay(LOOK_MS);
-        this.#offSinceMs = performance.now();
-        this.#onAir = undefined;
+        this.#air = { is: 'off', sinceMs: performance.now() };
         this.#reconnects += 1;
       }
       if (this.#isOver) return;
-      if (this.#isMoving) this.#isMoving = false;
-      else this.#node = this.#next();
       await delay(AGAIN_MS);
+      this.#node = this.#target ?? this.#next();
+      this.#target = undefined;
     }
   }
 
@@ -101,8 +101,8 @@ export class Encoder {
     if (this.#world.isDown(node)) return false;
     try {
       await this.#publisher.connect(this.#site.node(node));
-      this.#offSinceMs = undefined;
-      this.#onAir = { session: this.#publisher.session, node, sinceMs: performance.now() };
+      const { session } = this.#publisher;
+      this.#air = { is: 'on', what: { session, node, sinceMs: performance.now() } };
       return true;
     } catch (error) {
       const how = error instanceof Error ? error.message : String(error);
