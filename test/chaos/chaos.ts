@@ -6,7 +6,7 @@ import { Audience, type AudienceFigures, STREAMS } from './audience.ts';
 import { Havoc } from './havoc.ts';
 import { NodeWatch } from './node-watch.ts';
 import { type Fault, type FaultKind, Plan, textOf } from './plan.ts';
-import { SETTLES_WITHIN_MS, unrest } from './settle.ts';
+import { SETTLES_WITHIN_MS, unrest } from './rest.ts';
 import { openSite } from './site/open-site.ts';
 import type { Site } from './site.ts';
 import type { Rule, Violation } from './violation.ts';
