@@ -1,7 +1,8 @@
 // Publishers of numbered frames, and at each node a player of each stream: they come again whatever happens, and what they
 // see is held against the rules.
+
+import { PLAYER_FORMATS } from '../support/checked-player.ts';
 import { PLANS, type PlanName } from '../support/numbered-media.ts';
-import { PLAYER_FORMATS } from '../support/oracle.ts';
 import { Encoder } from './encoder.ts';
 import { Seat } from './seat.ts';
 import { isFresh, SeatOracle } from './seat-oracle.ts';

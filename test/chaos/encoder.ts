@@ -1,7 +1,7 @@
 // A publisher as people run them: it comes back by itself when its connection ends, at the next node.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StreamPlan } from '../support/numbered-media.ts';
-import { NumberedPublisher } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import type { OnAir } from './seat-oracle.ts';
 import type { Site } from './site.ts';
 import type { World } from './world.ts';

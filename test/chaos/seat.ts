@@ -1,7 +1,7 @@
 // One place in the audience: a player of one stream at one node, and the next player once that one has ended.
 import { setTimeout as delay } from 'node:timers/promises';
+import { CheckedPlayer, type PlayerFormat } from '../support/checked-player.ts';
 import type { FrameCheck } from '../support/frame-check.ts';
-import { CheckedPlayer, type PlayerFormat } from '../support/oracle.ts';
 import type { Site } from './site.ts';
 import type { World } from './world.ts';
 

@@ -1,12 +1,13 @@
 // A second encoder stands by at another node: it takes over when the first one falls silent, and gives the stream back.
 import { expect, test } from 'vitest';
+import { playAll } from '../support/checked-player.ts';
 import { Cluster } from '../support/cluster.ts';
 import { hereAt, meshed } from '../support/cluster-view.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { pass, sightOf } from '../support/fault-window.ts';
 import { LoopWatch } from '../support/loop-watch.ts';
 import { PLANS } from '../support/numbered-media.ts';
-import { NumberedPublisher, playAll } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { until } from '../support/until.ts';
 
 const PLAN = PLANS['25 frames/s and audio'];

@@ -2,11 +2,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CpuLimitedGroup } from '../support/cgroup.ts';
+import { CheckedPlayer, caughtUp } from '../support/checked-player.ts';
 import { Cluster } from '../support/cluster.ts';
 import { meshed } from '../support/cluster-view.ts';
 import type { NodeProcess } from '../support/node-process.ts';
 import { PLANS } from '../support/numbered-media.ts';
-import { CheckedPlayer, caughtUp, NumberedPublisher } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { until } from '../support/until.ts';
 
 const IDS = ['a', 'b', 'c', 'd', 'e'];

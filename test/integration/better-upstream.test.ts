@@ -2,10 +2,11 @@
 // gone back to.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { NodesAnswer } from '../../src/http/forms/nodes.ts';
+import { caughtUp, playAll } from '../support/checked-player.ts';
 import { Cluster } from '../support/cluster.ts';
 import { hereAt, meshed } from '../support/cluster-view.ts';
 import { PLANS } from '../support/numbered-media.ts';
-import { caughtUp, NumberedPublisher, playAll } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { until } from '../support/until.ts';
 
 const KEY = 'live/show';

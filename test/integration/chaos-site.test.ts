@@ -10,7 +10,7 @@ import type { Site } from '../chaos/site.ts';
 import { meshed } from '../support/cluster-view.ts';
 import type { NodeProcess } from '../support/node-process.ts';
 import { PLANS } from '../support/numbered-media.ts';
-import { NumberedPublisher } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { until } from '../support/until.ts';
 
 const HOUR_MS = 3_600_000;

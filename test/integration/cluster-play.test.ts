@@ -1,9 +1,10 @@
 // Five nodes: what is published on any is played on any, pulled once per node, and soon.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { CheckedPlayer, caughtUp, PLAYER_FORMATS } from '../support/checked-player.ts';
 import { Cluster } from '../support/cluster.ts';
 import { hereAt, meshed } from '../support/cluster-view.ts';
 import { PLANS } from '../support/numbered-media.ts';
-import { CheckedPlayer, caughtUp, NumberedPublisher, PLAYER_FORMATS } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { RegistryCalls } from '../support/registry-calls.ts';
 import { until } from '../support/until.ts';
 

@@ -2,11 +2,12 @@
 // until its deadline. And an encoder that can be asked to goes to another node, and its players do not notice.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DrainAnswer } from '../../src/http/forms/drain.ts';
+import { CheckedPlayer, caughtUp, playAll } from '../support/checked-player.ts';
 import { Cluster } from '../support/cluster.ts';
 import { hereAt, meshed } from '../support/cluster-view.ts';
 import type { NodeProcess } from '../support/node-process.ts';
 import { PLANS } from '../support/numbered-media.ts';
-import { CheckedPlayer, caughtUp, NumberedPublisher, playAll } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { until } from '../support/until.ts';
 
 const RELAYS = ['m', 'n', 'o'];

@@ -1,11 +1,12 @@
 // A way between two nodes of three becomes slow, in real processes: the API tells it of that hop, and of no other.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TreeAnswer } from '../../src/http/forms/streams.ts';
+import { CheckedPlayer, caughtUp } from '../support/checked-player.ts';
 import { Cluster } from '../support/cluster.ts';
 import { hereAt, meshed } from '../support/cluster-view.ts';
 import type { Direction } from '../support/fault-proxy.ts';
 import { PLANS } from '../support/numbered-media.ts';
-import { CheckedPlayer, caughtUp, NumberedPublisher } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { until } from '../support/until.ts';
 
 const KEY = 'live/show';

@@ -13,12 +13,13 @@ import {
 import { nodeLink } from '../../src/http/forms/nodes.ts';
 import { streamHere } from '../../src/http/forms/streams.ts';
 import { nextEpoch } from '../../src/registry/epoch.ts';
+import { CheckedPlayer, caughtUp } from '../support/checked-player.ts';
 import { freePort } from '../support/free-ports.ts';
 import { metric } from '../support/hostile.ts';
 import { payloadOf } from '../support/media.ts';
 import { HandPeer, newBoot, SECRET } from '../support/mesh-node.ts';
 import { PLANS } from '../support/numbered-media.ts';
-import { CheckedPlayer, caughtUp, NumberedPublisher } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { type RunningNode, runNode } from '../support/running-node.ts';
 import { until } from '../support/until.ts';

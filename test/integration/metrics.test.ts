@@ -4,12 +4,13 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { CheckedPlayer } from '../support/checked-player.ts';
 import { Cluster } from '../support/cluster.ts';
 import { meshed } from '../support/cluster-view.ts';
 import { dashboardExpressions } from '../support/grafana.ts';
 import { type Family, metricRows, namesIn, readMetrics, rowText } from '../support/metrics.ts';
 import { PLANS } from '../support/numbered-media.ts';
-import { CheckedPlayer, NumberedPublisher } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { until } from '../support/until.ts';
 
 const KEY = 'live/show';

@@ -2,12 +2,13 @@
 // one side has no registry: once it heals there is one origin again, and nobody was disconnected. Or it jitters, under
 // slow, fast and silent-looking streams: nobody takes that for a fault. `npm run bench:jitter` does that for ten minutes.
 import { expect, test } from 'vitest';
+import { playAll } from '../support/checked-player.ts';
 import { Cluster } from '../support/cluster.ts';
 import { hereAt, meshed, streamAt } from '../support/cluster-view.ts';
 import { pass } from '../support/fault-window.ts';
 import { underJitter } from '../support/jitter.ts';
 import { PLANS } from '../support/numbered-media.ts';
-import { NumberedPublisher, playAll } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { until } from '../support/until.ts';
 
 const PLAN = PLANS['25 frames/s and audio'];

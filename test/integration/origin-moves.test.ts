@@ -1,12 +1,13 @@
 // The origin dies, the encoder goes to another node, or another encoder takes the stream over there: players everywhere
 // stay, and time goes on for them.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type CheckedPlayer, caughtUp, playAll } from '../support/checked-player.ts';
 import { Cluster } from '../support/cluster.ts';
 import { hereAt, meshed } from '../support/cluster-view.ts';
 import { pass } from '../support/fault-window.ts';
 import { LoopWatch } from '../support/loop-watch.ts';
 import { PLANS } from '../support/numbered-media.ts';
-import { type CheckedPlayer, caughtUp, NumberedPublisher, playAll } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { until } from '../support/until.ts';
 
 const PLAN = PLANS['25 frames/s and audio'];

@@ -2,10 +2,11 @@
 // are in eu, b is in us.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PreloadAnswer } from '../../src/http/preload-api.ts';
+import { CheckedPlayer } from '../support/checked-player.ts';
 import { Cluster } from '../support/cluster.ts';
 import { hereAt, meshed } from '../support/cluster-view.ts';
 import { PLANS } from '../support/numbered-media.ts';
-import { CheckedPlayer, NumberedPublisher } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { until } from '../support/until.ts';
 
 /** From the question to the first key frame where the stream is ready: nothing is asked of anybody. */

@@ -2,10 +2,11 @@
 // little.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { FrameKind } from '../../src/format/frame.ts';
+import { CheckedPlayer, caughtUp } from '../support/checked-player.ts';
 import { Cluster } from '../support/cluster.ts';
 import { meshed } from '../support/cluster-view.ts';
 import { type PlannedFrame, Schedule, type StreamPlan } from '../support/numbered-media.ts';
-import { CheckedPlayer, caughtUp, NumberedPublisher } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { until } from '../support/until.ts';
 
 /** 15 Mbit/s. */

@@ -2,10 +2,11 @@
 import { afterAll, expect, test } from 'vitest';
 import type { AlarmsAnswer } from '../../src/http/forms/alarms.ts';
 import { questions } from '../../src/http/forms/questions.ts';
+import { playAll } from '../support/checked-player.ts';
 import { Cluster } from '../support/cluster.ts';
 import { meshed } from '../support/cluster-view.ts';
 import { PLANS } from '../support/numbered-media.ts';
-import { NumberedPublisher, playAll } from '../support/oracle.ts';
+import { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { Program } from '../support/programs.ts';
 import { runNode } from '../support/running-node.ts';
 import { Sources } from '../support/sources.ts';

@@ -1,11 +1,13 @@
 // The relay in the middle dies: an origin `a`, a relay `m`, an edge `c` that pulls from the relay, and all that can happen
 // to the relay. A trial is told as what players of the other nodes saw. `bench/failover.ts` and the tests share it.
+
+import { CheckedPlayer, playAll } from './checked-player.ts';
 import { Cluster } from './cluster.ts';
 import { hereAt, meshed } from './cluster-view.ts';
 import { type Cast, type PlayerSight, pass, sightOf } from './fault-window.ts';
 import { LoopWatch, MachineLoad } from './loop-watch.ts';
 import { PLANS, type PlanName } from './numbered-media.ts';
-import { CheckedPlayer, NumberedPublisher, playAll } from './oracle.ts';
+import { NumberedPublisher } from './numbered-publisher.ts';
 import { until } from './until.ts';
 
 export const FAULTS = ['kill', 'stop 0.5 s', 'stop 2 s', 'stop 30 s', 'blackhole'] as const;

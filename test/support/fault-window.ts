@@ -1,7 +1,9 @@
 // What players see of a fault: everything is played for a while before, the fault is done, and afterwards each player's
 // frames and waits are told.
+
+import { type CheckedPlayer, caughtUp, type PlayerFormat } from './checked-player.ts';
 import type { LoopWatch } from './loop-watch.ts';
-import { type CheckedPlayer, caughtUp, type NumberedPublisher, type PlayerFormat } from './oracle.ts';
+import type { NumberedPublisher } from './numbered-publisher.ts';
 import { until } from './until.ts';
 
 /** One stream: who publishes it, and who plays it where. */

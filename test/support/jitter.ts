@@ -1,11 +1,13 @@
 // Streams of all rates over links with jitter: nothing is wrong, so nobody may switch. The bench and the tests share it,
 // with other durations.
+
+import { playAll } from './checked-player.ts';
 import { Cluster } from './cluster.ts';
 import { meshed } from './cluster-view.ts';
 import { type Cast, pass, type Sight, sightOf } from './fault-window.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { PLANS, type PlanName } from './numbered-media.ts';
-import { NumberedPublisher, playAll } from './oracle.ts';
+import { NumberedPublisher } from './numbered-publisher.ts';
 import { until } from './until.ts';
 
 export const JITTER_PLANS: readonly PlanName[] = ['1 frame/s', 'audio only', '60 frames/s'];

@@ -1,12 +1,14 @@
 // What happens to Redis under a cluster that plays, and whether the registry is whole again afterwards. The bench and the
 // tests share it, with other durations.
+
+import { CheckedPlayer, caughtUp, PLAYER_FORMATS, playAll } from './checked-player.ts';
 import { Cluster } from './cluster.ts';
 import { meshed } from './cluster-view.ts';
 import { type Cast, pass, type Sight, sightOf } from './fault-window.ts';
 import { freePort } from './free-ports.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { PLANS } from './numbered-media.ts';
-import { CheckedPlayer, caughtUp, NumberedPublisher, PLAYER_FORMATS, playAll } from './oracle.ts';
+import { NumberedPublisher } from './numbered-publisher.ts';
 import { RedisSentinel, RedisServer } from './redis-server.ts';
 import { until } from './until.ts';
 
