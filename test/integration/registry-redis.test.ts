@@ -17,7 +17,8 @@ import type { ClaimRequest, Hint, Registry } from '../../src/registry/registry.t
 import { registryContract } from '../contract/registry.ts';
 import { freePort } from '../support/free-ports.ts';
 import { run } from '../support/programs.ts';
-import { RedisSentinel, RedisServer } from '../support/redis-server.ts';
+import { RedisSentinel } from '../support/redis-sentinel.ts';
+import { RedisServer } from '../support/redis-server.ts';
 import { nodeRecordOf, openRedis, ownerOf, redisRegistry, TEST_PREFIX } from '../support/registries.ts';
 import { until } from '../support/until.ts';
 

@@ -9,7 +9,8 @@ import { freePort } from './free-ports.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { PLANS } from './numbered-media.ts';
 import { NumberedPublisher } from './numbered-publisher.ts';
-import { RedisSentinel, RedisServer } from './redis-server.ts';
+import { RedisSentinel } from './redis-sentinel.ts';
+import { RedisServer } from './redis-server.ts';
 import { until } from './until.ts';
 
 export const REDIS_FAULTS = ['killed, back empty', 'stopped', 'FLUSHALL', 'origins deleted'] as const;

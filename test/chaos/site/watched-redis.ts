@@ -1,7 +1,9 @@
 // Redis as a cluster has it that means it: a master, a replica, and three sentinels of which two have to agree.
 import type { Redis } from 'ioredis';
 import { freePort } from '../../support/free-ports.ts';
-import { type RedisPlace, RedisSentinel, RedisServer, replicaOf } from '../../support/redis-server.ts';
+import type { RedisPlace } from '../../support/redis-process.ts';
+import { RedisSentinel } from '../../support/redis-sentinel.ts';
+import { RedisServer, replicaOf } from '../../support/redis-server.ts';
 import { until } from '../../support/until.ts';
 import type { FailoverHow } from '../site.ts';
 import type { SiteNetwork } from './site-network.ts';
