@@ -1,10 +1,10 @@
 // Five nodes in two regions: who is sent where, and that nobody is sent to a node that is busy or gone.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CpuLimitedGroup } from '../support/cgroup.ts';
 import { CheckedPlayer, caughtUp } from '../support/checked-player.ts';
 import { Cluster } from '../support/cluster.ts';
 import { meshed } from '../support/cluster-view.ts';
+import { CpuLimitedGroup } from '../support/cpu-limited-group.ts';
 import type { NodeProcess } from '../support/node-process.ts';
 import { PLANS } from '../support/numbered-media.ts';
 import { NumberedPublisher } from '../support/numbered-publisher.ts';

@@ -1,7 +1,7 @@
 // What a node tells of its load, as it is run: in a control group with a limit.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { CpuLimitedGroup } from '../support/cgroup.ts';
+import { CpuLimitedGroup } from '../support/cpu-limited-group.ts';
 import { NodeProcess } from '../support/node-process.ts';
 import { until } from '../support/until.ts';
 

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MemoryGroup } from '../../support/cgroup.ts';
+import { MemoryGroup } from '../../support/memory-group.ts';
 import { until } from '../../support/until.ts';
 import { isLeftOf } from './site-name.ts';
 import { forgetClock } from './wall-clocks.ts';

@@ -1,7 +1,7 @@
 // What takes the memory of a node's control group: another process in it, which leaves a few MiB of a limit that is not far.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import type { MemoryGroup } from '../../support/cgroup.ts';
+import type { MemoryGroup } from '../../support/memory-group.ts';
 import { PROJECT_FOLDER } from '../../support/node-process.ts';
 import { until } from '../../support/until.ts';
 

@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
-import { MemoryGroup } from '../../support/cgroup.ts';
+import { MemoryGroup } from '../../support/memory-group.ts';
 import { NodeProcess, PROJECT_FOLDER } from '../../support/node-process.ts';
 import type { CutHow, FailoverHow, Site } from '../site.ts';
 import { FOLDER_VARIABLE, folderOf, sweepLeftovers } from './leftovers.ts';
