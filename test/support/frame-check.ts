@@ -29,6 +29,7 @@ export class FrameCheck {
   setbacks = 0;
   /** Of the session that plays. */
   session = 0;
+  /** Of the newest frame of that session. */
   lastId = 0;
   /** Longest that a frame was under way since this was set to 0, ms. */
   worstMs = 0;
@@ -36,7 +37,9 @@ export class FrameCheck {
   readonly arrivalsMs: number[] = [];
   /** The first frame of each session, and the first after each change: when it was sent, and came. */
   readonly starts: { readonly session: number; readonly sentMs: number; readonly atMs: number }[] = [];
+  /** When the first key frame of all came, ms. */
   firstKeyAtMs: number | undefined;
+  /** What was wrong. */
   readonly words: string[] = [];
   readonly #lastIds = new Map<number, number>();
   readonly #missing = new Map<number, Set<number>>();
@@ -102,12 +105,10 @@ export class FrameCheck {
     if (session < this.session) this.setbacks += 1;
     const known = this.#lastIds.get(session);
     this.session = session;
-    if (known !== undefined) {
-      // A session that comes back, as of two publishers that take turns: frames may be missing, none may come twice.
-      if (id <= known) {
-        this.#follow(session, id, known);
-        return;
-      }
+    // A session that comes back, as of two publishers that take turns: frames may be missing, none may come twice.
+    if (known !== undefined && id <= known) {
+      this.#follow(session, id, known);
+      return;
     }
     this.starts.push({ session, sentMs, atMs });
     this.#awaitsVideo = true;
