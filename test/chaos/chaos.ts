@@ -1,4 +1,4 @@
-// One run: a place with an audience, round after round of faults, each until the cluster has come to rest again, and the
+// One run: a site with an audience, round after round of faults, each until the cluster has come to rest again, and the
 // rules, which are looked at all the time.
 import { setTimeout as delay } from 'node:timers/promises';
 import { LoopWatch } from '../support/loop-watch.ts';

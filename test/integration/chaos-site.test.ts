@@ -1,4 +1,4 @@
-// The place where chaos happens does to its nodes what it says, no more, and leaves nothing behind.
+// The site where chaos happens does to its nodes what it says, no more, and leaves nothing behind.
 import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,4 +1,4 @@
-// Opens a place for chaos: five nodes, Redis with a replica and sentinels, and all that is needed to do things to them.
+// Opens a site for chaos: five nodes, Redis with a replica and sentinels, and all that is needed to do things to them.
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';

@@ -1,4 +1,4 @@
-// What a place for chaos tells nft and libfaketime, and the names that it gives.
+// What a site tells nft and libfaketime, and the names that it gives.
 import { expect, test } from 'vitest';
 import { cutRules } from './cut-rules.ts';
 import { isLeftOf, siteName } from './site-name.ts';
