@@ -1,5 +1,6 @@
 // Does what a plan says: each fault when it is due, for as long as it lasts, and undoes it; the world is told.
 import { setTimeout as delay } from 'node:timers/promises';
+import { Attacks } from '../fuzz/attacks.ts';
 import type { Encoder } from './encoder.ts';
 import { slowPlayers, strangers } from './pests.ts';
 import type { Fault, PlannedFault } from './plan.ts';
@@ -19,6 +20,8 @@ export interface HavocNeeds {
 
 export class Havoc {
   readonly #needs: HavocNeeds;
+  /** Made once, before the first round: they read files, and the harness would stall. */
+  readonly #attacks = new Attacks();
 
   constructor(needs: HavocNeeds) {
     this.#needs = needs;
@@ -71,7 +74,7 @@ export class Havoc {
       case 'fail-over-redis':
         return site.failRedisOver(fault.how);
       case 'hostile':
-        return strangers(site.node(fault.node), fault.seed, fault.forMs);
+        return strangers(site.node(fault.node), this.#attacks, fault);
       case 'slow-players': {
         const keys = encoders.map(({ key }) => key);
         return slowPlayers(site.node(fault.node), keys, fault.forMs);

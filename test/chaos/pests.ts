@@ -1,7 +1,7 @@
 // Those whom nobody wants: strangers who say at the doors of a node what should not be said, and players that do not read.
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type AttackedDoors, Attacks, attack } from '../fuzz/attacks.ts';
+import { type AttackedDoors, type Attacks, attack } from '../fuzz/attacks.ts';
 import { Chance } from '../support/chance.ts';
 import type { NodeProcess } from '../support/node-process.ts';
 
@@ -13,10 +13,15 @@ const REST_MS = 50;
 const SLOW = 3;
 const SIP_EVERY_MS = 500;
 
-/** Resolves when they have gone. How many attacks there were depends on how fast the node answers; which ones, on the seed. */
-export async function strangers(node: NodeProcess, seed: number, forMs: number): Promise<void> {
-  const attacks = new Attacks();
-  const { host, rtmpPort, httpPort, meshPort } = node;
+/**
+ * Resolves when they have gone. How many attacks there were depends on how fast the node answers; which ones, on the seed.
+ * @param attacks that are made
+ */
+export async function strangers(
+  { host, rtmpPort, httpPort, meshPort }: NodeProcess,
+  attacks: Attacks,
+  { seed, forMs }: { readonly seed: number; readonly forMs: number },
+): Promise<void> {
   const doors: AttackedDoors = { host, rtmpPort, httpPort, meshPort };
   const untilMs = performance.now() + forMs;
   await Promise.all(
