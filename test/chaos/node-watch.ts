@@ -1,8 +1,8 @@
 // The rules that hold for nodes, all the time: they live, make no errors of their own, tell no secrets, keep bounds, answer,
 // and no epoch is granted twice.
-
 import { readMetrics } from '../support/metrics.ts';
 import type { NodeProcess } from '../support/node-process.ts';
+import type { LogLine } from '../support/running-node.ts';
 import { secretScan } from '../support/secrets.ts';
 import type { Site } from './site.ts';
 import type { Rule } from './violation.ts';
@@ -44,11 +44,12 @@ export class NodeWatch {
     }));
   }
 
-  /** Of any node, ever. */
+  /** Of any node, ever, bytes. */
   get mostResidentBytes(): number {
     return this.#mostResidentBytes;
   }
 
+  /** Of any node that worked, to `/healthz` and `/metrics` together, ms. */
   get worstAnswerMs(): number {
     return this.#worstAnswerMs;
   }
@@ -83,17 +84,19 @@ export class NodeWatch {
           `${node.id} says ${JSON.stringify(line).slice(0, 1_000)}`,
         );
       }
-      if (line.event === 'publish.start' || line.event === 'publish.new-epoch') {
-        const grant = `${line.stream} ${line.epoch}`;
-        const to = `${node.id} ${line.session}`;
-        const before = this.#granted.get(grant);
-        if (before !== undefined && before !== to) {
-          this.#needs.violated('epoch-granted-once', `${grant} was granted to ${before} and to ${to}`);
-        }
-        this.#granted.set(grant, to);
-      }
+      if (isGrant(line)) this.#readGrant(node, line);
     }
     watched.read = node.lines.length;
+  }
+
+  #readGrant({ id }: NodeProcess, { stream, epoch, session }: LogLine): void {
+    const grant = `${stream} ${epoch}`;
+    const to = `${id} ${session}`;
+    const before = this.#granted.get(grant);
+    if (before !== undefined && before !== to) {
+      this.#needs.violated('epoch-granted-once', `${grant} was granted to ${before} and to ${to}`);
+    }
+    this.#granted.set(grant, to);
   }
 
   async #ask({ node }: Watched): Promise<void> {
@@ -111,16 +114,26 @@ export class NodeWatch {
       return;
     }
     this.#worstAnswerMs = Math.max(this.#worstAnswerMs, Math.round(tookMs));
-    if (body === '') return;
-    const families = readMetrics(body);
+    if (body !== '') this.#lookAtBounds(node, body);
+  }
+
+  /** @param metrics what /metrics answered */
+  #lookAtBounds({ id }: NodeProcess, metrics: string): void {
+    const { violated } = this.#needs;
+    const families = readMetrics(metrics);
     const limits = families.get('tideway_table_limit')?.samples;
     for (const [label, entries] of families.get('tideway_table_entries')?.samples ?? []) {
       const limit = limits?.get(label) ?? Number.POSITIVE_INFINITY;
-      if (entries > limit) violated('bounded', `${node.id}: ${label} has ${entries} of ${limit} entries`);
+      if (entries > limit) violated('bounded', `${id}: ${label} has ${entries} of ${limit} entries`);
     }
     const residentBytes = families.get('process_resident_memory_bytes')?.samples.get('') ?? 0;
     this.#mostResidentBytes = Math.max(this.#mostResidentBytes, residentBytes);
     if (residentBytes > MAX_RESIDENT_BYTES)
-      violated('bounded', `${node.id} takes ${residentBytes} bytes of memory`);
+      violated('bounded', `${id} takes ${residentBytes} bytes of memory`);
   }
+}
+
+/** A node says that one of its publications was granted an epoch: `stream`, `epoch`, `session`. */
+export function isGrant({ event }: LogLine): boolean {
+  return event === 'publish.start' || event === 'publish.new-epoch';
 }

@@ -3,6 +3,7 @@
 import { linkedTo, streamAt } from '../support/cluster-view.ts';
 import type { NodeProcess } from '../support/node-process.ts';
 import type { Audience } from './audience.ts';
+import { isGrant } from './node-watch.ts';
 import type { Site } from './site.ts';
 
 /** Two renewals (design §5), and what a node needs to be one of the cluster again after it was started. */
@@ -41,10 +42,8 @@ async function ofStream(
 ): Promise<string[]> {
   if (publishedAt === undefined) return [`nobody publishes ${key}`];
   const publisher = nodes.find(({ id }) => id === publishedAt);
-  const start = publisher?.lines.findLast(
-    ({ event, stream }) => stream === key && (event === 'publish.start' || event === 'publish.new-epoch'),
-  );
-  const wanted = `${publishedAt} ${start?.epoch}`;
+  const grant = publisher?.lines.findLast((line) => line.stream === key && isGrant(line));
+  const wanted = `${publishedAt} ${grant?.epoch}`;
   try {
     const record = await redis.hgetall(`tw:{st:${key}}:o`);
     const found = `${record.node} ${record.epoch}`;
@@ -56,8 +55,8 @@ async function ofStream(
     for (const [at, row] of rows.entries()) {
       const said = `${row?.origin?.node} ${row?.origin?.epoch}`;
       if (said !== wanted) words.push(`${key} is of ${wanted}, node ${nodes[at]?.id} says ${said}`);
-      if (row?.here && String(row.here.epoch) !== String(start?.epoch))
-        words.push(`${key} is in epoch ${start?.epoch}, node ${nodes[at]?.id} plays ${row.here.epoch}`);
+      if (row?.here && String(row.here.epoch) !== String(grant?.epoch))
+        words.push(`${key} is in epoch ${grant?.epoch}, node ${nodes[at]?.id} plays ${row.here.epoch}`);
     }
     return words;
   } catch (error) {
