@@ -22,7 +22,8 @@ export class Encoder {
   readonly key: string;
   readonly #site: Site;
   readonly #world: World;
-  readonly #publisher: NumberedPublisher;
+  readonly #plan: StreamPlan;
+  #publisher: NumberedPublisher;
   /** The node that it is at, or tries next. */
   #node: string;
   #onAir: OnAir | undefined;
@@ -39,6 +40,7 @@ export class Encoder {
     this.#site = site;
     this.#world = world;
     this.#node = home;
+    this.#plan = plan;
     this.#publisher = new NumberedPublisher({ plan, key, firstSession });
     this.#running = this.#run();
   }
@@ -75,6 +77,22 @@ export class Encoder {
     this.#publisher.drop();
   }
 
+  /**
+   * It goes to another node, and what it leaves goes on sending until the answer is called: a connection that nobody ended, or
+   * a second encoder with the same key.
+   */
+  leaveGhost(node: string): () => void {
+    const ghost = this.#publisher;
+    this.#node = node;
+    this.#isMoving = true;
+    this.#publisher = new NumberedPublisher({
+      plan: this.#plan,
+      key: this.key,
+      firstSession: ghost.session + 1,
+    });
+    return () => ghost.drop();
+  }
+
   async stop(): Promise<void> {
     this.#isOver = true;
     this.#publisher.drop();
@@ -84,7 +102,8 @@ export class Encoder {
   async #run(): Promise<void> {
     while (!this.#isOver) {
       if (await this.#connect()) {
-        while (!this.#publisher.isClosed) await delay(LOOK_MS);
+        const publisher = this.#publisher;
+        while (publisher === this.#publisher && !publisher.isClosed) await delay(LOOK_MS);
         this.#offSinceMs = performance.now();
         this.#onAir = undefined;
         this.#reconnects += 1;
