@@ -24,7 +24,8 @@ export class Encoder {
   readonly key: string;
   readonly #site: Site;
   readonly #world: World;
-  readonly #publisher: NumberedPublisher;
+  readonly #plan: StreamPlan;
+  #publisher: NumberedPublisher;
   /** The node that it is at, or tried last. */
   #node: string;
   /** Where it was told to go, and has not been yet. */
@@ -41,6 +42,7 @@ export class Encoder {
     this.#site = site;
     this.#world = world;
     this.#node = home;
+    this.#plan = plan;
     this.#publisher = new NumberedPublisher({ plan, key, firstSession });
     this.#running = this.#run();
   }
@@ -76,6 +78,21 @@ export class Encoder {
     this.#publisher.drop();
   }
 
+  /**
+   * It goes to another node, and what it leaves goes on sending until the answer is called: a connection that nobody ended, or
+   * a second encoder with the same key.
+   */
+  leaveGhost(node: string): () => void {
+    const ghost = this.#publisher;
+    this.#target = node;
+    this.#publisher = new NumberedPublisher({
+      plan: this.#plan,
+      key: this.key,
+      firstSession: ghost.session + 1,
+    });
+    return () => ghost.drop();
+  }
+
   async stop(): Promise<void> {
     this.#isOver = true;
     this.#publisher.drop();
@@ -85,7 +102,8 @@ export class Encoder {
   async #run(): Promise<void> {
     while (!this.#isOver) {
       if (await this.#connect()) {
-        while (!this.#publisher.isClosed) await delay(LOOK_MS);
+        const publisher = this.#publisher;
+        while (publisher === this.#publisher && !publisher.isClosed) await delay(LOOK_MS);
         this.#air = { is: 'off', sinceMs: performance.now() };
         this.#reconnects += 1;
       }

@@ -80,8 +80,19 @@ export class Havoc {
         return slowPlayers(site.node(fault.node), keys, fault.forMs);
       }
       case 'move-publisher':
-        return encoders.find(({ key }) => key === fault.stream)?.move(fault.node);
+        return this.#encoder(fault.stream).move(fault.node);
+      case 'ghost-publisher': {
+        const over = this.#encoder(fault.stream).leaveGhost(fault.node);
+        await delay(fault.forMs);
+        return over();
+      }
     }
+  }
+
+  #encoder(stream: string): Encoder {
+    const encoder = this.#needs.encoders.find(({ key }) => key === stream);
+    if (!encoder) throw new Error(`nobody publishes ${stream}`);
+    return encoder;
   }
 
   async #kill(node: string, forMs: number): Promise<void> {

@@ -40,7 +40,7 @@ test('each kind comes once before any comes a third time', () => {
 test('no node has two faults of its own in a round, and at most two nodes are taken out', () => {
   for (const { faults } of roundsOf(500)) {
     const nodes = faults.flatMap(({ fault }) =>
-      'node' in fault && fault.kind !== 'move-publisher' ? [fault.node] : [],
+      'node' in fault && !('stream' in fault) ? [fault.node] : [],
     );
     expect(new Set(nodes).size).toBe(nodes.length);
     const out = faults.filter(({ fault }) => ['kill', 'pause', 'squeeze', 'isolate'].includes(fault.kind));

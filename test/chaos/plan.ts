@@ -16,6 +16,7 @@ export const FAULT_KINDS = [
   'hostile',
   'slow-players',
   'move-publisher',
+  'ghost-publisher',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -53,7 +54,14 @@ export type Fault =
   /** Players that read slowly, or not at all. */
   | ({ readonly kind: 'slow-players' } & OfNode)
   /** The encoder breaks off, and publishes at this node. */
-  | { readonly kind: 'move-publisher'; readonly stream: string; readonly node: string };
+  | { readonly kind: 'move-publisher'; readonly stream: string; readonly node: string }
+  /** It publishes at this node, and its connection from before goes on sending. */
+  | {
+      readonly kind: 'ghost-publisher';
+      readonly stream: string;
+      readonly node: string;
+      readonly forMs: number;
+    };
 
 export interface PlannedFault {
   /** From the start of the round, ms. */
@@ -87,6 +95,7 @@ const LASTS_MS: Readonly<Partial<Record<FaultKind, readonly [number, number]>>> 
   'cut-redis': [1_000, 8_000],
   hostile: [2_000, 6_000],
   'slow-players': [3_000, 8_000],
+  'ghost-publisher': [2_000, 8_000],
 };
 /** Those that take a node out of the cluster, for itself or for others: a round has at most two such nodes. */
 const TAKES_OUT: readonly FaultKind[] = ['kill', 'pause', 'squeeze', 'isolate'];
@@ -192,8 +201,15 @@ class RoundDraw {
         this.#isRedisTaken = true;
         return { kind, how: chance.pick<FailoverHow>(['kill', 'pause']) };
       case 'move-publisher':
-        return { kind, stream: chance.pick(this.#options.streams), node: chance.pick(this.#options.nodes) };
+        return { kind, ...this.#move() };
+      case 'ghost-publisher':
+        return { kind, ...this.#move(), forMs };
     }
+  }
+
+  #move(): { stream: string; node: string } {
+    const { streams, nodes } = this.#options;
+    return { stream: this.#chance.pick(streams), node: this.#chance.pick(nodes) };
   }
 
   get #free(): string[] {
@@ -238,6 +254,8 @@ export function textOf(fault: Fault): string {
       return `${fault.kind} (${fault.how})`;
     case 'move-publisher':
       return `move-publisher ${fault.stream} to ${fault.node}`;
+    case 'ghost-publisher':
+      return `ghost-publisher ${fault.stream}, which goes to ${fault.node},${lasts}`;
     default:
       return `${fault.kind} ${fault.node}${lasts}`;
   }
