@@ -88,7 +88,8 @@ export class Encoder {
     this.#publisher = new NumberedPublisher({
       plan: this.#plan,
       key: this.key,
-      firstSession: ghost.session + 1,
+      // The ghost may be about to begin a session.
+      firstSession: ghost.session + 2,
     });
     return () => ghost.drop();
   }
@@ -115,12 +116,11 @@ export class Encoder {
   }
 
   async #connect(): Promise<boolean> {
-    const node = this.#node;
+    const [node, publisher] = [this.#node, this.#publisher];
     if (this.#world.isDown(node)) return false;
     try {
-      await this.#publisher.connect(this.#site.node(node));
-      const { session } = this.#publisher;
-      this.#air = { is: 'on', what: { session, node, sinceMs: performance.now() } };
+      await publisher.connect(this.#site.node(node));
+      this.#air = { is: 'on', what: { session: publisher.session, node, sinceMs: performance.now() } };
       return true;
     } catch (error) {
       const how = error instanceof Error ? error.message : String(error);
