@@ -70,12 +70,11 @@ export class Audience implements AsyncDisposable {
       const key = STREAMS[at] ?? '';
       return new Encoder(site, world, { key, plan: PLANS[plan], home, firstSession: 1 + at * SESSIONS_EACH });
     });
-    const nowMs = performance.now();
     this.#watched = this.encoders.flatMap((encoder, row) =>
       site.ids.map((node, column) => {
         const format = PLAYER_FORMATS[(row + column) % PLAYER_FORMATS.length] ?? 'rtmp';
         const seat = new Seat(site, world, { node, key: encoder.key, format });
-        return { seat, encoder, oracle: new SeatOracle(seat.name, nowMs, violated) };
+        return { seat, encoder, oracle: new SeatOracle(seat.name, violated) };
       }),
     );
   }
@@ -142,6 +141,9 @@ export class Audience implements AsyncDisposable {
   }
 
   #lookAtEncoder(encoder: Encoder, nowMs: number): void {
+    for (const node of encoder.takeThrownOutBy()) {
+      this.#needs.violated('publishers-stay', `${encoder.key} was ended by ${node}, which lived`);
+    }
     const { offSinceMs } = encoder;
     if (offSinceMs === undefined) {
       this.#late.delete(encoder);

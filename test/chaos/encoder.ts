@@ -32,6 +32,8 @@ export class Encoder {
   #target: string | undefined;
   #air: Air = { is: 'off', sinceMs: performance.now() };
   #reconnects = 0;
+  /** Nodes that ended its connection though they lived. */
+  readonly #thrownOutBy: string[] = [];
   /** Times that a node which worked closed or refused it, and how, in words. */
   readonly #refusals = new Map<string, number>();
   readonly #running: Promise<void>;
@@ -60,6 +62,11 @@ export class Encoder {
   /** Of the newest session. */
   get sentId(): number {
     return this.#publisher.sentId;
+  }
+
+  /** Nodes that ended its connection, though they lived and it did not want to go, since this was asked. */
+  takeThrownOutBy(): string[] {
+    return this.#thrownOutBy.splice(0);
   }
 
   /** Times that it began again. */
@@ -102,9 +109,12 @@ export class Encoder {
 
   async #run(): Promise<void> {
     while (!this.#isOver) {
+      const deaths = this.#world.deaths(this.#node);
       if (await this.#connect()) {
         const publisher = this.#publisher;
         while (publisher === this.#publisher && !publisher.isClosed) await delay(LOOK_MS);
+        const hasGone = this.#isOver || this.#target !== undefined;
+        if (!hasGone && this.#world.deaths(this.#node) === deaths) this.#thrownOutBy.push(this.#node);
         this.#air = { is: 'off', sinceMs: performance.now() };
         this.#reconnects += 1;
       }

@@ -104,17 +104,17 @@ export class NodeWatch {
     const deaths = world.deaths(node.id);
     const startMs = performance.now();
     const health = await node.get('/healthz', ANSWER_WITHIN_MS);
-    const { body } = await node.get('/metrics', ANSWER_WITHIN_MS);
+    const metrics = await node.get('/metrics', ANSWER_WITHIN_MS);
     const tookMs = performance.now() - startMs;
     // One that was killed or stood still meanwhile had no chance to answer.
     if (world.deaths(node.id) !== deaths || !world.works(node.id)) return;
-    if (health.status !== 200) {
-      if (tookMs >= ANSWER_WITHIN_MS)
-        violated('health-answers', `${node.id} did not say within ${ANSWER_WITHIN_MS} ms that it lives`);
-      return;
-    }
     this.#worstAnswerMs = Math.max(this.#worstAnswerMs, Math.round(tookMs));
-    if (body !== '') this.#lookAtBounds(node, body);
+    for (const [path, { status }] of [['/healthz', health] as const, ['/metrics', metrics] as const]) {
+      if (status === 200) continue;
+      const how = status === 0 ? `nothing within ${ANSWER_WITHIN_MS} ms` : String(status);
+      violated('health-answers', `${node.id} answered ${path} by ${how}`);
+    }
+    if (metrics.status === 200) this.#lookAtBounds(node, metrics.body);
   }
 
   /** @param metrics what /metrics answered */
