@@ -2,12 +2,16 @@
 import { isIP } from 'node:net';
 import { isAddressOrNetwork, Networks, plainAddress } from './networks.ts';
 
-/** What no public server has, of the IANA registry of special-purpose IPv4 addresses (RFC 6890), and multicast. */
+/**
+ * What no public server has, of the IANA registry of special-purpose IPv4 addresses (RFC 6890), and multicast; and the address,
+ * public by its looks, at which Azure serves its own machines (168.63.129.16).
+ */
 const SPECIAL_V4: readonly string[] = [
   '0.0.0.0/8',
   '10.0.0.0/8',
   '100.64.0.0/10',
   '127.0.0.0/8',
+  '168.63.129.16/32',
   '169.254.0.0/16',
   '172.16.0.0/12',
   '192.0.0.0/24',

@@ -2,6 +2,7 @@
 // words are those that users of SRS know. Bounded in all: calls at once, calls that wait, answers that are remembered.
 import { createHmac } from 'node:crypto';
 import { hostOf } from '../base/address.ts';
+import { AddressCount } from '../base/address-count.ts';
 import type { Clock } from '../base/clock.ts';
 import { TidewayError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -9,6 +10,7 @@ import type { StreamKey } from '../base/stream-key.ts';
 import type { Table } from '../base/table.ts';
 import { plainAddress } from './networks.ts';
 import type { Action } from './rules.ts';
+import { type Call, type End, type Question, WebhookLanes } from './webhook-lanes.ts';
 import type { Post, PostAnswer } from './webhook-post.ts';
 
 /** Who the server is asked or told about. */
@@ -42,12 +44,11 @@ export interface WebhookNeeds {
 }
 
 type Verdict = 'allowed' | 'denied' | 'failed';
-type Call = 'on_publish' | 'on_play' | 'on_unpublish' | 'on_stop';
 
 /** For the whole of a question, the wait for its turn included, ms. */
 const TIMEOUT_MS = 2_000;
-const MAX_CALLS = 32;
-const MAX_WAITING = 1_000;
+/** Of publishers, and of players: questions of one address (IPv6: of one /64) that are not answered yet. */
+const MAX_OF_ADDRESS = 16;
 const MAX_REMEMBERED = 10_000;
 /** The longest that an answer may ask to be remembered, s. */
 const MAX_TTL_S = 300;
@@ -58,27 +59,26 @@ const TELL_EVERY_MS = 10_000;
 const OWN_PARAMETER = /^(tw_.*|key)$/i;
 
 /** What the server is asked or told. */
-interface Said {
-  readonly call: Call;
+interface Said<C extends Call = Call> {
+  readonly call: C;
   readonly subject: WebhookSubject;
   readonly param: string;
-}
-
-interface Waiting {
-  readonly start: () => void;
 }
 
 export class Webhooks {
   readonly #needs: WebhookNeeds;
   /** Undefined: there never was one. */
   #server: WebhookServer | undefined;
-  /** Questions that the server is asked now. Bounded by MAX_CALLS and MAX_WAITING. */
+  readonly #lanes: WebhookLanes;
+  /** Whose questions they are that are not answered yet. */
+  readonly #askers: Readonly<Record<Question, AddressCount>> = {
+    on_publish: new AddressCount(),
+    on_play: new AddressCount(),
+  };
+  /** Questions that the server is asked now. Bounded by the lanes. */
   #asking = new Map<string, Promise<Verdict>>();
   /** What it said, the oldest first; at most MAX_REMEMBERED. */
   #remembered = new Map<string, { readonly verdict: Verdict; readonly untilMs: number }>();
-  /** In order; at most MAX_WAITING. */
-  readonly #waiting: Waiting[] = [];
-  #calls = 0;
   #toldMs = Number.NEGATIVE_INFINITY;
   #untold = 0;
   readonly #counts = new Map<string, { readonly call: Call; readonly result: string; count: number }>();
@@ -86,6 +86,7 @@ export class Webhooks {
   constructor(server: WebhookServer | undefined, needs: WebhookNeeds) {
     this.#server = server;
     this.#needs = needs;
+    this.#lanes = new WebhookLanes(needs.clock);
   }
 
   /** Asks and tells this one from now on. What another said counts no more; who asked it already goes by its answer. */
@@ -97,12 +98,12 @@ export class Webhooks {
 
   /**
    * Asks whether somebody may have a stream. The same question is asked once at a time, and its answer remembered.
-   * @throws TidewayError `auth.webhook-denied`, `auth.webhook-failed`
+   * @throws TidewayError `auth.webhook-denied`, `auth.webhook-failed`, `auth.too-many-from-address`
    */
   async check(action: Action, subject: WebhookSubject, query: URLSearchParams): Promise<void> {
     const server = this.#server;
     if (!server) throw failure();
-    const call: Call = action === 'publish' ? 'on_publish' : 'on_play';
+    const call: Question = action === 'publish' ? 'on_publish' : 'on_play';
     const param = paramOf(query);
     const question = JSON.stringify([call, subject.key, addressOf(subject), subject.protocol, param]);
     const verdict =
@@ -120,14 +121,15 @@ export class Webhooks {
 
   /** Tells that somebody who had a stream has it no more. Nobody waits for it; never throws. */
   ended(action: Action, subject: WebhookSubject): void {
-    const call: Call = action === 'publish' ? 'on_unpublish' : 'on_stop';
+    const call: End = action === 'publish' ? 'on_unpublish' : 'on_stop';
     if (this.#server) void this.#call(this.#server, { call, subject, param: '' });
   }
 
   get tables(): Table[] {
     return [
-      { table: 'webhook_calls', entries: this.#calls, limit: MAX_CALLS },
-      { table: 'webhook_waiting', entries: this.#waiting.length, limit: MAX_WAITING },
+      ...this.#lanes.tables,
+      { table: 'webhook_publish_addresses', entries: this.#askers.on_publish.size, limit: undefined },
+      { table: 'webhook_play_addresses', entries: this.#askers.on_play.size, limit: undefined },
       // It forgets the oldest, and so may be full: that is no trouble.
       { table: 'webhook_answers', entries: this.#remembered.size, limit: undefined },
     ];
@@ -145,11 +147,17 @@ export class Webhooks {
     return undefined;
   }
 
-  #askOnce(question: string, server: WebhookServer, said: Said): Promise<Verdict> {
+  /** @throws TidewayError `auth.too-many-from-address` */
+  #askOnce(question: string, server: WebhookServer, said: Said<Question>): Promise<Verdict> {
     const asking = this.#asking;
     const under = asking.get(question);
     if (under) return under;
+    const askers = this.#askers[said.call];
+    const address = addressOf(said.subject);
+    if (askers.of(address) >= MAX_OF_ADDRESS) throw tooMany();
+    askers.add(address);
     const asked = this.#call(server, said).then(({ verdict, ttlMs }) => {
+      askers.remove(address);
       asking.delete(question);
       const isOfNow = server === this.#server;
       if (isOfNow && ttlMs > 0) this.#remember(question, verdict, this.#needs.clock.now() + ttlMs);
@@ -173,48 +181,17 @@ export class Webhooks {
     const { call } = said;
     const untilMs = clock.now() + TIMEOUT_MS;
     try {
-      const turn = this.#turn(untilMs);
-      if (turn) await turn;
-      try {
+      return await this.#lanes.run(call, TIMEOUT_MS, async () => {
         const timeoutMs = Math.max(1, untilMs - clock.now());
         const answer = await server.post(this.#postOf(server, said, timeoutMs));
         const read = readAnswer(answer, server);
         this.#count(call, isEnd(call) ? 'told' : read.verdict);
         return read;
-      } finally {
-        this.#calls -= 1;
-        this.#waiting.shift()?.start();
-      }
+      });
     } catch (error) {
       this.#failed(call, error);
       return { verdict: 'failed', ttlMs: 0 };
     }
-  }
-
-  /** Undefined: it is its turn. @throws TidewayError `webhook.busy`, `webhook.timeout` */
-  #turn(untilMs: number): Promise<void> | undefined {
-    if (this.#calls < MAX_CALLS) {
-      this.#calls += 1;
-      return undefined;
-    }
-    if (this.#waiting.length >= MAX_WAITING) {
-      throw new TidewayError('webhook.busy', `${MAX_WAITING} calls wait for the webhook already`);
-    }
-    const { clock } = this.#needs;
-    return new Promise((resolve, reject) => {
-      const late = clock.after(untilMs - clock.now(), () => {
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-        reject(new TidewayError('webhook.timeout', `its turn did not come within ${TIMEOUT_MS} ms`));
-      });
-      const waiting: Waiting = {
-        start: () => {
-          late.cancel();
-          this.#calls += 1;
-          resolve();
-        },
-      };
-      this.#waiting.push(waiting);
-    });
   }
 
   #postOf({ url, secret }: WebhookServer, { call, subject, param }: Said, timeoutMs: number): Post {
@@ -268,6 +245,13 @@ function failure(): TidewayError {
   return new TidewayError(
     'auth.webhook-failed',
     "the operator's server can't be asked: try again in a moment",
+  );
+}
+
+function tooMany(): TidewayError {
+  return new TidewayError(
+    'auth.too-many-from-address',
+    `the operator's server is asked ${MAX_OF_ADDRESS} questions of this address already: try again in a moment`,
   );
 }
 

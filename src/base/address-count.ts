@@ -1,8 +1,9 @@
-// How many connections each address has at a door; IPv6 by networks of 64 bits, since a host has so many for itself.
+// How much each address has of something: connections at a door, questions without an answer. IPv6 by networks of 64 bits,
+// since a host has so many addresses for itself.
 import { addressGroup } from './address.ts';
 
 export class AddressCount {
-  /** Bounded by the connections of the door. */
+  /** Bounded by what is counted. */
   readonly #counts = new Map<string, number>();
 
   /** Addresses that have any. */

@@ -54,6 +54,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'auth.signature': 401,
   'auth.token': 401,
   'auth.too-far': 401,
+  'auth.too-many-from-address': 429,
   'auth.unknown-key': 401,
   'auth.webhook-denied': 403,
   'play.not-found': 404,
@@ -80,6 +81,7 @@ const RETRY_AFTER_S: Readonly<Record<string, number>> = {
   'limits.connection-rate-of-address': 1,
   'limits.files': 5,
   'play.too-many-of-stream': 5,
+  'auth.too-many-from-address': 1,
   'auth.webhook-failed': 5,
   'route.no-node': 2,
   'play.too-many-players': 5,
@@ -87,6 +89,9 @@ const RETRY_AFTER_S: Readonly<Record<string, number>> = {
   'node.draining': 5,
   'node.drained': 5,
 };
+
+/** Who asks again at once has to connect again: of connections there are so many a second. */
+const ENDS_CONNECTION: ReadonlySet<string> = new Set(['auth.too-many-from-address']);
 
 /** How long what a refused client still sends is read and thrown away, so that it gets to read why. */
 const LINGER_MS = 1000;
@@ -148,7 +153,7 @@ export function refuse(
   }
   const problem = problemOf(error);
   const body = problemText(problem);
-  if (!request.complete) response.setHeader('Connection', 'close');
+  if (!request.complete || ENDS_CONNECTION.has(error.code)) response.setHeader('Connection', 'close');
   response.writeHead(problem.status, {
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),

@@ -1,5 +1,5 @@
 // Who is let in at the doors of a real node, and how the others are refused, in each protocol's own way.
-import { createServer } from 'node:http';
+import { Agent, createServer, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -29,6 +29,8 @@ let settings: NodeSettings;
 let publisher: RtmpClient;
 /** What the operator's own server was sent. It lets in who is `user=me`. */
 const sent: Record<string, unknown>[] = [];
+/** Gives the answers that it keeps back. */
+const held: (() => void)[] = [];
 const hook = createServer((request, response) => {
   let text = '';
   request.on('data', (chunk: Buffer) => {
@@ -37,7 +39,9 @@ const hook = createServer((request, response) => {
   request.on('end', () => {
     const body = JSON.parse(text) as Record<string, unknown>;
     sent.push(body);
-    response.end(body.param === '?user=me' ? '0' : '{"code":1}');
+    const answer = () => response.end(body.param === '?user=me' ? '0' : '{"code":1}');
+    if (String(body.param).startsWith('?held=')) held.push(answer);
+    else answer();
   });
 });
 
@@ -239,6 +243,42 @@ test("the operator's own server says who is let in, and is told when it is over"
       ['call="on_unpublish",result="told"', 1],
     ]),
   );
+});
+
+test('a flood of players who are not answered keeps no publisher out, and is refused by address', async () => {
+  const agent = new Agent({ keepAlive: true });
+  const from = (localAddress: string, at: number) =>
+    new Promise<string>((resolve, reject) => {
+      const request = get(`${node.flvUrl('hook/cam')}?held=${at}`, { localAddress, agent }, (response) => {
+        response.resume();
+        const { connection, 'retry-after': retryAfter } = response.headers;
+        resolve(`${response.statusCode} ${connection} ${retryAfter}`);
+      });
+      request.on('error', reject);
+    });
+  const answered: string[] = [];
+  const flood = ['127.0.0.31', '127.0.0.32', '127.0.0.33'].flatMap((address) =>
+    Array.from({ length: 18 }, async (_, at) => {
+      answered.push(await from(address, at));
+    }),
+  );
+  await until('it has all that it gets', () => answered.length === 6 && held.length === 20);
+  const startedMs = performance.now();
+  const known = sent.length;
+  expect(await askedByRtmp('publish', 'calm?user=me', 'hook')).toBe('NetStream.Publish.Start');
+  await until('the end is told', () => sent.length === known + 2);
+  expect(performance.now() - startedMs).toBeLessThan(1_000);
+  expect(sent.slice(known).map(({ action }) => action)).toEqual(['on_publish', 'on_unpublish']);
+  expect(answered).toEqual(new Array(6).fill('429 close 1'));
+  const release = setInterval(() => {
+    for (const answer of held.splice(0)) answer();
+  }, 10);
+  await Promise.all(flood);
+  clearInterval(release);
+  agent.destroy();
+  expect(answered.slice(6)).toEqual(new Array(48).fill('403 keep-alive undefined'));
+  const refused = await metric(node, 'tideway_auth_refused_total');
+  expect(refused.get('action="play",code="auth.too-many-from-address"')).toBe(6);
 });
 
 test('a key is changed while everybody plays on: both are good in between, then the new one alone', async () => {

@@ -20,6 +20,8 @@ describe('a webhook does not go to', () => {
     ['the same by local NAT64', '64:ff9b:1::a9fe:a9fe'],
     ['the same by 6to4', '2002:a9fe:a9fe::1'],
     ['Teredo', '2001:0:a9fe:a9fe::1'],
+    ['what Azure tells its machines', '168.63.129.16'],
+    ['the same, mapped', '::ffff:168.63.129.16'],
     ['a private network', '10.0.0.1'],
     ['a private network', '172.31.255.255'],
     ['a private network', '192.168.1.1'],
@@ -44,7 +46,14 @@ describe('a webhook does not go to', () => {
 });
 
 test('it goes to public addresses, and to networks that are listed', () => {
-  for (const address of ['1.1.1.1', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '::ffff:1.1.1.1']) {
+  for (const address of [
+    '1.1.1.1',
+    '172.32.0.1',
+    '100.128.0.1',
+    '168.63.129.17',
+    '2606:4700::1111',
+    '::ffff:1.1.1.1',
+  ]) {
     expect(targets.allows(address), address).toBe(true);
   }
   const listed = new WebhookTargets(['127.0.0.0/8', 'fd00:1::/32']);
