@@ -295,6 +295,39 @@ describe('a configuration that is read again', () => {
     expect(again.lines.filter(({ event }) => event === 'config.reload-failed')).toHaveLength(1);
   });
 
+  test('ends the live events of a token that it does not have any more, and of no other', async () => {
+    const listen = async (token: string) => {
+      const headers = { Authorization: `Bearer ${token}`, Accept: 'text/event-stream' };
+      const answer = await fetch(`http://127.0.0.1:${again.httpPort}/api/v1/events?topics=status`, {
+        headers,
+      });
+      const reader = answer.body?.getReader();
+      const heard = { status: answer.status, text: '', isOver: false, close: () => reader?.cancel() };
+      void (async () => {
+        for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+          heard.text += Buffer.from(part.value).toString();
+        }
+        heard.isOver = true;
+      })();
+      return heard;
+    };
+    const tokens = [`eva=viewer:${sha256Of(EVA)}`, `grafana=viewer:${sha256Of(GRAFANA)}`];
+    settings = { ...before, 'api.tokens': tokens.join() };
+    await reload(ADMIN);
+    const [eva, grafana] = [await listen(EVA), await listen(GRAFANA)];
+    await until('both are told', () => eva.text.includes('status') && grafana.text.includes('status'));
+    settings = { ...before, 'api.tokens': tokens[1] ?? '' };
+    expect((await reload(ADMIN)).status).toBe(200);
+    await until('it is over', () => eva.isOver);
+    expect((await listen(EVA)).status).toBe(401);
+    const heard = grafana.text.length;
+    await until('the other goes on', () => grafana.text.length > heard);
+    expect(again.lines.filter(({ event }) => event === 'live.listener-revoked')).toMatchObject([
+      { who: 'eva' },
+    ]);
+    await grafana.close();
+  });
+
   test('is never asked for by a page of another site', async () => {
     const answer = await fetch(`http://127.0.0.1:${again.httpPort}/api/v1/node/reload`, { method: 'POST' });
     expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([
