@@ -77,6 +77,7 @@ const RETRY_AFTER_S: Readonly<Record<string, number>> = {
   'api.too-many-requests': 1,
   // A try comes back so often (api-access.ts).
   'api.too-many-tries': 10,
+  'http.too-many-connections': 5,
   'http.too-many-from-address': 5,
   'limits.connection-rate': 1,
   'limits.connection-rate-of-address': 1,

@@ -108,6 +108,7 @@ export function apiRoute<D extends Declared>(
   return {
     methods: method === 'GET' ? ['GET', 'HEAD'] : [method],
     isPrivate: true,
+    isVital: true,
     matches: (asked) => read(asked) !== undefined,
     handle: async (request, response, url) => {
       const asking = readAsking(request);
