@@ -1,4 +1,4 @@
-// Which tests run when: unit tests side by side, then those with sockets, then those alone that look at short times, and
+// Which tests run when: unit tests side by side, then fuzzing, then those with sockets, then those alone that look at short times, and
 // last those with programs of others.
 import { defineConfig } from 'vitest/config';
 import { TallyReporter } from './test/support/tally-reporter.ts';
@@ -26,16 +26,22 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: [
-            'test/unit/**/*.test.ts',
-            'test/contract/**/*.test.ts',
-            'test/fuzz/**/*.test.ts',
-            'test/chaos/**/*.test.ts',
-          ],
+          include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/chaos/**/*.test.ts'],
           setupFiles,
           testTimeout: 20_000,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'fuzz',
+          include: ['test/fuzz/**/*.test.ts'],
+          setupFiles,
+          // They take as much of a processor as there is, for as long as they are told.
+          maxWorkers: 4,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -48,7 +54,7 @@ export default defineConfig({
           testTimeout: 30_000,
           hookTimeout: 30_000,
           maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -60,7 +66,7 @@ export default defineConfig({
           testTimeout: 30_000,
           hookTimeout: 30_000,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
       {
@@ -72,7 +78,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -28,7 +28,7 @@ const ANY_KEY_SLOWNESS = 0.5;
 /**
  * A reader's *slowness* is how far it is behind, less the least that it was behind since it started: what it had to
  * catch up with is not its own doing. Nor is what came here in less time than it lasts, all at once after a source was
- * away for a while: a reader is behind by no more than the time that has passed since its next frame came. It is a share
+ * away for a while: a reader falls behind no faster than time passes for the frames that it has yet to take. It is a share
  * of the reader's limits, in bytes or in time, whichever is more:
  *
  *     0 ........ share / 2 ........ share ........ 1 ........>
@@ -44,6 +44,8 @@ export class Shedding {
   #slowness = 0;
   #leastBytes = Number.POSITIVE_INFINITY;
   #leastMs = Number.POSITIVE_INFINITY;
+  /** Of the time from when its next frame came to when the flush mark came, ms. */
+  #leastCameMs = Number.POSITIVE_INFINITY;
   /** The newest times among what the reader has come to, and among the flush marks: tracks may lag behind each other. */
   #reachedTime = Number.NEGATIVE_INFINITY;
   #markTime = Number.NEGATIVE_INFINITY;
@@ -78,6 +80,7 @@ export class Shedding {
     this.#slowness = 0;
     this.#leastBytes = Number.POSITIVE_INFINITY;
     this.#leastMs = Number.POSITIVE_INFINITY;
+    this.#leastCameMs = Number.POSITIVE_INFINITY;
   }
 
   /** The reader has everything up to `entry`. */
@@ -130,20 +133,23 @@ export class Shedding {
     this.#reachedTime = Math.max(this.#reachedTime, next.time);
     const streamMs = Math.max(0, this.#markTime - this.#reachedTime);
     this.#markCameAtMs = Math.max(this.#markCameAtMs, newest.cameAtMs);
-    const ms = Math.min(streamMs, this.#markCameAtMs - next.cameAtMs);
-    const ownShare = streamMs > 0 ? ms / streamMs : 1;
-    const bytes = (newest.totalBytes - next.totalBytes) * ownShare;
+    const cameMs = this.#markCameAtMs - next.cameAtMs;
+    const bytes = newest.totalBytes - next.totalBytes;
     this.#leastBytes = Math.min(this.#leastBytes, bytes);
-    this.#leastMs = Math.min(this.#leastMs, ms);
+    this.#leastMs = Math.min(this.#leastMs, streamMs);
+    this.#leastCameMs = Math.min(this.#leastCameMs, cameMs);
+    const behindMs = streamMs - this.#leastMs;
+    const ownMs = Math.min(behindMs, cameMs - this.#leastCameMs);
+    const ownBytes = (bytes - this.#leastBytes) * (behindMs > 0 ? ownMs / behindMs : 1);
     const { maxBacklogBytes, maxBacklogMs } = this.#limits;
-    const ofBytes = (bytes - this.#leastBytes) / maxBacklogBytes;
-    this.#slowness = Math.max(ofBytes, (ms - this.#leastMs) / maxBacklogMs);
+    this.#slowness = Math.max(ownBytes / maxBacklogBytes, ownMs / maxBacklogMs);
   }
 
   /** The reader has all there is. */
   #catchUp(): void {
     this.#leastBytes = 0;
     this.#leastMs = 0;
+    this.#leastCameMs = 0;
     this.#slowness = 0;
     if (this.#without === 'disposable') this.#without = 'nothing';
   }

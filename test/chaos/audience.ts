@@ -5,7 +5,7 @@ import { PLAYER_FORMATS } from '../support/checked-player.ts';
 import { PLANS, type PlanName } from '../support/numbered-media.ts';
 import { Encoder } from './encoder.ts';
 import { Seat } from './seat.ts';
-import { isFresh, SeatOracle } from './seat-oracle.ts';
+import { isFresh, type OnAir, SeatOracle } from './seat-oracle.ts';
 import type { Site } from './site.ts';
 import type { Rule } from './violation.ts';
 import type { World } from './world.ts';
@@ -22,6 +22,8 @@ export const STREAMS: readonly string[] = PROGRAM.map((_, at) => `chaos/${at + 1
 const SESSIONS_EACH = 100_000;
 /** An encoder that is taken nowhere for so long is one too many. */
 const OFF_AIR_MS = 12_000;
+/** A registry that was away may not be asked for so long after it is back. */
+const REGISTRY_LACK_MS = 5_000;
 
 export interface AudienceFigures {
   readonly frames: number;
@@ -33,6 +35,8 @@ export interface AudienceFigures {
   readonly playersAgain: number;
   /** Players that were told no, by how. */
   readonly refusedPlayers: Readonly<Record<string, number>>;
+  /** Times that a provisional claim lost to one that was granted: its publisher was ended, and came again. */
+  readonly publishersOutvoted: number;
   /** Times that an encoder began again. */
   readonly publishersAgain: number;
   readonly refusedPublishers: Readonly<Record<string, number>>;
@@ -60,6 +64,7 @@ export class Audience implements AsyncDisposable {
   /** Encoders whose time off the air was told. */
   readonly #late = new Set<Encoder>();
   #playersAgain = 0;
+  #publishersOutvoted = 0;
   #longestOffAirMs = 0;
 
   constructor(needs: AudienceNeeds) {
@@ -70,12 +75,11 @@ export class Audience implements AsyncDisposable {
       const key = STREAMS[at] ?? '';
       return new Encoder(site, world, { key, plan: PLANS[plan], home, firstSession: 1 + at * SESSIONS_EACH });
     });
-    const nowMs = performance.now();
     this.#watched = this.encoders.flatMap((encoder, row) =>
       site.ids.map((node, column) => {
         const format = PLAYER_FORMATS[(row + column) % PLAYER_FORMATS.length] ?? 'rtmp';
         const seat = new Seat(site, world, { node, key: encoder.key, format });
-        return { seat, encoder, oracle: new SeatOracle(seat.name, nowMs, violated) };
+        return { seat, encoder, oracle: new SeatOracle(seat.name, violated) };
       }),
     );
   }
@@ -113,6 +117,7 @@ export class Audience implements AsyncDisposable {
       gapsMs: oracles.flatMap(({ gapsMs }) => gapsMs),
       playersAgain: this.#playersAgain,
       refusedPlayers: Object.fromEntries(this.#refused),
+      publishersOutvoted: this.#publishersOutvoted,
       publishersAgain: this.encoders.reduce((total, { reconnects }) => total + reconnects, 0),
       refusedPublishers: summed(this.encoders.flatMap(({ refusals }) => [...refusals])),
       longestOffAirMs: this.#longestOffAirMs,
@@ -141,7 +146,23 @@ export class Audience implements AsyncDisposable {
     for (const how of seat.takeRefusals()) this.#refused.set(how, (this.#refused.get(how) ?? 0) + 1);
   }
 
+  /**
+   * A publisher that came while the registry could not be asked has no more than a provisional claim: it loses to one that was
+   * granted, if that stands yet when the registry is back (design §5).
+   */
+  #lookAtThrownOut({ key }: Encoder, { node, sinceMs }: OnAir): void {
+    const { site, world, violated } = this.#needs;
+    const end = site
+      .node(node)
+      .lines.findLast(({ event, stream }) => event === 'publish.end' && stream === key);
+    const isOutvoted =
+      end?.reason === 'publish.taken-over' && world.lackedRegistry(node, sinceMs - REGISTRY_LACK_MS);
+    if (isOutvoted) this.#publishersOutvoted += 1;
+    else violated('publishers-stay', `${key} was ended by ${node}, which lived: ${JSON.stringify(end)}`);
+  }
+
   #lookAtEncoder(encoder: Encoder, nowMs: number): void {
+    for (const onAir of encoder.takeThrownOut()) this.#lookAtThrownOut(encoder, onAir);
     const { offSinceMs } = encoder;
     if (offSinceMs === undefined) {
       this.#late.delete(encoder);

@@ -101,6 +101,7 @@ class Run {
       await this.#rounds(audience);
     } finally {
       clearInterval(timer);
+      await nodes.answered();
     }
     const endMs = performance.now();
     return {

@@ -32,6 +32,7 @@ export class Encoder {
   #target: string | undefined;
   #air: Air = { is: 'off', sinceMs: performance.now() };
   #reconnects = 0;
+  readonly #thrownOut: OnAir[] = [];
   /** Times that a node which worked closed or refused it, and how, in words. */
   readonly #refusals = new Map<string, number>();
   readonly #running: Promise<void>;
@@ -60,6 +61,11 @@ export class Encoder {
   /** Of the newest session. */
   get sentId(): number {
     return this.#publisher.sentId;
+  }
+
+  /** What it published when its node ended it, though that lived and it did not want to go; since this was asked. */
+  takeThrownOut(): OnAir[] {
+    return this.#thrownOut.splice(0);
   }
 
   /** Times that it began again. */
@@ -102,9 +108,13 @@ export class Encoder {
 
   async #run(): Promise<void> {
     while (!this.#isOver) {
-      if (await this.#connect()) {
+      const deaths = this.#world.deaths(this.#node);
+      const onAir = await this.#connect();
+      if (onAir) {
         const publisher = this.#publisher;
         while (publisher === this.#publisher && !publisher.isClosed) await delay(LOOK_MS);
+        const hasGone = this.#isOver || this.#target !== undefined;
+        if (!hasGone && this.#world.deaths(onAir.node) === deaths) this.#thrownOut.push(onAir);
         this.#air = { is: 'off', sinceMs: performance.now() };
         this.#reconnects += 1;
       }
@@ -115,17 +125,19 @@ export class Encoder {
     }
   }
 
-  async #connect(): Promise<boolean> {
+  /** Undefined: it could not. */
+  async #connect(): Promise<OnAir | undefined> {
     const [node, publisher] = [this.#node, this.#publisher];
-    if (this.#world.isDown(node)) return false;
+    if (this.#world.isDown(node)) return undefined;
     try {
       await publisher.connect(this.#site.node(node));
-      this.#air = { is: 'on', what: { session: publisher.session, node, sinceMs: performance.now() } };
-      return true;
+      const what = { session: publisher.session, node, sinceMs: performance.now() };
+      this.#air = { is: 'on', what };
+      return what;
     } catch (error) {
       const how = error instanceof Error ? error.message : String(error);
       if (this.#world.works(node)) this.#refusals.set(how, (this.#refusals.get(how) ?? 0) + 1);
-      return false;
+      return undefined;
     }
   }
 

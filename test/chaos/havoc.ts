@@ -70,9 +70,9 @@ export class Havoc {
       case 'cut-redis':
         return this.#cutRedis(fault.node, fault.how, fault.forMs);
       case 'wipe-redis':
-        return site.wipeRedis();
+        return this.#withoutRegistry(site.ids, () => site.wipeRedis());
       case 'fail-over-redis':
-        return site.failRedisOver(fault.how);
+        return this.#withoutRegistry(site.ids, () => site.failRedisOver(fault.how));
       case 'hostile':
         return strangers(site.node(fault.node), this.#attacks, fault);
       case 'slow-players': {
@@ -128,10 +128,18 @@ export class Havoc {
     await Promise.all(whole.map(([one, other]) => site.mend(one, other)));
   }
 
-  async #cutRedis(node: string, how: CutHow, forMs: number): Promise<void> {
+  #cutRedis(node: string, how: CutHow, forMs: number): Promise<void> {
     const { site } = this.#needs;
-    await site.cutRedis(node, how);
-    await delay(forMs);
-    await site.mendRedis(node);
+    return this.#withoutRegistry([node], async () => {
+      await site.cutRedis(node, how);
+      await delay(forMs);
+      await site.mendRedis(node);
+    });
+  }
+
+  async #withoutRegistry(nodes: readonly string[], fault: () => Promise<void>): Promise<void> {
+    const over = this.#needs.world.loseRegistry(nodes);
+    await fault();
+    over(performance.now());
   }
 }

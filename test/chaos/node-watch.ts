@@ -18,7 +18,8 @@ interface Watched {
   /** Log lines that were read. */
   read: number;
   askedMs: number;
-  isAsking: boolean;
+  /** The question under way; undefined: none is. */
+  asking: Promise<void> | undefined;
   deaths: number;
 }
 
@@ -40,7 +41,7 @@ export class NodeWatch {
     this.#needs = needs;
     this.#watched = needs.site.ids.map((id) => ({
       node: needs.site.node(id),
-      ...{ read: 0, askedMs: 0, isAsking: false, deaths: 0 },
+      ...{ read: 0, askedMs: 0, asking: undefined, deaths: 0 },
     }));
   }
 
@@ -65,14 +66,18 @@ export class NodeWatch {
         watched.deaths = world.deaths(node.id) + 1;
         violated('nodes-live', `${node.id} ended, and nobody had killed it`);
       }
-      if (world.works(node.id) && !watched.isAsking && nowMs - watched.askedMs > ASK_EVERY_MS) {
+      if (world.works(node.id) && !watched.asking && nowMs - watched.askedMs > ASK_EVERY_MS) {
         watched.askedMs = nowMs;
-        watched.isAsking = true;
-        void this.#ask(watched).finally(() => {
-          watched.isAsking = false;
+        watched.asking = this.#ask(watched).finally(() => {
+          watched.asking = undefined;
         });
       }
     }
+  }
+
+  /** Resolves once all that was asked is answered: nobody ends the nodes before. */
+  async answered(): Promise<void> {
+    await Promise.all(this.#watched.map(({ asking }) => asking));
   }
 
   #readLines(watched: Watched): void {
@@ -104,17 +109,17 @@ export class NodeWatch {
     const deaths = world.deaths(node.id);
     const startMs = performance.now();
     const health = await node.get('/healthz', ANSWER_WITHIN_MS);
-    const { body } = await node.get('/metrics', ANSWER_WITHIN_MS);
+    const metrics = await node.get('/metrics', ANSWER_WITHIN_MS);
     const tookMs = performance.now() - startMs;
     // One that was killed or stood still meanwhile had no chance to answer.
     if (world.deaths(node.id) !== deaths || !world.works(node.id)) return;
-    if (health.status !== 200) {
-      if (tookMs >= ANSWER_WITHIN_MS)
-        violated('health-answers', `${node.id} did not say within ${ANSWER_WITHIN_MS} ms that it lives`);
-      return;
-    }
     this.#worstAnswerMs = Math.max(this.#worstAnswerMs, Math.round(tookMs));
-    if (body !== '') this.#lookAtBounds(node, body);
+    for (const [path, { status }] of [['/healthz', health] as const, ['/metrics', metrics] as const]) {
+      if (status === 200) continue;
+      const how = status === 0 ? `nothing within ${ANSWER_WITHIN_MS} ms` : String(status);
+      violated('health-answers', `${node.id} answered ${path} by ${how}`);
+    }
+    if (metrics.status === 200) this.#lookAtBounds(node, metrics.body);
   }
 
   /** @param metrics what /metrics answered */

@@ -16,6 +16,7 @@ export function figuresOf(report: ChaosReport): string {
     ['players that came again, their node killed', report.playersAgain],
     ['players told no', listOf(report.refusedPlayers)],
     ['publishers that began again', report.publishersAgain],
+    ['publishers whose provisional claim lost', report.publishersOutvoted],
     ['publishers told no', listOf(report.refusedPublishers)],
     ['longest without a publisher', `${report.longestOffAirMs} ms`],
     ['at rest after the last fault', spreadOf(settledMs)],

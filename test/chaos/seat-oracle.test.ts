@@ -9,12 +9,12 @@ import type { Rule } from './violation.ts';
 
 const START_MS = 1_000;
 let told: { rule: Rule; detail: string }[] = [];
-let oracle = new SeatOracle('a seat', START_MS, () => {});
+let oracle = new SeatOracle('a seat', () => {});
 let check = new FrameCheck();
 
 beforeEach(() => {
   told = [];
-  oracle = new SeatOracle('a seat', START_MS, (rule, detail) => told.push({ rule, detail }));
+  oracle = new SeatOracle('a seat', (rule, detail) => told.push({ rule, detail }));
   check = new FrameCheck();
   oracle.look(START_MS, { check, onAir: { session: 1, node: 'a', sinceMs: START_MS }, hasWay: true });
 });
@@ -71,7 +71,30 @@ test('frames may be missing after a long time without a way', () => {
   expect(oracle.lost).toEqual({ withWay: 0, withoutWay: 49 });
 });
 
-test('who has a way and gets nothing for five seconds is told of once, and again the next time', () => {
+test('a time without a way that was over before excuses nothing', () => {
+  play(1, 1, 10);
+  look(2_000);
+  look(2_050, { hasWay: false });
+  look(11_000, { hasWay: false });
+  look(11_040);
+  play(1, 11, 20, { timeMs: 1_000, atMs: 11_050 });
+  look(12_000);
+  play(1, 23, 24, { timeMs: 2_200, atMs: 12_050 });
+  look(12_100);
+  expect(rules()).toEqual(['no-loss']);
+  expect(oracle.lost).toEqual({ withWay: 2, withoutWay: 0 });
+});
+
+test('a session that follows another has to come from its first frame on', () => {
+  play(1, 1, 10);
+  look(2_000);
+  play(2, 4, 10, { timeMs: 1_000 });
+  look(2_100);
+  expect(rules()).toContain('no-loss');
+  expect(oracle.lost).toEqual({ withWay: 3, withoutWay: 0 });
+});
+
+test('who has a way and gets nothing for four seconds is told of once, and again the next time', () => {
   play(1, 1, 10);
   look(2_000);
   look(START_MS + 900 + STARVED_MS);
@@ -79,9 +102,9 @@ test('who has a way and gets nothing for five seconds is told of once, and again
   look(START_MS + 950 + STARVED_MS);
   look(START_MS + 1_000 + STARVED_MS);
   expect(rules()).toEqual(['no-starving']);
-  play(1, 11, 11, { timeMs: 1_000, atMs: 7_100 });
-  look(7_100);
-  look(7_200 + STARVED_MS);
+  play(1, 11, 11, { timeMs: 1_000, atMs: 6_100 });
+  look(6_100);
+  look(6_200 + STARVED_MS);
   expect(rules()).toEqual(['no-starving', 'no-starving']);
 });
 

@@ -4,7 +4,7 @@ import type { Rule } from './violation.ts';
 import { Way } from './way.ts';
 
 /** While there is a way, no player waits longer for a frame. */
-export const STARVED_MS = 5_000;
+export const STARVED_MS = 4_000;
 /** Nodes keep at least this much of each stream (`stream.logMs`): somebody without a way for longer may lose some. */
 const LOG_MS = 10_000;
 const LOG_SLACK_MS = 2_000;
@@ -42,11 +42,13 @@ export interface Sight {
 export class SeatOracle {
   readonly #name: string;
   readonly #violated: (rule: Rule, detail: string) => void;
-  readonly #way: Way;
+  readonly #way = new Way();
   /** The player whose faults are counted. */
   #check: FrameCheck | undefined;
   #wrongs = WRONGS.map(() => 0);
   #lostSeen = 0;
+  /** When the newest frame came that was there at the last look, ms. */
+  #lastCameMs = Number.NEGATIVE_INFINITY;
   #waitedMs = 0;
   #isStarved = false;
   /** Of players that are over. */
@@ -57,10 +59,9 @@ export class SeatOracle {
   readonly gapsMs: number[] = [];
 
   /** @param name of the seat, in words */
-  constructor(name: string, nowMs: number, violated: (rule: Rule, detail: string) => void) {
+  constructor(name: string, violated: (rule: Rule, detail: string) => void) {
     this.#name = name;
     this.#violated = violated;
-    this.#way = new Way(nowMs);
   }
 
   /** Frames that came, of all its players. */
@@ -87,12 +88,14 @@ export class SeatOracle {
       if (count > (this.#wrongs[at] ?? 0)) this.#violated(rule, `${this.#name}: ${check.words.join('; ')}`);
       this.#wrongs[at] = count;
     }
-    if (check.lost > this.#lostSeen) this.#loses(check.lost - this.#lostSeen, nowMs, check);
-    this.#lostSeen = check.lost;
+    const lost = check.lost + check.missedStarts;
+    if (lost > this.#lostSeen) this.#loses(lost - this.#lostSeen, nowMs, check);
+    this.#lostSeen = lost;
+    this.#lastCameMs = check.arrivalsMs.at(-1) ?? this.#lastCameMs;
   }
 
   #loses(count: number, nowMs: number, { words }: FrameCheck): void {
-    const lackMs = this.#way.longestLackMs(nowMs);
+    const lackMs = this.#way.longestLackMs(nowMs, this.#lastCameMs);
     if (lackMs > LOG_MS - LOG_SLACK_MS) {
       this.lost.withoutWay += count;
       return;

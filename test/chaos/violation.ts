@@ -11,6 +11,7 @@ export const RULES = [
   'epoch-granted-once',
   'players-stay',
   'no-starving',
+  'publishers-stay',
   'publishers-are-taken',
   'nodes-live',
   'no-errors-of-its-own',

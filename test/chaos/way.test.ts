@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { Way } from './way.ts';
 
 test('a way knows since when it is there, and how long it was not', () => {
-  const way = new Way(1_000);
+  const way = new Way();
+  way.is(false, 1_000);
   expect([way.sinceMs, way.longestLackMs(1_400)]).toEqual([undefined, 400]);
   way.is(true, 1_500);
   way.is(true, 1_700);
@@ -16,9 +17,11 @@ test('a way knows since when it is there, and how long it was not', () => {
 });
 
 test('a lack of over a minute ago is forgotten once another has ended', () => {
-  const way = new Way(0);
+  const way = new Way();
+  way.is(false, 0);
   way.is(true, 9_000);
   way.is(false, 80_000);
   way.is(true, 80_100);
   expect(way.longestLackMs(80_200)).toBe(100);
+  expect(way.longestLackMs(80_200, 80_100)).toBe(0);
 });

@@ -6,18 +6,16 @@ const REMEMBERED_MS = 60_000;
 export class Way {
   /** Since when there has been one; undefined: there is none. */
   #sinceMs: number | undefined;
-  #lostMs: number;
+  /** Since when there has been none, or when it was lost last; undefined before anything is known. */
+  #lostMs: number | undefined;
   readonly #lacks: { readonly endMs: number; readonly ms: number }[] = [];
-
-  constructor(nowMs: number) {
-    this.#lostMs = nowMs;
-  }
 
   get sinceMs(): number | undefined {
     return this.#sinceMs;
   }
 
   is(there: boolean, nowMs: number): void {
+    this.#lostMs ??= nowMs;
     if (there && this.#sinceMs === undefined) {
       this.#sinceMs = nowMs;
       this.#lacks.push({ endMs: nowMs, ms: nowMs - this.#lostMs });
@@ -28,9 +26,10 @@ export class Way {
     }
   }
 
-  /** The longest time without one, of those that are not forgotten, the present one among them; ms. */
-  longestLackMs(nowMs: number): number {
-    const present = this.#sinceMs === undefined ? nowMs - this.#lostMs : 0;
-    return Math.max(present, ...this.#lacks.map(({ ms }) => ms));
+  /** The longest time without one, of those that were over after `afterMs`, the present one among them; ms. */
+  longestLackMs(nowMs: number, afterMs = Number.NEGATIVE_INFINITY): number {
+    const present = this.#sinceMs === undefined ? nowMs - (this.#lostMs ?? nowMs) : 0;
+    const over = this.#lacks.filter(({ endMs }) => endMs > afterMs);
+    return Math.max(present, ...over.map(({ ms }) => ms));
   }
 }

@@ -50,3 +50,15 @@ test('nothing comes from a node that stands still, nor to one', () => {
   expect(world.hasWay('b', 'a', everybody)).toBe(false);
   expect(world.hasWay('a', 'a', everybody)).toBe(false);
 });
+
+test('a node lacks the registry until all faults of it are over, and is known to have lacked it', () => {
+  const world = new World(NODES);
+  expect(world.lackedRegistry('a', 0)).toBe(false);
+  const one = world.loseRegistry(['a', 'b']);
+  const other = world.loseRegistry(['a']);
+  one(1_000);
+  expect([world.lackedRegistry('a', 9_000), world.lackedRegistry('b', 9_000)]).toEqual([true, false]);
+  other(2_000);
+  expect([world.lackedRegistry('a', 2_000), world.lackedRegistry('a', 2_001)]).toEqual([true, false]);
+  expect(world.lackedRegistry('b', 1_000)).toBe(true);
+});

@@ -10,6 +10,9 @@ export class World {
   /** How many faults cut a pair, by `pairOf`. */
   readonly #cuts = new Map<string, number>();
 
+  /** Of nodes that were without a registry that knows all: faults that last, and when the last one was over, ms. */
+  readonly #unregistered = new Map<string, { faults: number; untilMs: number }>();
+
   constructor(nodes: readonly string[]) {
     this.#nodes = nodes;
   }
@@ -36,6 +39,28 @@ export class World {
   /** Something begins that keeps a node from working; the answer is called when it is over. */
   idle(node: string): () => void {
     return this.#count(this.#idle, node);
+  }
+
+  /** Was there a fault between the node and the registry, or of the registry, at this time or after it? */
+  lackedRegistry(node: string, sinceMs: number): boolean {
+    const lack = this.#unregistered.get(node);
+    return lack !== undefined && (lack.faults > 0 || lack.untilMs >= sinceMs);
+  }
+
+  /** Nodes lose sight of the registry, or it forgets; the answer is called with the time when that is over. */
+  loseRegistry(nodes: readonly string[]): (nowMs: number) => void {
+    const lacks = nodes.map((node) => {
+      const lack = this.#unregistered.get(node) ?? { faults: 0, untilMs: 0 };
+      this.#unregistered.set(node, lack);
+      lack.faults += 1;
+      return lack;
+    });
+    return (nowMs) => {
+      for (const lack of lacks) {
+        lack.faults -= 1;
+        lack.untilMs = nowMs;
+      }
+    };
   }
 
   /** It is killed; the answer is called when it listens again. */

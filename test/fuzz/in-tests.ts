@@ -1,11 +1,11 @@
 // Fuzzing as part of the tests: each target takes its corpus, in which every input that once broke something has a name,
-// and is then fuzzed for FUZZ_SECONDS (1) with the seed FUZZ_SEED (1).
+// and is then fuzzed for FUZZ_SECONDS (5) with the seed FUZZ_SEED (1).
 import { expect, test } from 'vitest';
 import { corpusOf, writeFind } from './engine/corpus.ts';
 import { Coverage } from './engine/coverage.ts';
 import { type FuzzReport, fuzz, replay } from './engine/fuzzer.ts';
 
-const MS = Number(process.env.FUZZ_SECONDS ?? 1) * 1_000;
+const MS = Number(process.env.FUZZ_SECONDS ?? 5) * 1_000;
 const SEED = Number(process.env.FUZZ_SEED ?? 1);
 /** For what begins and ends a run, and for finds that are made smaller. */
 const SLACK_MS = 20_000;

@@ -25,6 +25,8 @@ export class FrameCheck {
   badStarts = 0;
   /** Changes of session: of the publisher, as a player sees it. */
   splices = 0;
+  /** Frames from the beginning of sessions that followed another, and did not come. */
+  missedStarts = 0;
   /** Changes to a session with a lower number, which is an older one, or of another encoder. */
   setbacks = 0;
   /** Of the session that plays. */
@@ -103,6 +105,11 @@ export class FrameCheck {
   #begin(session: number, id: number, sentMs: number, atMs: number): void {
     if (this.session !== 0) this.splices += 1;
     if (session < this.session) this.setbacks += 1;
+    const isNew = this.session !== 0 && !this.#lastIds.has(session);
+    if (isNew && id > 1) {
+      this.missedStarts += id - 1;
+      this.#say(`session ${session} began with frame ${id}`);
+    }
     const known = this.#lastIds.get(session);
     this.session = session;
     // A session that comes back, as of two publishers that take turns: frames may be missing, none may come twice.

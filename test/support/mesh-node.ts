@@ -13,6 +13,7 @@ import { Links } from '../../src/mesh/links.ts';
 import type { LinkOwner, Peer } from '../../src/mesh/peer.ts';
 import type { NodeRecord } from '../../src/registry/registry.ts';
 import { nodeRecord } from './node-record.ts';
+import { secretsOf } from './secret-settings.ts';
 import { secretScan } from './secrets.ts';
 import { until } from './until.ts';
 
@@ -49,7 +50,7 @@ export class MeshNode {
   constructor(node: string, options: MeshNodeOptions = {}) {
     this.node = node;
     this.boot = options.boot ?? newBoot();
-    secretScan.useSettings({ 'mesh.secret': options.secret ?? SECRET });
+    secretScan.use(...secretsOf({ 'mesh.secret': options.secret ?? SECRET }));
     const write = (fields: object, event: string) => {
       secretScan.line(JSON.stringify(fields));
       this.lines.push({ event, fields: { ...fields } });

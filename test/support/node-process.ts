@@ -6,6 +6,7 @@ import { get } from 'node:http';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LogLine } from './running-node.ts';
+import { secretsOf } from './secret-settings.ts';
 import { secretScan } from './secrets.ts';
 import { until } from './until.ts';
 
@@ -60,7 +61,7 @@ export class NodeProcess implements AsyncDisposable {
     this.#prefix = prefix;
     this.#env = env;
     this.#preloads = preloads;
-    secretScan.useSettings(settings);
+    secretScan.use(...secretsOf(settings));
   }
 
   /** Starts it; resolves once it listens. */

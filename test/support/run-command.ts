@@ -1,6 +1,7 @@
 // A command of `tideway`, run in this process, with its output in pipes.
 import { main } from '../../src/cli/main.ts';
 import { configKeys } from '../../src/config/schema.ts';
+import { secretsOf } from './secret-settings.ts';
 import { secretScan } from './secrets.ts';
 
 export interface Outcome {
@@ -11,7 +12,7 @@ export interface Outcome {
 
 /** Resolves when the command is done. */
 export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
-  secretScan.useSettings(settingsOf(args, env));
+  secretScan.use(...secretsOf(settingsOf(args, env)));
   let stdout = '';
   let stderr = '';
   const process = {

@@ -5,6 +5,7 @@ import { createLog } from '../../src/base/log.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { RelayNode } from '../../src/node/relay-node.ts';
+import { secretsOf } from './secret-settings.ts';
 import { secretScan } from './secrets.ts';
 
 /** One log line, parsed. */
@@ -71,7 +72,7 @@ export async function runNode(
 }
 
 function configOf(settings: NodeSettings): Config {
-  secretScan.useSettings(settings);
+  secretScan.use(...secretsOf(settings));
   return loadConfig({
     flags: {
       host: '127.0.0.1',

@@ -1,9 +1,8 @@
 // What nobody may read in a log: the secrets that nodes of tests were given and their clients used, and whatever looks like
 // one. Every line of every node is held against them as it is written (secrets-kept.ts fails the test that it is in).
-import { configKeys } from '../../src/config/schema.ts';
 
 /** Shorter ones could stand in a line by chance; the configuration takes none. */
-const MIN_CHARS = 8;
+export const MIN_SECRET_CHARS = 8;
 /** Of the lines with a secret, this many are kept. */
 const MAX_LEAKS = 10;
 /** Any query, as none is ever logged; a JWT; a bearer token. */
@@ -16,15 +15,8 @@ export class SecretScan {
   /** Secrets that a client of a node uses. */
   use(...secrets: readonly string[]): void {
     for (const secret of secrets) {
-      if (secret.length < MIN_CHARS) throw new Error(`"${secret}" is too short to be looked for`);
+      if (secret.length < MIN_SECRET_CHARS) throw new Error(`"${secret}" is too short to be looked for`);
       this.#add(secret);
-    }
-  }
-
-  /** @param settings of a node, by key path */
-  useSettings(settings: Readonly<Record<string, string>>): void {
-    for (const [path, value] of Object.entries(settings)) {
-      for (const secret of secretsIn(path, value)) if (secret.length >= MIN_CHARS) this.#add(secret);
     }
   }
 
@@ -60,20 +52,3 @@ export class SecretScan {
 
 /** The one of this process, which is that of a test file. */
 export const secretScan = new SecretScan();
-
-function secretsIn(path: string, value: string): string[] {
-  if (configKeys.find((known) => known.path === path)?.secret !== true) return [];
-  switch (path) {
-    case 'registry.url':
-      // An address; a password would be the part before the @.
-      return /:\/\/[^@]*:([^@]+)@/.exec(value)?.slice(1) ?? [];
-    case 'auth.webhook.url':
-      return [value, ...(URL.canParse(value) ? new URL(value).searchParams.values() : [])];
-    case 'auth.keys':
-      return value.split(',').map((part) => part.replace(/^[^=]*=/, ''));
-    case 'api.tokens':
-      return value.split(',').map((part) => part.replace(/^.*:/, ''));
-    default:
-      return [value];
-  }
-}

@@ -39,6 +39,20 @@ function isGiven(position: number): boolean {
   return !shedding.leavesOut(log.at(position)?.frame ?? failed());
 }
 
+describe('a reader that starts where a group of pictures came all at once', () => {
+  test.each([1, 1.2, 1.9])('and takes %s times as much as is published is given all of it', (pace) => {
+    shedding = new Shedding({ ...LIMITS, maxBacklogBytes: 100_000 }, SHARE);
+    for (let time = 0; time < 10_000; time += 40) append(time === 0 ? 'avc key' : 'avc delta', time, 500, 0);
+    let position = 0;
+    for (let nowMs = 0; nowMs < 12_000; nowMs += 40) {
+      append('avc delta', 10_000 + nowMs, 500, nowMs);
+      for (; position < log.next && position <= (pace * nowMs) / 40; position += 1) {
+        expect(weigh(position)).toBe('nothing');
+      }
+    }
+  });
+});
+
 describe('what came here all at once, after its source was away', () => {
   beforeEach(() => {
     shedding = new Shedding(LIMITS, SHARE);

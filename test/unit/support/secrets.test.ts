@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { runCommand } from '../../support/run-command.ts';
 import { runNode } from '../../support/running-node.ts';
+import { secretsOf } from '../../support/secret-settings.ts';
 import { SecretScan, secretScan } from '../../support/secrets.ts';
 
 const HASH = createHash('sha256').update('token-of-eva').digest('hex');
@@ -16,7 +17,7 @@ test.each([
   [{ 'mesh.secret': 'a / in a URL' }, `/${encodeURIComponent('a / in a URL')}`],
 ])('a secret of %j is found in %j', (settings, text) => {
   const scan = new SecretScan();
-  scan.useSettings(settings as Record<string, string>);
+  scan.use(...secretsOf(settings as Record<string, string>));
   scan.line('{"event":"node.start"}');
   expect(scan.takeLeaks()).toEqual([]);
   scan.line(text);
@@ -40,7 +41,7 @@ test.each([
 
 test('what is no secret may be in lines', () => {
   const scan = new SecretScan();
-  scan.useSettings({ 'node.id': 'the-node-id', 'registry.url': 'redis://127.0.0.1:6379' });
+  scan.use(...secretsOf({ 'node.id': 'the-node-id', 'registry.url': 'redis://127.0.0.1:6379' }));
   scan.line('{"node":"the-node-id","detail":"append ?key=... to it","realm":"Bearer realm"}');
   scan.line('redis://127.0.0.1:6379');
   expect(scan.takeLeaks()).toEqual([]);
