@@ -4,7 +4,7 @@ import type { Server, Socket } from 'node:net';
 import type { Clock, Timer } from './clock.ts';
 import { TidewayError } from './errors.ts';
 import type { Proxies } from './proxies.ts';
-import { type Peer, tellPeer } from './remote.ts';
+import { type Peer, tellPeer, type Waiting } from './remote.ts';
 
 /** Of format/proxy-header.ts. */
 export interface HeaderReader {
@@ -20,8 +20,16 @@ export interface ProxiedServerNeeds {
   readonly clock: Clock;
   readonly proxies: Proxies;
   readonly newReader: () => HeaderReader;
-  /** `proxy.header`, `proxy.missing`, `proxy.timeout`. The socket is gone. */
+  /** May the header of one more be read? Who may not was ended by who is asked; without it, all may. */
+  readonly admits?: ((socket: Socket) => boolean) | undefined;
+  /** `proxy.header`, `proxy.missing`, `proxy.timeout`, or it was ended. The socket is gone. */
   readonly refused: (why: TidewayError, socket: Socket) => void;
+}
+
+interface Reading {
+  readonly sinceMs: number;
+  readonly deadline: Timer;
+  readonly refuse: (why: TidewayError) => void;
 }
 
 /** From the connection to the end of the header. */
@@ -29,8 +37,8 @@ const HEADER_MS = 5_000;
 
 export class ProxiedServer {
   readonly #needs: ProxiedServerNeeds;
-  /** Connections whose header is read; bounded by the server's maxConnections. */
-  readonly #reading = new Map<Socket, Timer>();
+  /** Connections whose header is read; bounded by the server's maxConnections, or by the door, which admits them. */
+  readonly #reading = new Map<Socket, Reading>();
 
   /** @param server with all its listeners of `connection`: they are called once the header was read */
   constructor(server: Server, needs: ProxiedServerNeeds) {
@@ -42,13 +50,21 @@ export class ProxiedServer {
     };
     server.removeAllListeners('connection');
     server.on('connection', (socket: Socket) => {
-      if (needs.proxies.has(socket.remoteAddress)) this.#read(socket, pass);
-      else pass(socket);
+      if (!needs.proxies.has(socket.remoteAddress)) pass(socket);
+      else if (needs.admits?.(socket) ?? true) this.#read(socket, pass);
     });
   }
 
   get size(): number {
     return this.#reading.size;
+  }
+
+  /** The one whose header is read for longest. */
+  get longest(): Waiting | undefined {
+    for (const { sinceMs, refuse } of this.#reading.values()) {
+      return { sinceMs, end: ({ code, message }) => refuse(new TidewayError(code, message)) };
+    }
+    return undefined;
   }
 
   /** Ends those whose header is read. */
@@ -60,7 +76,7 @@ export class ProxiedServer {
     const { clock, newReader, proxies, refused } = this.#needs;
     const reader = newReader();
     const settle = () => {
-      this.#reading.get(socket)?.cancel();
+      this.#reading.get(socket)?.deadline.cancel();
       this.#reading.delete(socket);
       socket.off('readable', readable);
       socket.off('close', settle);
@@ -110,7 +126,7 @@ export class ProxiedServer {
     const deadline = clock.after(HEADER_MS, () => {
       refuse(new TidewayError('proxy.timeout', `no PROXY header came within ${HEADER_MS} ms`));
     });
-    this.#reading.set(socket, deadline);
+    this.#reading.set(socket, { sinceMs: clock.now(), deadline, refuse });
     socket.on('readable', readable);
     socket.on('end', ended);
     socket.on('error', failed);

@@ -1,10 +1,18 @@
 // Who is at the other end of a socket: by itself, or as a proxy tells that is believed (proxied-server.ts).
 import type { Socket } from 'node:net';
+import type { Reason } from './errors.ts';
 
 /** Whom a proxy speaks for. */
 export interface Peer {
   readonly address: string;
   readonly port: number;
+}
+
+/** Who is there and asks for nothing: where a door has no room, the one that has waited longest goes. */
+export interface Waiting {
+  readonly sinceMs: number;
+  /** It is told why, where it can be; its place is free at once. */
+  end(why: Reason): void;
 }
 
 const TOLD = Symbol('whom a proxy speaks for');

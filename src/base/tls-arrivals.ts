@@ -5,8 +5,8 @@ import type { Socket } from 'node:net';
 import type { Server, TLSSocket } from 'node:tls';
 import { AddressCount } from './address-count.ts';
 import type { Clock, Timer } from './clock.ts';
-import { type Reason, TidewayError } from './errors.ts';
-import { addressOf, tellPeer, toldPeer } from './remote.ts';
+import { TidewayError } from './errors.ts';
+import { addressOf, tellPeer, toldPeer, type Waiting } from './remote.ts';
 
 export interface TlsArrivalsNeeds {
   readonly clock: Clock;
@@ -23,6 +23,7 @@ export interface TlsArrivalsNeeds {
 interface Arrival {
   readonly raw: Socket;
   readonly address: string;
+  readonly sinceMs: number;
   readonly deadline: Timer;
 }
 
@@ -74,10 +75,12 @@ export class TlsArrivals {
     return this.#perAddress.of(address);
   }
 
-  /** Ends the one that shakes hands for longest. Was there any? */
-  endLongest({ code, message }: Reason): boolean {
-    const [name] = this.#arrivals.keys();
-    return name !== undefined && this.#end(name, new TidewayError(code, message));
+  /** The one that shakes hands for longest. */
+  get longest(): Waiting | undefined {
+    for (const [name, { sinceMs }] of this.#arrivals) {
+      return { sinceMs, end: ({ code, message }) => this.#end(name, new TidewayError(code, message)) };
+    }
+    return undefined;
   }
 
   /** Ends all that still shake hands. */
@@ -95,7 +98,7 @@ export class TlsArrivals {
       this.#end(name, new TidewayError('tls.handshake-timeout', message));
     });
     this.#settled(name);
-    this.#arrivals.set(name, { raw, address, deadline });
+    this.#arrivals.set(name, { raw, address, sinceMs: clock.now(), deadline });
     this.#perAddress.add(address);
     raw.on('error', () => {}); // 'close' follows
     raw.once('close', () => {
@@ -103,12 +106,11 @@ export class TlsArrivals {
     });
   }
 
-  #end(name: string, why: TidewayError): boolean {
+  #end(name: string, why: TidewayError): void {
     const arrival = this.#settled(name);
-    if (!arrival) return false;
+    if (!arrival) return;
     this.#needs.refused(why, arrival.raw);
     arrival.raw.destroy();
-    return true;
   }
 
   #settled(name: string): Arrival | undefined {

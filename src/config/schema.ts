@@ -150,7 +150,11 @@ export const configSchema = z.strictObject({
       'none',
       'Where HTTP players within the cluster network reach this node (network=internal).',
     ),
-    maxConnections: key(count, 20_000, 'HTTP connections at once; more are closed on arrival.'),
+    maxConnections: key(
+      count,
+      20_000,
+      'HTTP connections at once that something is asked of; beyond them, health and the API alone are answered.',
+    ),
     maxConnectionsPerAddress: live(
       key(count, 10_000, 'HTTP connections at once from one address; of IPv6, from one /64.'),
     ),

@@ -34,6 +34,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'api.query': 400,
   'api.role': 403,
   'api.token': 401,
+  'api.too-many-of-caller': 429,
   'api.too-many-requests': 429,
   'api.too-many-tries': 429,
   'http.too-many-from-address': 429,
@@ -73,9 +74,11 @@ const UNAVAILABLE = 503;
 /** When who is refused may ask again, s. */
 const RETRY_AFTER_S: Readonly<Record<string, number>> = {
   'api.too-many-listeners': 5,
+  'api.too-many-of-caller': 5,
   'api.too-many-requests': 1,
   // A try comes back so often (api-access.ts).
   'api.too-many-tries': 10,
+  'http.too-many-connections': 5,
   'http.too-many-from-address': 5,
   'limits.connection-rate': 1,
   'limits.connection-rate-of-address': 1,

@@ -117,6 +117,18 @@ export class ApiAccess {
     return caller;
   }
 
+  /** Would the request be let in by the rules as they are now, for as much? That is no try, and not counted. */
+  stillAdmits(request: ApiRequest, needed: Role): boolean {
+    const { authorization } = request.headers;
+    const tokens = this.#tokens();
+    const caller =
+      tokens.length > 0 && authorization !== undefined
+        ? holderOf(authorization, tokens)
+        : this.#withoutToken(request, tokens);
+    if (!caller || caller instanceof TidewayError) return false;
+    return mayAct(caller.role, needed);
+  }
+
   /** @throws TidewayError `api.role` */
   check({ name, role }: Caller, needed: Role): void {
     if (mayAct(role, needed)) return;
@@ -130,6 +142,10 @@ export class ApiAccess {
     const { authorization } = request.headers;
     const tokens = this.#tokens();
     if (tokens.length > 0 && authorization !== undefined) return this.#holder(request, authorization, tokens);
+    return this.#withoutToken(request, tokens);
+  }
+
+  #withoutToken(request: ApiRequest, tokens: readonly Known[]): Caller | TidewayError {
     const { requireToken } = this.#rules();
     const why = whyNotLocal(request) ?? (requireToken ? 'api.requireToken is set' : undefined);
     if (why === undefined) return LOCAL;
@@ -151,11 +167,8 @@ export class ApiAccess {
         'too many wrong tokens came from here: none is looked at for a while',
       );
     }
-    const [, given = ''] = BEARER.exec(authorization) ?? [];
-    const digest = digestOf(given);
-    // All are compared, so that the time tells nothing about which it was.
-    const [holder] = tokens.filter((token) => timingSafeEqual(digest, token.digest));
-    if (holder) return holder.caller;
+    const holder = holderOf(authorization, tokens);
+    if (holder) return holder;
     this.#tries.take(from, this.#clock.now());
     return new TidewayError(
       'api.token',
@@ -182,6 +195,15 @@ function knownTokens({ token, tokens = [] }: AccessRules): Known[] {
   }));
   if (token === undefined) return named;
   return [{ caller: { name: 'api.token', role: 'admin' }, digest: digestOf(token) }, ...named];
+}
+
+/** Whose token it is; undefined: nobody's. */
+function holderOf(authorization: string, tokens: readonly Known[]): Caller | undefined {
+  const [, given = ''] = BEARER.exec(authorization) ?? [];
+  const digest = digestOf(given);
+  // All are compared, so that the time tells nothing about which it was.
+  const [holder] = tokens.filter((token) => timingSafeEqual(digest, token.digest));
+  return holder?.caller;
 }
 
 function groupOf({ remoteAddress = 'unknown' }: ApiRequest): string {

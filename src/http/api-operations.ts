@@ -268,7 +268,7 @@ export const operations = {
     query: z.strictObject({ stream, node, limit: limitOf(ROWS), topics: topics.optional() }),
     answers: { 200: eventsAnswer },
     isLive: true,
-    errors: [BUSY, 'api.limit', 'api.too-many-listeners', ...STREAM_ERRORS],
+    errors: [BUSY, 'api.limit', 'api.too-many-listeners', 'api.too-many-of-caller', ...STREAM_ERRORS],
   },
   traffic: {
     method: 'GET',

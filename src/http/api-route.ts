@@ -8,7 +8,7 @@ import type { Log } from '../base/log.ts';
 import { addressOfRequest, isProxied, remoteOfRequest } from '../base/marked-request.ts';
 import type { Role } from '../base/role.ts';
 import { answerJson } from './answer.ts';
-import type { ApiAccess, Caller } from './api-access.ts';
+import type { ApiAccess, ApiRequest, Caller } from './api-access.ts';
 import { readQuery } from './api-query.ts';
 import type { Told } from './forms/common.ts';
 import { readJson } from './json-body.ts';
@@ -65,6 +65,9 @@ export interface Asked<D extends Declared> {
   readonly response: ServerResponse;
   /** Names the request in logs, of other nodes too. */
   readonly id: string;
+  readonly caller: Caller;
+  /** Would it be let in now? For answers that go on while the configuration is read again. */
+  readonly isStillAdmitted: () => boolean;
   /** What varies in the path, decoded. */
   readonly path: Readonly<Record<ParameterOf<D['path']>, string>>;
   /** As it came. */
@@ -87,7 +90,7 @@ export type Reply<D extends Declared> =
 export type Handler<D extends Declared> = (asked: Asked<D>) => Reply<D> | Promise<Reply<D>>;
 
 export interface ApiRouteNeeds {
-  readonly access: Pick<ApiAccess, 'identify' | 'check'>;
+  readonly access: Pick<ApiAccess, 'identify' | 'check' | 'stillAdmits'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -105,9 +108,11 @@ export function apiRoute<D extends Declared>(
   return {
     methods: method === 'GET' ? ['GET', 'HEAD'] : [method],
     isPrivate: true,
+    isVital: true,
     matches: (asked) => read(asked) !== undefined,
     handle: async (request, response, url) => {
-      const caller = identify(access, request, response);
+      const asking = readAsking(request);
+      const caller = identify(access, asking, response);
       if (method !== 'GET') audit(log, caller, { request, response, path: url.pathname });
       access.check(caller, role);
       const id = requestIdOf(request);
@@ -117,6 +122,8 @@ export function apiRoute<D extends Declared>(
         request,
         response,
         id,
+        caller,
+        isStillAdmitted: () => access.stillAdmits(asking, role),
         path: read(url.pathname),
         parameters: url.searchParams,
         query,
@@ -129,16 +136,14 @@ export function apiRoute<D extends Declared>(
   };
 }
 
-function identify(
-  access: ApiRouteNeeds['access'],
-  request: IncomingMessage,
-  response: ServerResponse,
-): Caller {
+function readAsking(request: IncomingMessage): ApiRequest {
+  const { headers } = request;
+  return { remoteAddress: addressOfRequest(request), isProxied: isProxied(request), headers };
+}
+
+function identify(access: ApiRouteNeeds['access'], asking: ApiRequest, response: ServerResponse): Caller {
   try {
-    const { headers } = request;
-    return access.identify({
-      ...{ remoteAddress: addressOfRequest(request), isProxied: isProxied(request), headers },
-    });
+    return access.identify(asking);
   } catch (error) {
     // RFC 9110 §15.5.2: a 401 says how to come in.
     if (error instanceof TidewayError && error.code === 'api.token') {

@@ -39,7 +39,7 @@ export interface WatchNeeds {
 
 /** `/healthz`, `/readyz` and `/metrics`. */
 export function healthRoutes(needs: HealthNeeds): Route[] {
-  return [
+  const routes: Route[] = [
     get('/healthz', (response) => answerJson(response, 200, { status: 'ok' })),
     get('/readyz', (response) => {
       const why = needs.notReady();
@@ -56,6 +56,7 @@ export function healthRoutes(needs: HealthNeeds): Route[] {
       isPrivate: true,
     },
   ];
+  return routes.map((route) => ({ ...route, isVital: true }));
 }
 
 /** The list that the watch page shows, and the ways to it. */

@@ -16,6 +16,14 @@ export interface LiveWish {
   readonly stream: StreamKey | undefined;
 }
 
+/** Who listens. */
+export interface LiveCaller {
+  /** Of its token, or `loopback`: one caller has some of the places only. */
+  readonly name: string;
+  /** Would it be let in by the configuration as it is now? */
+  isStillAdmitted(): boolean;
+}
+
 /** Where it is written. */
 export interface LiveSink {
   /** "address:port" of who listens. */
@@ -33,14 +41,14 @@ export interface LiveSink {
 export interface LiveFeed {
   /**
    * @returns to be called once when who listens has gone
-   * @throws TidewayError `api.too-many-listeners`, `node.stopping`
+   * @throws TidewayError `api.too-many-listeners`, `api.too-many-of-caller`, `node.stopping`
    */
-  listen(wish: LiveWish, sink: LiveSink): () => void;
+  listen(wish: LiveWish, sink: LiveSink, caller: LiveCaller): () => void;
 }
 
 /** Takes who listens. */
 export function liveHandler(feed: LiveFeed): Handlers['events'] {
-  return ({ request, response, query }) => {
+  return ({ request, response, query, caller: { name }, isStillAdmitted }) => {
     const topics = new Set(query.topics ?? topic.options);
     const sink = new ResponseSink(response, remoteOfRequest(request));
     if (request.method === 'HEAD') {
@@ -48,7 +56,7 @@ export function liveHandler(feed: LiveFeed): Handlers['events'] {
       sink.end();
       return 'taken';
     }
-    const gone = feed.listen({ topics, stream: query.stream }, sink);
+    const gone = feed.listen({ topics, stream: query.stream }, sink, { name, isStillAdmitted });
     response.once('close', gone);
     return 'taken';
   };

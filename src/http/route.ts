@@ -8,6 +8,8 @@ export interface Route {
   readonly methods: readonly string[];
   /** For operators, not for pages of other sites: nothing of it is shared with other origins (CORS). */
   readonly isPrivate?: boolean;
+  /** What a crowd must not take from operators: it is answered also where http.maxConnections are busy. */
+  readonly isVital?: boolean;
   /** @param path of the URL, still percent-encoded */
   matches(path: string): boolean;
   handle(request: IncomingMessage, response: ServerResponse, url: URL): void | Promise<void>;

@@ -13,7 +13,7 @@ import type { Log } from '../base/log.ts';
 import { MarkedRequest, remoteOfRequest, sessionOf } from '../base/marked-request.ts';
 import { ProxiedServer } from '../base/proxied-server.ts';
 import type { Proxies } from '../base/proxies.ts';
-import { addressOf, remoteOf } from '../base/remote.ts';
+import { addressOf, remoteOf, type Waiting } from '../base/remote.ts';
 import type { Table } from '../base/table.ts';
 import { TlsArrivals } from '../base/tls-arrivals.ts';
 import { ProxyHeaderReader } from '../format/proxy-header.ts';
@@ -27,7 +27,7 @@ export interface HttpServerOptions {
   readonly port: number | undefined;
   /** Undefined: nothing is served with TLS. */
   readonly secure?: SecureDoor | undefined;
-  /** More are closed on arrival. */
+  /** At once that something is asked of; beyond them, only vital routes are answered. */
   readonly maxConnections: number;
   /** Connections at once from one address; undefined: as many as there may be. */
   readonly maxConnectionsPerAddress?: number;
@@ -62,10 +62,18 @@ const TOO_MANY_FROM_ADDRESS: Reason = {
   code: 'http.too-many-from-address',
   message: 'this address has all the connections it may have: see http.maxConnectionsPerAddress',
 };
-const NO_ROOM: Reason = {
+const FULL: Reason = {
+  code: 'http.too-many-connections',
+  message: 'this node has all the connections that it may (http.maxConnections): try later, or another node',
+};
+const NO_FILES: Reason = {
   code: 'limits.files',
   message: 'this node has nearly all the files open that it may, and this connection asked for nothing',
 };
+/** Places above maxConnections, for who asks for what is vital, and for who has not asked yet. */
+const SPARE_CONNECTIONS = 64;
+/** Connections that were turned away, and whose files are not closed yet: a burst of more is dropped by Node. */
+const MAX_CLOSING = 1_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 /** From the connection to the last header. */
 const HEADERS_MS = 10_000;
@@ -102,10 +110,10 @@ export class HttpServer {
   #secure: Secure | undefined;
   readonly #proxies: Proxies | undefined;
   readonly #proxied: readonly ProxiedServer[];
-  /** Every open socket, also those that left the HTTP parser. Bounded by maxConnections. */
-  readonly #sockets = new Set<Socket>();
-  /** Those of them that have asked for nothing yet. */
-  readonly #unused = new Set<Socket>();
+  /** Every open socket and its address, also those that left the HTTP parser. Bounded by maxConnections and spare places. */
+  readonly #sockets = new Map<Socket, string>();
+  /** Those of them that wait for no answer, longest first: they make room. */
+  readonly #idle = new Map<Socket, Idle>();
   readonly #perAddress = new AddressCount();
   #stopping: TidewayError | undefined;
   #closed: Promise<unknown> | undefined;
@@ -137,6 +145,7 @@ export class HttpServer {
   #behindProxies(server: Server | SecureServer, proxies: Proxies): ProxiedServer {
     return new ProxiedServer(server, {
       ...{ clock: this.#clock, proxies, newReader: () => new ProxyHeaderReader() },
+      admits: (socket) => this.#admitsProxied(socket),
       refused: (why, socket) => this.#report(socket, why),
     });
   }
@@ -156,7 +165,7 @@ export class HttpServer {
 
   #listensTo<S extends Server | SecureServer>(server: S): S {
     server.timeout = INACTIVE_MS;
-    server.maxConnections = this.#options.maxConnections;
+    server.maxConnections = this.#most + MAX_CLOSING;
     server.on('drop', () => {
       this.droppedConnections += 1;
     });
@@ -178,6 +187,11 @@ export class HttpServer {
     return this.#sockets.size + this.#handshakes + this.#headers;
   }
 
+  /** Connections of all kinds at most. */
+  get #most(): number {
+    return this.#options.maxConnections + SPARE_CONNECTIONS;
+  }
+
   get #handshakes(): number {
     return this.#secure?.arrivals.size ?? 0;
   }
@@ -187,10 +201,10 @@ export class HttpServer {
   }
 
   get tables(): Table[] {
-    const { maxConnections: limit } = this.#options;
+    const limit = this.#most;
     return [
       { table: 'http_connections', entries: this.#sockets.size, limit },
-      { table: 'http_connections_unused', entries: this.#unused.size, limit },
+      { table: 'http_connections_idle', entries: this.#idle.size, limit },
       { table: 'http_addresses', entries: this.#perAddress.size, limit },
       { table: 'http_proxy_headers', entries: this.#headers, limit },
       { table: 'https_handshakes', entries: this.#handshakes, limit },
@@ -200,14 +214,14 @@ export class HttpServer {
   /** Bytes read from all clients ever. */
   get bytesIn(): number {
     let sum = this.#closedBytesIn;
-    for (const socket of this.#sockets) sum += socket.bytesRead;
+    for (const socket of this.#sockets.keys()) sum += socket.bytesRead;
     return sum;
   }
 
   /** Bytes written to all clients ever. */
   get bytesOut(): number {
     let sum = this.#closedBytesOut;
-    for (const socket of this.#sockets) sum += socket.bytesWritten;
+    for (const socket of this.#sockets.keys()) sum += socket.bytesWritten;
     return sum;
   }
 
@@ -249,9 +263,9 @@ export class HttpServer {
     this.#secure?.arrivals.stop();
     for (const proxied of this.#proxied) proxied.stop();
     // Node counts one that never asked for anything as busy: browsers open such connections in advance.
-    for (const socket of this.#unused) socket.destroy();
+    for (const [socket, { was }] of this.#idle) if (was === 'new') socket.destroy();
     const deadline = this.#clock.after(graceMs, () => {
-      for (const socket of this.#sockets) socket.destroy();
+      for (const socket of this.#sockets.keys()) socket.destroy();
     });
     await this.#closed;
     deadline.cancel();
@@ -259,66 +273,110 @@ export class HttpServer {
 
   #connected(socket: Socket): void {
     const why = this.#refusalOf(socket);
-    if (!why) this.#keep(socket);
-    else if (why === 'full') this.#drop(socket);
-    else this.#turnAway(socket, why);
+    if (!why) {
+      this.#keep(socket);
+      return;
+    }
+    this.droppedConnections += 1;
+    this.#turnAway(socket, why);
   }
 
   /** Before TLS's handshake nothing can be said, and after it too much was done for who is turned away. */
   #admitsSecure(raw: Socket): boolean {
     const why = this.#refusalOf(raw);
     if (!why) return true;
-    if (why !== 'full') this.#countRefusal(raw, why);
-    this.#drop(raw);
+    this.droppedConnections += 1;
+    this.#cut(raw, why);
     return false;
   }
 
-  #drop(socket: Socket): void {
+  /** Whom it comes from is not known yet: that is judged behind its header. */
+  #admitsProxied(socket: Socket): boolean {
+    if (this.#hasRoom()) return true;
     this.droppedConnections += 1;
+    this.#cut(socket, FULL);
+    return false;
+  }
+
+  /** Nothing can be said to it. */
+  #cut(socket: Socket, why: Reason): void {
+    this.#countRefusal(socket, why);
     socket.destroy();
   }
 
   #keep(socket: Socket): void {
     const address = addressOf(socket) ?? 'unknown';
-    this.#sockets.add(socket);
-    this.#unused.add(socket);
+    this.#sockets.set(socket, address);
+    this.#idle.set(socket, { was: 'new', sinceMs: this.#clock.now() });
     this.#perAddress.add(address);
-    socket.once('close', () => {
-      this.#perAddress.remove(address);
-      this.#sockets.delete(socket);
-      this.#unused.delete(socket);
-      this.#closedBytesIn += socket.bytesRead;
-      this.#closedBytesOut += socket.bytesWritten;
-    });
+    socket.once('close', () => this.#leave(socket));
   }
 
-  #refusalOf(socket: Socket): Reason | 'full' | undefined {
-    const { maxConnections, maxConnectionsPerAddress = Number.POSITIVE_INFINITY } = this.#options;
+  /** Closed, or as good as that: its place is free. Calm when repeated. */
+  #leave(socket: Socket): void {
+    const address = this.#sockets.get(socket);
+    if (address === undefined) return;
+    this.#sockets.delete(socket);
+    this.#idle.delete(socket);
+    this.#perAddress.remove(address);
+    this.#closedBytesIn += socket.bytesRead;
+    this.#closedBytesOut += socket.bytesWritten;
+  }
+
+  /** It was answered, and may ask again: until then it may make room. */
+  #rests(socket: Socket): void {
+    if (!this.#sockets.has(socket) || socket.destroyed) return;
+    this.#idle.set(socket, { was: 'answered', sinceMs: this.#clock.now() });
+  }
+
+  #refusalOf(socket: Socket): Reason | undefined {
+    const { maxConnectionsPerAddress = Number.POSITIVE_INFINITY } = this.#options;
     const address = addressOf(socket) ?? 'unknown';
     const ofAddress = this.#perAddress.of(address) + (this.#secure?.arrivals.of(address) ?? 0);
     if (ofAddress >= maxConnectionsPerAddress) return TOO_MANY_FROM_ADDRESS;
-    if (this.#arrivals?.lacksFiles()) this.#makeRoom();
+    if (this.#arrivals?.lacksFiles()) this.#makeRoom(NO_FILES);
     const why = this.#arrivals?.refusal(address);
     if (why) return why;
-    // Each of the ports has the limit for itself.
-    return this.#sockets.size + this.#handshakes >= maxConnections ? 'full' : undefined;
+    return this.#hasRoom() ? undefined : FULL;
   }
 
-  /** Who has asked for nothing yet goes before who may ask for health: the one that has waited longest. */
-  #makeRoom(): void {
-    const [longest] = this.#unused;
-    if (!longest) {
-      if (this.#secure?.arrivals.endLongest(NO_ROOM)) this.droppedConnections += 1;
-      return;
+  #hasRoom(): boolean {
+    return this.sockets < this.#most || this.#makeRoom(FULL);
+  }
+
+  /** Who asks for nothing goes before who may ask for health: the one that has waited longest. Was there any? */
+  #makeRoom(why: Reason): boolean {
+    const others = [this.#secure?.arrivals, ...this.#proxied].map((door) => door?.longest);
+    const longest = longestOf([this.#longestIdle, ...others]);
+    if (!longest) return false;
+    this.droppedConnections += 1;
+    longest.end(why);
+    return true;
+  }
+
+  get #longestIdle(): Waiting | undefined {
+    for (const [socket, { was, sinceMs }] of this.#idle) {
+      const end = (why: Reason) => {
+        // What one that was answered is sent now could pass for another answer.
+        if (was === 'new') this.#turnAway(socket, why);
+        else this.#cut(socket, why);
+        this.#leave(socket);
+      };
+      return { sinceMs, end };
     }
-    this.#unused.delete(longest);
-    this.#turnAway(longest, NO_ROOM);
+    return undefined;
+  }
+
+  /** @throws TidewayError `http.too-many-connections` */
+  #checkPlace(isVital: boolean, response?: ServerResponse): void {
+    if (isVital || this.#sockets.size - this.#idle.size <= this.#options.maxConnections) return;
+    response?.setHeader('Connection', 'close');
+    throw new TidewayError(FULL.code, FULL.message);
   }
 
   /** It is told why, and not waited for. */
   #turnAway(socket: Socket, why: Reason): void {
     const { code, message } = why;
-    this.droppedConnections += 1;
     this.#countRefusal(socket, why);
     socket.on('error', () => {}); // 'close' follows
     refuseSocket(socket, new TidewayError(code, message));
@@ -335,7 +393,8 @@ export class HttpServer {
     // Turned away already, and read by the parser before it was closed.
     if (!this.#sockets.has(request.socket)) return;
     this.requests += 1;
-    this.#unused.delete(request.socket);
+    this.#idle.delete(request.socket);
+    response.once('finish', () => this.#rests(request.socket));
     nameRequest(request);
     this.#markAsker(request);
     // A request that is pipelined behind one without an answer has no socket yet; its answer would mix with media.
@@ -352,6 +411,8 @@ export class HttpServer {
       if (request.socket.destroyed) return;
       this.#report(request.socket, refusal, request);
       refuse({ request, response }, refusal, this.#clock);
+      // Also while the rest of it is read and thrown away.
+      this.#rests(request.socket);
     });
   }
 
@@ -379,6 +440,7 @@ export class HttpServer {
     }
     const route = routes.find((candidate) => candidate.methods.includes(method));
     if (route) {
+      this.#checkPlace(route.isVital ?? false, response);
       await route.handle(request, response, url);
       return;
     }
@@ -390,7 +452,7 @@ export class HttpServer {
   #upgradeRequested(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Node has taken its own listeners off; without one, a reset would end the process.
     socket.on('error', () => socket.destroy());
-    if (!(socket instanceof Socket)) {
+    if (!(socket instanceof Socket) || !this.#sockets.has(socket)) {
       socket.destroy();
       return;
     }
@@ -399,7 +461,7 @@ export class HttpServer {
       return;
     }
     this.requests += 1;
-    this.#unused.delete(socket);
+    this.#idle.delete(socket);
     nameRequest(request);
     this.#markAsker(request);
     this.#upgrade(request, socket, head).catch((error: unknown) => {
@@ -430,6 +492,7 @@ export class HttpServer {
     const url = parseTarget(request.url);
     const route = this.#upgrades.find((candidate) => candidate.matches(url.pathname));
     if (!route) throw notFound();
+    this.#checkPlace(false);
     await route.upgrade(request, socket, head, url);
   }
 
@@ -456,13 +519,27 @@ export class HttpServer {
   /** What came could not be parsed, was too slow, or the socket failed: only the first two can be told. */
   #broken(error: NodeJS.ErrnoException, socket: Duplex): void {
     const refusal = parseRefusal(error.code ?? '');
-    if (!refusal || !(socket instanceof Socket)) {
+    if (!refusal || !(socket instanceof Socket) || !this.#sockets.has(socket)) {
       socket.destroy();
       return;
     }
     this.#report(socket, refusal);
     refuseSocket(socket, refusal);
   }
+}
+
+interface Idle {
+  /** Has it asked for anything before? */
+  readonly was: 'new' | 'answered';
+  readonly sinceMs: number;
+}
+
+function longestOf(offered: readonly (Waiting | undefined)[]): Waiting | undefined {
+  let longest: Waiting | undefined;
+  for (const waiting of offered) {
+    if (waiting && (!longest || waiting.sinceMs < longest.sinceMs)) longest = waiting;
+  }
+  return longest;
 }
 
 interface Secure {

@@ -7,7 +7,7 @@ import type { StreamKey } from '../base/stream-key.ts';
 import { serverEventText } from '../format/server-events.ts';
 import type { StateSource } from '../http/cluster-api.ts';
 import type { LiveName } from '../http/forms/live.ts';
-import type { LiveFeed, LiveSink, LiveWish, Topic } from '../http/live-api.ts';
+import type { LiveCaller, LiveFeed, LiveSink, LiveWish, Topic } from '../http/live-api.ts';
 import { counter, gauge, type MetricFamily } from '../observe/metrics.ts';
 import type { AskNodes } from './cluster-ask.ts';
 import { AlarmNews, EventNews, NodeNews } from './live-news.ts';
@@ -15,6 +15,8 @@ import { mapSome } from './map-some.ts';
 
 /** Who listens to one node. */
 export const MAX_LISTENERS = 64;
+/** Of those, with one token, or without one from this machine. */
+export const MAX_LISTENERS_OF_CALLER = 16;
 /** Written to a listener and not taken: beyond it, it is closed. */
 export const MAX_BACKLOG_BYTES = 1024 * 1024;
 const ROUND_MS = 1_000;
@@ -45,6 +47,7 @@ export interface LiveNeeds {
 
 interface Listener extends LiveWish {
   readonly sink: LiveSink;
+  readonly caller: LiveCaller;
   /** It has not been told yet what is there. */
   isNew: boolean;
 }
@@ -67,20 +70,17 @@ export class Live implements LiveFeed {
   sentBytes = 0;
   slow = 0;
   refused = 0;
+  revoked = 0;
 
   constructor(needs: LiveNeeds) {
     this.#needs = needs;
   }
 
-  listen(wish: LiveWish, sink: LiveSink): () => void {
+  listen(wish: LiveWish, sink: LiveSink, caller: LiveCaller): () => void {
     if (this.#isOver) throw new TidewayError('node.stopping', STOPPING);
-    if (this.#listeners.size >= MAX_LISTENERS) {
-      this.refused += 1;
-      const message = `${MAX_LISTENERS} listen to this node already: listen at another one`;
-      throw new TidewayError('api.too-many-listeners', message);
-    }
+    this.#checkRoom(caller);
     const { node, version, state, clock } = this.#needs;
-    const listener: Listener = { ...wish, sink, isNew: true };
+    const listener: Listener = { ...wish, sink, caller, isNew: true };
     this.#listeners.add(listener);
     this.#ping ??= every(clock, PING_MS, () => this.#tellAll(': ping\n\n'));
     const hello = this.#eventText('hello', { node, version, asOf: state.envelope().asOf });
@@ -89,13 +89,21 @@ export class Live implements LiveFeed {
     return () => this.#gone(listener);
   }
 
+  /** The configuration has changed: who would not be let in any more is told no more. */
+  admitAgain(): void {
+    for (const listener of [...this.#listeners]) {
+      const { caller, sink } = listener;
+      if (caller.isStillAdmitted()) continue;
+      this.revoked += 1;
+      this.#needs.log.info({ remote: sink.remote, who: caller.name }, 'live.listener-revoked');
+      this.#end(listener);
+    }
+  }
+
   /** Ends what everybody listens to. Calm when repeated. */
   stop(): void {
     this.#isOver = true;
-    for (const listener of [...this.#listeners]) {
-      listener.sink.end();
-      this.#gone(listener);
-    }
+    for (const listener of [...this.#listeners]) this.#end(listener);
   }
 
   metrics(): MetricFamily[] {
@@ -111,14 +119,38 @@ export class Live implements LiveFeed {
       ),
       counter(
         'tideway_live_refused_total',
-        'Listeners turned away, since there were too many.',
+        'Listeners turned away, since there were too many, in all or of one caller.',
         this.refused,
+      ),
+      counter(
+        'tideway_live_revoked_total',
+        'Listeners ended, since a new configuration does not let them in.',
+        this.revoked,
       ),
     ];
   }
 
   get #seenRows(): number {
     return this.#alarms.size + this.#events.size;
+  }
+
+  #checkRoom({ name }: LiveCaller): void {
+    let own = 0;
+    for (const { caller } of this.#listeners) own += caller.name === name ? 1 : 0;
+    if (own >= MAX_LISTENERS_OF_CALLER) {
+      this.refused += 1;
+      const message = `"${name}" listens ${own} times to this node already: close some, or use another token`;
+      throw new TidewayError('api.too-many-of-caller', message);
+    }
+    if (this.#listeners.size < MAX_LISTENERS) return;
+    this.refused += 1;
+    const message = `${MAX_LISTENERS} listen to this node already: listen at another one`;
+    throw new TidewayError('api.too-many-listeners', message);
+  }
+
+  #end(listener: Listener): void {
+    listener.sink.end();
+    this.#gone(listener);
   }
 
   #gone(listener: Listener): void {

@@ -58,7 +58,7 @@ export function nodeMetrics(sources: MetricSources): MetricFamily[] {
     counter('tideway_rtmp_connections_total', 'RTMP connections accepted.', rtmp.accepted),
     counter(
       'tideway_connections_dropped_total',
-      'Connections closed on arrival, over a limit.',
+      'Connections closed on arrival, over a limit, or to make room for another.',
       byDoor(rtmp.turnedAway, http?.droppedConnections),
     ),
     counter('tideway_rtmp_received_bytes_total', 'Bytes received by RTMP.', rtmp.bytesIn),

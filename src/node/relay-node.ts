@@ -151,6 +151,7 @@ export class RelayNode {
       prepare: (next) => this.#authorizing.prepare(next),
       changed: (now) => {
         this.#routing.prices.replace(now.routing.prices);
+        this.#state.live.admitAgain();
         this.#warnIfOpen();
         reconfigured?.(now);
       },
@@ -355,7 +356,8 @@ export class RelayNode {
   }
 
   /**
-   * Reads the configuration again: what can take effect at once does, and nobody is dropped for it.
+   * Reads the configuration again: what can take effect at once does. Nobody is dropped for it but listeners of the API whose
+   * token is gone.
    * @param by who asked, for the log
    * @throws TidewayError `config.unreadable`, `config.syntax`, `config.invalid`, `auth.key`: nothing has changed then
    */

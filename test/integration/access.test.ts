@@ -1,7 +1,7 @@
 // Who may do what with a real node, what is written down of it, and what is never repeated.
 import { createHash } from 'node:crypto';
 import { request } from 'node:http';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { httpFlv } from '../../src/format/flv.ts';
 import { Frame, FrameKind } from '../../src/format/frame.ts';
@@ -295,6 +295,39 @@ describe('a configuration that is read again', () => {
     expect(again.lines.filter(({ event }) => event === 'config.reload-failed')).toHaveLength(1);
   });
 
+  test('ends the live events of a token that it does not have any more, and of no other', async () => {
+    const listen = async (token: string) => {
+      const headers = { Authorization: `Bearer ${token}`, Accept: 'text/event-stream' };
+      const answer = await fetch(`http://127.0.0.1:${again.httpPort}/api/v1/events?topics=status`, {
+        headers,
+      });
+      const reader = answer.body?.getReader();
+      const heard = { status: answer.status, text: '', isOver: false, close: () => reader?.cancel() };
+      void (async () => {
+        for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+          heard.text += Buffer.from(part.value).toString();
+        }
+        heard.isOver = true;
+      })();
+      return heard;
+    };
+    const tokens = [`eva=viewer:${sha256Of(EVA)}`, `grafana=viewer:${sha256Of(GRAFANA)}`];
+    settings = { ...before, 'api.tokens': tokens.join() };
+    await reload(ADMIN);
+    const [eva, grafana] = [await listen(EVA), await listen(GRAFANA)];
+    await until('both are told', () => eva.text.includes('status') && grafana.text.includes('status'));
+    settings = { ...before, 'api.tokens': tokens[1] ?? '' };
+    expect((await reload(ADMIN)).status).toBe(200);
+    await until('it is over', () => eva.isOver);
+    expect((await listen(EVA)).status).toBe(401);
+    const heard = grafana.text.length;
+    await until('the other goes on', () => grafana.text.length > heard);
+    expect(again.lines.filter(({ event }) => event === 'live.listener-revoked')).toMatchObject([
+      { who: 'eva' },
+    ]);
+    await grafana.close();
+  });
+
   test('is never asked for by a page of another site', async () => {
     const answer = await fetch(`http://127.0.0.1:${again.httpPort}/api/v1/node/reload`, { method: 'POST' });
     expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([
@@ -331,6 +364,87 @@ test('where files are short, who asked for nothing makes room for who asks for h
   ]);
   asking.socket.destroy();
   await server.stop(0);
+});
+
+describe('where all connections are taken', () => {
+  const PLACES = 2;
+  const SPARE = 64;
+  const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
+  const NO_PLACE = /^HTTP\/1\.1 503 .*Retry-After: 5.*"code":"http.too-many-connections"/s;
+  let full: HttpServer;
+  let refused: string[];
+  let sockets: RawSocket[];
+
+  beforeEach(async () => {
+    [refused, sockets] = [[], []];
+    const never = { methods: ['GET'], handle: () => new Promise<void>(() => {}) };
+    const trouble = { notReady: () => undefined, trouble: () => undefined };
+    full = new HttpServer(
+      { host: '127.0.0.1', port: 0, maxConnections: PLACES },
+      {
+        ...{ clock: systemClock, log: new FakeLog() },
+        counters: { refused: (code) => refused.push(code), wireError() {} },
+        upgrades: [{ matches: () => true, upgrade() {} }],
+        routes: [
+          ...healthRoutes({ ...trouble, metricsText: () => Promise.resolve('') }),
+          { ...never, matches: (path) => path === '/media' },
+          { ...never, matches: (path) => path === '/slow', isVital: true },
+        ],
+      },
+    );
+    await full.start();
+  });
+
+  afterEach(async () => {
+    for (const { socket } of sockets) socket.destroy();
+    await full.stop(0);
+  });
+
+  function come(text = ''): RawSocket {
+    const socket = new RawSocket(full.port);
+    sockets.push(socket);
+    return text === '' ? socket : socket.write(text);
+  }
+
+  const ask = (path: string, more = '') => come(`GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`);
+
+  test('who has asked for nothing for longest makes room, also one that was answered before', async () => {
+    const answered = come(HEALTH);
+    await answered.answered(/200 OK/);
+    const silent: RawSocket[] = [];
+    for (let at = 1; at < PLACES + SPARE; at += 1) silent.push(come());
+    await until('it is full', () => full.connections === PLACES + SPARE);
+    await come(HEALTH).answered(/200 OK/);
+    await until('the oldest is gone', () => answered.isClosed);
+    expect(answered.received).not.toContain('http.too-many-connections');
+    for (let at = 0; at < 3; at += 1) await come(HEALTH).answered(/200 OK/);
+    await until('three more are gone', () => silent.filter(({ isClosed }) => isClosed).length === 3);
+    expect(silent.map(({ isClosed }) => isClosed).lastIndexOf(true)).toBe(2);
+    expect(silent[0]?.received).toMatch(NO_PLACE);
+    expect([full.connections, full.droppedConnections, refused.length]).toEqual([PLACES + SPARE, 4, 4]);
+  });
+
+  test('media has http.maxConnections, and is told so; health is answered beyond them', async () => {
+    const [first] = [ask('/media'), ask('/media')];
+    await until('both are asked for', () => full.requests === 2);
+    await ask('/media').answered(NO_PLACE);
+    await ask('/ws', 'Connection: Upgrade\r\nUpgrade: websocket\r\n').answered(NO_PLACE);
+    await come(HEALTH).answered(/200 OK/);
+    first?.socket.destroy();
+    await until('a place is free', () => full.connections <= PLACES);
+    const next = ask('/media');
+    await until('it is taken', () => full.requests === 6);
+    expect([next.isClosed, next.received, refused]).toEqual([
+      ...[false, '', ['http.too-many-connections', 'http.too-many-connections']],
+    ]);
+  });
+
+  test('where none is idle, the next one is told that there is no room', async () => {
+    for (let at = 0; at < PLACES + SPARE; at += 1) ask('/slow');
+    await until('all are asked for', () => full.requests === PLACES + SPARE);
+    await come().answered(NO_PLACE);
+    expect([full.connections, full.droppedConnections]).toEqual([PLACES + SPARE, 1]);
+  });
 });
 
 /** Publishes so many frames at once, and never ends. */

@@ -18,11 +18,13 @@ let proxied: ProxiedServer;
 /** What the server's own listener got, and read. */
 let served: { socket: Socket; text: string }[];
 let refused: string[];
+let isOpen: boolean;
 
 beforeEach(() => {
   clock = new FakeClock();
   served = [];
   refused = [];
+  isOpen = true;
 });
 
 function build(protocol: ProxyOptions['protocol']): void {
@@ -37,6 +39,10 @@ function build(protocol: ProxyOptions['protocol']): void {
     ...{ clock, newReader: () => new ProxyHeaderReader() },
     proxies: new Proxies({ networks: ['10.0.0.0/8'], protocol, header: 'none' }),
     refused: ({ code }) => refused.push(code),
+    admits: (socket) => {
+      if (!isOpen) socket.destroy();
+      return isOpen;
+    },
   });
 }
 
@@ -84,6 +90,19 @@ test('one that says nothing in time is closed', () => {
   expect(socket.destroyed).toBe(false);
   clock.advance(1);
   expect([socket.destroyed, refused, proxied.size]).toEqual([true, ['proxy.timeout'], 0]);
+});
+
+test('the one whose header is read for longest can be ended, for another; who is not let in is not read', () => {
+  build('allow');
+  const first = arrive('10.0.0.1');
+  clock.advance(1);
+  const second = arrive('10.0.0.1');
+  const sinceMs = proxied.longest?.sinceMs;
+  proxied.longest?.end({ code: 'http.too-many-connections', message: 'full' });
+  expect([sinceMs, first.destroyed, second.destroyed]).toEqual([clock.now() - 1, true, false]);
+  expect([refused, proxied.size, clock.timerCount]).toEqual([['http.too-many-connections'], 1, 1]);
+  isOpen = false;
+  expect([arrive('10.0.0.1').destroyed, proxied.size, served]).toEqual([true, 1, []]);
 });
 
 test('one that goes away while it is read leaves nothing behind', async () => {

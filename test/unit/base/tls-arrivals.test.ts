@@ -96,9 +96,17 @@ test('a handshake that never ends is ended when its time is over, told once, and
 });
 
 test('the one that shakes hands for longest can be ended, for another', () => {
-  const [first, second] = [arrive('198.51.100.1', 1), arrive('198.51.100.2', 2)];
+  const first = arrive('198.51.100.1', 1);
+  clock.advance(1);
+  const second = arrive('198.51.100.2', 2);
   const why = { code: 'limits.files', message: 'no file is left' };
-  expect([arrivals.endLongest(why), first.destroyed, second.destroyed]).toEqual([true, true, false]);
-  expect([arrivals.endLongest(why), arrivals.endLongest(why)]).toEqual([true, false]);
+  const end = () => {
+    const { longest } = arrivals;
+    longest?.end(why);
+    return longest?.sinceMs;
+  };
+  const startMs = clock.now() - 1;
+  expect([end(), first.destroyed, second.destroyed, arrivals.size]).toEqual([startMs, true, false, 1]);
+  expect([end(), end(), arrivals.size]).toEqual([startMs + 1, undefined, 0]);
   expect(refused).toEqual(['limits.files 198.51.100.1:1', 'limits.files 198.51.100.2:2']);
 });

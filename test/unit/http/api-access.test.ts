@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Role } from '../../../src/base/role.ts';
-import { type ApiAccess, type ApiRequest, isLoopbackAddress } from '../../../src/http/api-access.ts';
+import {
+  type AccessRules,
+  ApiAccess,
+  type ApiRequest,
+  isLoopbackAddress,
+} from '../../../src/http/api-access.ts';
 import { accessBy } from '../../support/api-access.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -186,6 +191,28 @@ test('who shows wrong tokens is not looked at for a while, a right one included;
   clock.advance(10_000);
   expect(verdict(access, request(bearer(TOKEN), '10.0.0.1'))).toBeUndefined();
   expect(guesses(2, '10.0.0.1')).toEqual(['api.token', 'api.too-many-tries']);
+});
+
+test('who was let in is judged again by the rules as they are now, and that is no try and no request', () => {
+  const clock = new FakeClock();
+  const eva = (role: Role, token = 'token-of-eva') => [named('eva', role, token)];
+  const base = { token: TOKEN, requireToken: false, requestsPerSecond: 1 };
+  let rules: AccessRules = { ...base, tokens: eva('operator') };
+  const access = new ApiAccess({ clock, rules: () => rules });
+  const [local, holder] = [request(), request(bearer('token-of-eva'), '10.0.0.1')];
+  const admitted = () => [local, holder].map((asked) => access.stillAdmits(asked, 'operator'));
+  expect(admitted()).toEqual([true, true]);
+  rules = { ...base, tokens: eva('viewer') };
+  expect([admitted(), access.stillAdmits(holder, 'viewer')]).toEqual([[true, false], true]);
+  rules = { ...base, tokens: eva('operator', 'another-token-of-eva') };
+  expect(admitted()).toEqual([true, false]);
+  rules = { ...base, tokens: [] };
+  expect(admitted()).toEqual([true, false]);
+  rules = { requireToken: false, requestsPerSecond: 1 };
+  expect(admitted()).toEqual([true, false]);
+  rules = { ...base, requireToken: true };
+  expect(admitted()).toEqual([false, false]);
+  expect(access.tables.map(({ entries }) => entries)).toEqual([0, 0]);
 });
 
 test('right tokens cost no tries', () => {

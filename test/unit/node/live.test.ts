@@ -6,7 +6,7 @@ import type { NodeRow, StatusAnswer } from '../../../src/http/forms/nodes.ts';
 import type { QuestionKind } from '../../../src/http/forms/questions.ts';
 import type { LiveSink, Topic } from '../../../src/http/live-api.ts';
 import type { NodesTold } from '../../../src/node/cluster-ask.ts';
-import { Live, MAX_BACKLOG_BYTES, MAX_LISTENERS } from '../../../src/node/live.ts';
+import { Live, MAX_BACKLOG_BYTES, MAX_LISTENERS, MAX_LISTENERS_OF_CALLER } from '../../../src/node/live.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeLog } from '../../support/media.ts';
 import { settle } from '../../support/settle.ts';
@@ -65,11 +65,14 @@ let events: EventRow[];
 let stale: StaleNode[];
 let asked: string[];
 let trees: number;
+/** Who is let in, but for these. */
+let revoked: Set<string>;
 let live: Live;
 
 beforeEach(() => {
   [clock, log] = [new FakeClock(), new FakeLog()];
   [nodes, alarms, events, stale, asked, trees] = [[], [], [], [], [], 0];
+  revoked = new Set();
   live = new Live({
     ...{ clock, log, node: 'a', version: '1.2.3' },
     state: {
@@ -93,9 +96,10 @@ beforeEach(() => {
   });
 });
 
-function listen(topics: Topic[], stream?: typeof KEY): FakeSink & { gone: () => void } {
+function listen(topics: Topic[], stream?: typeof KEY, name = 'eva'): FakeSink & { gone: () => void } {
   const sink = new FakeSink();
-  const gone = live.listen({ topics: new Set(topics), stream }, sink);
+  const caller = { name, isStillAdmitted: () => !revoked.has(name) };
+  const gone = live.listen({ topics: new Set(topics), stream }, sink, caller);
   return Object.assign(sink, { gone });
 }
 
@@ -287,11 +291,34 @@ test('who takes less than it is told is closed, with a line in the log, and othe
 });
 
 test('64 may listen; one more is refused, until one goes', async () => {
-  const sinks = Array.from({ length: MAX_LISTENERS }, () => listen([]));
+  const sinks = Array.from({ length: MAX_LISTENERS }, (_, at) => listen([], undefined, `caller-${at % 4}`));
   expect(() => listen([])).toThrow(expect.objectContaining({ code: 'api.too-many-listeners' }));
   expect(live.refused).toBe(1);
   sinks[0]?.gone();
   expect(() => listen([])).not.toThrow();
+});
+
+test('one caller has 16 of the places, and again one when it goes from one; others have theirs', () => {
+  const sinks = Array.from({ length: MAX_LISTENERS_OF_CALLER }, () => listen([]));
+  expect(() => listen([])).toThrow(expect.objectContaining({ code: 'api.too-many-of-caller' }));
+  expect(() => listen([], undefined, 'grafana')).not.toThrow();
+  sinks[0]?.gone();
+  expect(() => listen([])).not.toThrow();
+  expect([sinks.length, live.refused]).toEqual([16, 1]);
+});
+
+test('who is not let in any more by a new configuration is ended, and nobody else', async () => {
+  const [eva, grafana] = [listen(['status']), listen(['status'], undefined, 'grafana')];
+  await pass(0);
+  live.admitAgain();
+  expect([eva.state, grafana.state]).toEqual(['open', 'open']);
+  revoked.add('eva');
+  live.admitAgain();
+  await pass(1_000);
+  expect([eva.state, eva.names()]).toEqual(['ended', ['hello', 'status']]);
+  expect([grafana.state, grafana.names()]).toEqual(['open', ['hello', 'status', 'status']]);
+  expect(log.of('live.listener-revoked')).toMatchObject([{ who: 'eva', remote: '127.0.0.1:1' }]);
+  expect(live.revoked).toBe(1);
 });
 
 test('a node that stops ends them, and takes no more', async () => {
