@@ -12,6 +12,8 @@ const MIN_SILENT_MS = 300;
 const STUCK_MS = 300;
 /** A look that comes later than this says more about us than about others. */
 const LATE_MS = 100;
+/** The code of the end of a link that was closed for its silence. */
+export const LINK_SILENT = 'mesh.silent';
 
 /** How long a link may be without a byte, ms. */
 export function silenceLimitMs(rttDevMs: number): number {

@@ -27,7 +27,7 @@ const CLAIM_SHOWS_MS = 4_000;
 /**
  * What a node sees of a stream that is fed from elsewhere: `clear` its origin, or that there is none; `relayed` an upstream
  * that is not the origin; `lost` its upstream is gone; `silent` its upstream can't be heard, whether the peer stands still
- * or the way to it.
+ * or the way to it, and whether its link is there yet or was closed for that.
  */
 export type Sight = 'clear' | 'relayed' | 'lost' | 'silent';
 

@@ -224,6 +224,33 @@ test('an upstream is left whose way leads through the node itself', async () => 
   expectWhole(c.sinks[0]?.ids ?? []);
 });
 
+test('whose upstream went silently can not tell whether that lives, until it is fed again; whose upstream closed has lost it', async () => {
+  const net = await netOf(['a', 'b']);
+  const b = net.node('b');
+  void b.play();
+  await net.run(1000);
+  const sight = () => b.replicas.get(KEY)?.sight;
+  const close = (code: string) => {
+    net.walls.add('ab');
+    b.links.get('a')?.close({ code, message: '' });
+  };
+  expect(sight()).toBe('clear');
+  net.deafen('a', 'b', true);
+  await net.run(1000);
+  expect([b.parent, sight()]).toEqual(['a', 'silent']);
+  close('mesh.silent');
+  expect([b.parent, sight()]).toEqual([undefined, 'silent']);
+  await net.run(1000);
+  expect(sight()).toBe('silent');
+  net.walls.clear();
+  await net.run(1500);
+  expect([b.parent, sight()]).toEqual(['a', 'clear']);
+  close('mesh.peer-gone');
+  expect([b.parent, sight()]).toEqual([undefined, 'lost']);
+  await net.run(1000);
+  expect(sight()).toBe('lost');
+});
+
 test('players are held when the origin dies, and follow the encoder to another node', async () => {
   const net = await netOf(['a', 'b', 'c', 'd']);
   void net.node('c').play();
