@@ -11,7 +11,6 @@ import { decodeControl, frameControl } from '../format/mesh/control-codec.ts';
 import { isMediaMessage, readMediaMessage } from '../format/mesh/media-codec.ts';
 import { type MaskedCopies, maskedMessages } from '../format/ws-frame.ts';
 import { BeatLoss } from './beat-loss.ts';
-import { LINK_SILENT } from './failure-detector.ts';
 import type { Handshake, Identity } from './handshake.ts';
 import type { OwnTime } from './own-time.ts';
 import type { LinkOwner, LinkQuality, Peer } from './peer.ts';
@@ -231,7 +230,7 @@ export class Link implements Peer {
     const silentMs = this.silentMs(nowMs);
     if (silentMs > SILENT_MS) {
       const message = `nothing came from the peer for ${Math.round(silentMs)} ms`;
-      this.#destroy({ code: LINK_SILENT, message });
+      this.#destroy({ code: 'mesh.silent', message });
       return;
     }
     this.#allowMore(nowMs);

@@ -46,7 +46,7 @@ export class Relay implements LinkOwner {
 
   closed(peer: Peer, why: Reason): void {
     this.#needs.downstreams.closed(peer, why);
-    this.#needs.subscriptions.closed(peer, why);
+    this.#needs.subscriptions.closed(peer);
     this.#needs.questions.closed(peer);
     this.#needs.answers.closed(peer);
   }

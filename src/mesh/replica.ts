@@ -12,7 +12,7 @@ import type { UpstreamDecision } from '../routing/decisions.ts';
 import { MAX_HOPS } from '../routing/upstream-cost.ts';
 import { BetterUpstream } from './better-upstream.ts';
 import { type Candidate, inOrder, type ParentFacts } from './candidates.ts';
-import { isLinkSilent, LINK_SILENT, StreamWatch, SwitchBrake } from './failure-detector.ts';
+import { endsInSilence, isLinkSilent, isUnheard, StreamWatch, SwitchBrake } from './failure-detector.ts';
 import type { Place } from './gate.ts';
 import { HoldLooks } from './hold-looks.ts';
 import { HopMeter } from './hop-meter.ts';
@@ -113,7 +113,7 @@ interface SeekLater {
   readonly from: Upstream | undefined;
 }
 
-/** `lost`: it is gone. `silent`: nothing was heard of it, until its link was closed for that; it may live. */
+/** `lost`: it is gone. `silent`: nothing was heard of it for a while before its link ended; it may live. */
 type Unseen = 'lost' | 'silent';
 
 export class Replica implements StreamSource, UpstreamListener {
@@ -216,7 +216,7 @@ export class Replica implements StreamSource, UpstreamListener {
   /** How well it sees the stream's source: as the origin's child, over others, not at all, or by one that can't be heard. */
   get sight(): 'clear' | 'relayed' | Unseen {
     if (!this.#current) return this.#unseen;
-    if (isLinkSilent(this.#current.peer, this.#needs.clock.now())) return 'silent';
+    if (isUnheard(this.#current.peer, this.#needs.clock.now())) return 'silent';
     return this.#current.path.length === 1 ? 'clear' : 'relayed';
   }
 
@@ -474,7 +474,7 @@ export class Replica implements StreamSource, UpstreamListener {
     this.#needs.subscriptions.unsubscribe(upstream);
     if (upstream === this.#former) this.#former = undefined;
     if (upstream !== this.#current) return;
-    const unseen = why.code === LINK_SILENT ? 'silent' : 'lost';
+    const unseen = endsInSilence(upstream.peer, this.#needs.clock.now()) ? 'silent' : 'lost';
     this.#lose(upstream, why.code === OUT_OF_ORDER ? 'order' : 'closed', unseen);
   }
 

@@ -9,7 +9,6 @@ import type { Table } from '../base/table.ts';
 import type { Control, ControlMessage } from '../format/mesh/control.ts';
 import type { MediaMessage } from '../format/mesh/media-codec.ts';
 import type { Resume } from '../media/exact-cursor.ts';
-import { LINK_SILENT } from './failure-detector.ts';
 import type { Place } from './gate.ts';
 import type { Peer } from './peer.ts';
 import { Upstream, type UpstreamListener } from './upstream.ts';
@@ -117,7 +116,7 @@ export class Subscriptions {
   }
 
   /** The link is gone: everything that it brought, or was asked, is over. */
-  closed(peer: Peer, why: Reason): void {
+  closed(peer: Peer): void {
     const desk = this.#desks.get(peer);
     if (!desk) return;
     this.#desks.delete(peer);
@@ -125,8 +124,7 @@ export class Subscriptions {
       timer.cancel();
       answer(LINK_CLOSED);
     }
-    const end = why.code === LINK_SILENT ? why : LINK_CLOSED;
-    for (const upstream of [...desk.fed.values()]) upstream.end(end);
+    for (const upstream of [...desk.fed.values()]) upstream.end(LINK_CLOSED);
   }
 
   /** Asks a peer for a stream. The listener is told what becomes of it, never before this returns. */
