@@ -12,6 +12,10 @@ const MIN_SILENT_MS = 300;
 const STUCK_MS = 300;
 /** A look that comes later than this says more about us than about others. */
 const LATE_MS = 100;
+/** Who dies falls silent and is gone at once: the kernel closes its connections. */
+const SILENT_END_MS = 1_000;
+/** Of two beats one has come, or nothing is known of the peer, however much the link is used to wait. */
+const UNHEARD_MS = 2 * BEAT_MS;
 
 /** How long a link may be without a byte, ms. */
 export function silenceLimitMs(rttDevMs: number): number {
@@ -21,6 +25,19 @@ export function silenceLimitMs(rttDevMs: number): number {
 /** Has a peer been without a word for longer than it may? */
 export function isLinkSilent(peer: Pick<Peer, 'silentMs' | 'quality'>, nowMs: number): boolean {
   return peer.silentMs(nowMs) > silenceLimitMs(peer.quality?.rttDevMs ?? 0);
+}
+
+/** Is nothing known of what the peer has just now? Sooner so than a link is silent whose beats come late and early. */
+export function isUnheard(peer: Pick<Peer, 'silentMs' | 'quality'>, nowMs: number): boolean {
+  return peer.silentMs(nowMs) > UNHEARD_MS || isLinkSilent(peer, nowMs);
+}
+
+/**
+ * Does the end of a link, now, say nothing of the peer? Both sides close a link on which they hear nothing for 2 s: where
+ * the way between them was cut, one is the first, and the other may learn of that as the way is back.
+ */
+export function endsInSilence(peer: Pick<Peer, 'silentMs'>, nowMs: number): boolean {
+  return peer.silentMs(nowMs) >= SILENT_END_MS;
 }
 
 /** `stuck`: the upstream has frames that it does not send. `idle`: it has none either. */

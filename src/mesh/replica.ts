@@ -12,7 +12,7 @@ import type { UpstreamDecision } from '../routing/decisions.ts';
 import { MAX_HOPS } from '../routing/upstream-cost.ts';
 import { BetterUpstream } from './better-upstream.ts';
 import { type Candidate, inOrder, type ParentFacts } from './candidates.ts';
-import { isLinkSilent, StreamWatch, SwitchBrake } from './failure-detector.ts';
+import { endsInSilence, isLinkSilent, isUnheard, StreamWatch, SwitchBrake } from './failure-detector.ts';
 import type { Place } from './gate.ts';
 import { HoldLooks } from './hold-looks.ts';
 import { HopMeter } from './hop-meter.ts';
@@ -113,6 +113,9 @@ interface SeekLater {
   readonly from: Upstream | undefined;
 }
 
+/** `lost`: it is gone. `silent`: nothing was heard of it for a while before its link ended; it may live. */
+type Unseen = 'lost' | 'silent';
+
 export class Replica implements StreamSource, UpstreamListener {
   readonly key: StreamKey;
   readonly #options: ReplicaOptions;
@@ -127,6 +130,8 @@ export class Replica implements StreamSource, UpstreamListener {
   #current: Upstream | undefined;
   /** The upstream before, until the current one has begun. */
   #former: Upstream | undefined;
+  /** How the last upstream went, while there is none. */
+  #unseen: Unseen = 'lost';
   /** Why it looks for another upstream now. */
   #seeking: SwitchCause | undefined;
   /** Asked to look again while it looked. */
@@ -209,9 +214,9 @@ export class Replica implements StreamSource, UpstreamListener {
   }
 
   /** How well it sees the stream's source: as the origin's child, over others, not at all, or by one that can't be heard. */
-  get sight(): 'clear' | 'relayed' | 'lost' | 'silent' {
-    if (!this.#current) return 'lost';
-    if (isLinkSilent(this.#current.peer, this.#needs.clock.now())) return 'silent';
+  get sight(): 'clear' | 'relayed' | Unseen {
+    if (!this.#current) return this.#unseen;
+    if (isUnheard(this.#current.peer, this.#needs.clock.now())) return 'silent';
     return this.#current.path.length === 1 ? 'clear' : 'relayed';
   }
 
@@ -468,7 +473,9 @@ export class Replica implements StreamSource, UpstreamListener {
   over(upstream: Upstream, why: Reason): void {
     this.#needs.subscriptions.unsubscribe(upstream);
     if (upstream === this.#former) this.#former = undefined;
-    if (upstream === this.#current) this.#lose(upstream, why.code === OUT_OF_ORDER ? 'order' : 'closed');
+    if (upstream !== this.#current) return;
+    const unseen = endsInSilence(upstream.peer, this.#needs.clock.now()) ? 'silent' : 'lost';
+    this.#lose(upstream, why.code === OUT_OF_ORDER ? 'order' : 'closed', unseen);
   }
 
   /** A better upstream is one that brings the very next frame. */
@@ -613,7 +620,7 @@ export class Replica implements StreamSource, UpstreamListener {
   }
 
   /** The current upstream is no good any more, and is not waited for. One that was to go serves until there is another. */
-  #lose(upstream: Upstream, cause: SwitchCause): void {
+  #lose(upstream: Upstream, cause: SwitchCause, unseen: Unseen = 'lost'): void {
     const { node } = upstream.peer;
     const above = this.#above();
     this.#needs.subscriptions.unsubscribe(upstream);
@@ -628,6 +635,7 @@ export class Replica implements StreamSource, UpstreamListener {
     } else {
       this.#intake.endOverlap();
       this.#current = undefined;
+      this.#unseen = unseen;
     }
     if (cause !== 'order') this.#search.shun(node);
     void this.seek(cause === 'order' ? [node, ...above] : above, cause);

@@ -27,7 +27,7 @@ const CLAIM_SHOWS_MS = 4_000;
 /**
  * What a node sees of a stream that is fed from elsewhere: `clear` its origin, or that there is none; `relayed` an upstream
  * that is not the origin; `lost` its upstream is gone; `silent` its upstream can't be heard, whether the peer stands still
- * or the way to it.
+ * or the way to it, and whether its link is there yet or has ended since.
  */
 export type Sight = 'clear' | 'relayed' | 'lost' | 'silent';
 
@@ -168,7 +168,7 @@ export class Standbys {
     }
     if (!standby?.isReady(nowMs)) return false;
     if (seat.role === 'primary' && standby.wellMs(nowMs) >= WELL_MS) return true;
-    if (stream) return stream.silentMs(nowMs) > idleLimitMs(stream.usualIntervalMs);
+    if (stream) return isSilent(stream, nowMs);
     return nowMs - (watched.absentSinceMs ?? nowMs) >= ABSENT_MS;
   }
 
@@ -205,6 +205,8 @@ export class Standbys {
     const stream = streamOf(key);
     if (stream && sight.of(key) === 'clear') return true;
     if (await sight.peersAreAhead(key)) return false;
+    // What was under way came meanwhile.
+    if (stream && !isSilent(stream, clock.now())) return false;
     if (stream && sight.of(key) === 'relayed') return true;
     // A backup is there for this: its primary's node closed, and nobody has heard of it since. Two that can't reach each
     // other would do so in turn for ever: the second time within a minute, the claim has to show it.
@@ -228,4 +230,8 @@ export class Standbys {
       throw error;
     }
   }
+}
+
+function isSilent(stream: Stream, nowMs: number): boolean {
+  return stream.silentMs(nowMs) > idleLimitMs(stream.usualIntervalMs);
 }

@@ -84,7 +84,7 @@ class SimPeer implements Peer {
     const lossShare = this.#net.lossShare(this.#from.id, this.#to.id);
     return {
       rttMs,
-      rttDevMs: 0,
+      rttDevMs: this.#net.rttDevMs,
       offsetMs: 0,
       errorMs: rttMs / 2,
       lossShare,
@@ -358,6 +358,7 @@ export class SimNet {
   readonly prices: Prices;
   /** What links measure. */
   rttMs: (from: string, to: string) => number = () => 2;
+  rttDevMs = 0;
   lossShare: (from: string, to: string) => number = () => 0;
   /** Pairs of nodes, `ab`, that can't reach each other: a dial is refused. */
   readonly walls = new Set<string>();

@@ -224,6 +224,52 @@ test('an upstream is left whose way leads through the node itself', async () => 
   expectWhole(c.sinks[0]?.ids ?? []);
 });
 
+test('whose link to the origin ended in silence can not tell whether that lives; whose link just ended has lost it', async () => {
+  const net = await netOf(['a', 'b']);
+  const b = net.node('b');
+  void b.play();
+  await net.run(1000);
+  const sight = () => b.replicas.get(KEY)?.sight;
+  /** Nothing is heard for so long, then the link ends, and there is no other for a second. */
+  const cut = async (silentMs: number) => {
+    expect([b.parent, sight()]).toEqual(['a', 'clear']);
+    net.walls.add('ab');
+    net.deafen('a', 'b', true);
+    await net.run(silentMs);
+    const before = sight();
+    b.links.get('a')?.close();
+    const after = sight();
+    expect(b.parent).toBeUndefined();
+    await net.run(1000);
+    const later = sight();
+    net.walls.clear();
+    await net.run(2500);
+    return [before, after, later];
+  };
+  expect(await cut(0)).toEqual(['clear', 'lost', 'lost']);
+  expect(await cut(700)).toEqual(['silent', 'lost', 'lost']);
+  expect(await cut(1200)).toEqual(['silent', 'silent', 'silent']);
+  expect(await cut(0)).toEqual(['clear', 'lost', 'lost']);
+  expect(sight()).toBe('clear');
+});
+
+test('a link that is used to wait is not left at once, but tells nothing of the origin meanwhile', async () => {
+  const net = await netOf(['a', 'b']);
+  const b = net.node('b');
+  void b.play();
+  net.rttDevMs = 200;
+  await net.run(1000);
+  const seen = () => {
+    const { sight, isSwitching } = b.replicas.get(KEY) ?? {};
+    return { sight, isSwitching };
+  };
+  net.deafen('a', 'b', true);
+  await net.run(250);
+  expect(seen()).toEqual({ sight: 'clear', isSwitching: false });
+  await net.run(200);
+  expect(seen()).toEqual({ sight: 'silent', isSwitching: false });
+});
+
 test('players are held when the origin dies, and follow the encoder to another node', async () => {
   const net = await netOf(['a', 'b', 'c', 'd']);
   void net.node('c').play();

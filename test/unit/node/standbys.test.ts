@@ -37,7 +37,7 @@ let directory: StreamDirectory;
 let publishing: Publishing;
 let budget: MemoryBudget;
 let encoders: Encoder[];
-let seen: { of: Sight; peersAreAhead: boolean };
+let seen: { of: Sight; peersAreAhead: boolean | Promise<boolean> };
 const sight: StreamSight = {
   of: () => seen.of,
   peersAreAhead: async () => seen.peersAreAhead,
@@ -270,6 +270,24 @@ describe('what looks like silence may be a loss of sight', () => {
     expect(publishing.standbys.takeovers).toBe(0);
     seen = { of: 'lost', peersAreAhead: false };
     await pass(1_200);
+    expect(publishing.standbys.takeovers).toBe(1);
+    await keeper.release();
+  });
+
+  test('and when what was missing comes while the peers are asked', async () => {
+    const keeper = await fedFromElsewhere();
+    let answer: (isAhead: boolean) => void = () => {};
+    const peersAreAhead = new Promise<boolean>((resolve) => {
+      answer = resolve;
+    });
+    seen = { of: 'lost', peersAreAhead };
+    await pass(1_000);
+    directory.get(KEY)?.append(frameOf('avc delta', 2, 40));
+    answer(false);
+    await pass(200);
+    expect(publishing.standbys.takeovers).toBe(0);
+    // A stream of so few frames is waited for longer.
+    await pass(10_000);
     expect(publishing.standbys.takeovers).toBe(1);
     await keeper.release();
   });
