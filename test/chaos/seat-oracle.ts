@@ -94,14 +94,14 @@ export class SeatOracle {
     this.#lastCameMs = check.arrivalsMs.at(-1) ?? this.#lastCameMs;
   }
 
-  #loses(count: number, nowMs: number, { words }: FrameCheck): void {
+  #loses(count: number, nowMs: number, { words, missedStarts }: FrameCheck): void {
     const lackMs = this.#way.longestLackMs(nowMs, this.#lastCameMs);
     if (lackMs > LOG_MS - LOG_SLACK_MS) {
       this.lost.withoutWay += count;
       return;
     }
     this.lost.withWay += count;
-    const lacked = `without a way for ${Math.round(lackMs)} ms at most`;
+    const lacked = `without a way for ${Math.round(lackMs)} ms at most, ${missedStarts} at starts of sessions`;
     this.#violated('no-loss', `${this.#name} lost ${count} frames, ${lacked}: ${words.join('; ')}`);
   }
 

@@ -106,10 +106,7 @@ export class FrameCheck {
     if (this.session !== 0) this.splices += 1;
     if (session < this.session) this.setbacks += 1;
     const isNew = this.session !== 0 && !this.#lastIds.has(session);
-    if (isNew && id > 1) {
-      this.missedStarts += id - 1;
-      this.#say(`session ${session} began with frame ${id}`);
-    }
+    if (isNew) this.missedStarts += id - 1;
     const known = this.#lastIds.get(session);
     this.session = session;
     // A session that comes back, as of two publishers that take turns: frames may be missing, none may come twice.
