@@ -93,9 +93,6 @@ const RETRY_AFTER_S: Readonly<Record<string, number>> = {
   'node.drained': 5,
 };
 
-/** Who asks again at once has to connect again: of connections there are so many a second. */
-const ENDS_CONNECTION: ReadonlySet<string> = new Set(['auth.too-many-from-address']);
-
 /** How long what a refused client still sends is read and thrown away, so that it gets to read why. */
 const LINGER_MS = 1000;
 /** How much of it is read at most. */
@@ -156,7 +153,7 @@ export function refuse(
   }
   const problem = problemOf(error);
   const body = problemText(problem);
-  if (!request.complete || ENDS_CONNECTION.has(error.code)) response.setHeader('Connection', 'close');
+  if (!request.complete || isNotLetIn(error)) response.setHeader('Connection', 'close');
   response.writeHead(problem.status, {
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
@@ -179,6 +176,11 @@ export function refuse(
   });
   const linger = clock.after(LINGER_MS, () => socket.destroy());
   socket.once('close', () => linger.cancel());
+}
+
+/** Who may not publish or play, and asks again at once, has to connect again: of connections there are so many a second. */
+function isNotLetIn({ code }: TidewayError): boolean {
+  return code.startsWith('auth.');
 }
 
 /** Refuses on a socket that has no response object: an upgrade, or a request that could not be parsed. */

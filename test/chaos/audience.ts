@@ -87,8 +87,8 @@ export class Audience implements AsyncDisposable {
   /** To be called some times a second. */
   look(nowMs: number): void {
     for (const { seat, encoder, oracle } of this.#watched) {
-      const { onAir } = encoder;
-      oracle.look(nowMs, { check: seat.check, onAir, hasWay: this.#hasWay(encoder, seat.node, nowMs) });
+      const hasWay = this.#hasWay(encoder, seat.node, nowMs);
+      oracle.look(nowMs, { check: seat.check, onAir: this.#due(encoder, nowMs), hasWay });
       this.#lookAtEnds(seat);
     }
     for (const encoder of this.encoders) this.#lookAtEncoder(encoder, nowMs);
@@ -127,6 +127,18 @@ export class Audience implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const all = [...this.#watched.map(({ seat }) => seat), ...this.encoders];
     await Promise.all(all.map((each) => each.stop()));
+  }
+
+  /**
+   * What players are due. Who came while the registry could not be asked does not displace a ghost whose claim was granted: it is as
+   * if it had begun only now.
+   */
+  #due({ onAir, hasGhost }: Encoder, nowMs: number): OnAir | undefined {
+    const isContested =
+      onAir !== undefined &&
+      hasGhost &&
+      this.#needs.world.lackedRegistry(onAir.node, onAir.sinceMs - REGISTRY_LACK_MS);
+    return isContested ? { ...onAir, sinceMs: nowMs } : onAir;
   }
 
   /** Over nodes that have the stream, as their own players show. */

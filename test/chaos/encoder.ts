@@ -32,6 +32,7 @@ export class Encoder {
   #target: string | undefined;
   #air: Air = { is: 'off', sinceMs: performance.now() };
   #reconnects = 0;
+  #ghosts = 0;
   readonly #thrownOut: OnAir[] = [];
   /** Times that a node which worked closed or refused it, and how, in words. */
   readonly #refusals = new Map<string, number>();
@@ -73,6 +74,11 @@ export class Encoder {
     return this.#reconnects;
   }
 
+  /** A connection that it left goes on sending. */
+  get hasGhost(): boolean {
+    return this.#ghosts > 0;
+  }
+
   /** By how it was told. */
   get refusals(): ReadonlyMap<string, number> {
     return this.#refusals;
@@ -97,7 +103,11 @@ export class Encoder {
       // The ghost may be about to begin a session.
       firstSession: ghost.session + 2,
     });
-    return () => ghost.drop();
+    this.#ghosts += 1;
+    return () => {
+      this.#ghosts -= 1;
+      ghost.drop();
+    };
   }
 
   async stop(): Promise<void> {

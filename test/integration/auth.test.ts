@@ -276,7 +276,7 @@ test('a flood of players who are not answered keeps no publisher out, and is ref
   await Promise.all(flood);
   clearInterval(release);
   agent.destroy();
-  expect(answered.slice(6)).toEqual(new Array(48).fill('403 keep-alive undefined'));
+  expect(answered.slice(6)).toEqual(new Array(48).fill('403 close undefined'));
   const refused = await metric(node, 'tideway_auth_refused_total');
   expect(refused.get('action="play",code="auth.too-many-from-address"')).toBe(6);
 });

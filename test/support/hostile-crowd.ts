@@ -29,6 +29,8 @@ export interface CrowdFigures {
   /** Of the API, health among it: requests, those that were not answered with 200, and the slowest. */
   readonly api: { readonly asked: number; readonly failed: number; readonly worstMs: number };
   readonly hostileConnections: number;
+  /** Of each publisher, on average. */
+  readonly framesPerS: number;
   readonly residentMib: { readonly before: number; readonly most: number; readonly after: number };
 }
 
@@ -55,12 +57,34 @@ const KINDS: readonly { readonly door: 'rtmp' | 'http'; readonly begin: Buffer; 
   },
 ];
 
+/** What hostile connections come to. */
+export type AttackedPorts = Pick<NodeProcess, 'rtmpPort' | 'httpPort'>;
+
+export interface Attackers {
+  /** @returns connections that they opened in all */
+  stop(): Promise<number>;
+}
+
+/** So many that are kept open, or opened again and again, from now on. */
+export type Attack = (ports: AttackedPorts, count: number) => Attackers;
+
+/** They share this process. */
+export function attackFromHere(ports: AttackedPorts, count: number): Attackers {
+  const attackers = Array.from({ length: count }, (_, at) => new Attacker(ports, at));
+  return {
+    stop: async () => {
+      for (const attacker of attackers) attacker.stop();
+      return attackers.reduce((sum, { opened }) => sum + opened, 0);
+    },
+  };
+}
+
 /** Runs a node for it, and stops it. */
-export async function amongHostile(plan: CrowdPlan): Promise<CrowdFigures> {
+export async function amongHostile(plan: CrowdPlan, attack = attackFromHere): Promise<CrowdFigures> {
   const node = new NodeProcess({ id: 'besieged' });
   try {
     await node.start();
-    return await besiege(node, plan);
+    return await besiege(node, plan, attack);
   } finally {
     await node.kill();
   }
@@ -69,14 +93,15 @@ export async function amongHostile(plan: CrowdPlan): Promise<CrowdFigures> {
 async function besiege(
   node: NodeProcess,
   { hostile, players, publishers, ms }: CrowdPlan,
+  attack: Attack,
 ): Promise<CrowdFigures> {
   const program = await Program.start(node, publishers);
   const seats = Array.from({ length: players }, (_, at) => new Seat(node.flvUrl(`live/s${at % publishers}`)));
-  const attackers: Attacker[] = [];
+  let attackers: Attackers | undefined;
   try {
     await until('all play', () => seats.every(({ lastId }) => lastId > 0), 20_000);
     const before = await residentMib(node);
-    attackers.push(...Array.from({ length: hostile }, (_, at) => new Attacker(node, at)));
+    attackers = attack(node, hostile);
     const watch = new Watch(node, publishers);
     await watch.run(ms);
     // Each gets what was sent before this, once its turn comes.
@@ -86,8 +111,8 @@ async function besiege(
       () => seats.every(({ lastId, isOver }) => isOver || lastId >= upTo),
       10_000,
     ).catch(() => {});
-    const hostileConnections = attackers.reduce((sum, { opened }) => sum + opened, 0);
-    for (const attacker of attackers) attacker.stop();
+    const hostileConnections = await attackers.stop();
+    attackers = undefined;
     await delay(TICK_MS);
     return {
       frames: seats.reduce((sum, { frames }) => sum + frames, 0),
@@ -96,10 +121,11 @@ async function besiege(
       joinMs: { count: watch.joins.length, p50: partOf(watch.joins, 0.5), p99: partOf(watch.joins, 0.99) },
       api: { asked: watch.asked, failed: watch.failed, worstMs: Math.round(watch.worstMs) },
       hostileConnections,
+      framesPerS: program.framesPerS,
       residentMib: { before, most: watch.mostMib, after: await residentMib(node) },
     };
   } finally {
-    for (const attacker of attackers) attacker.stop();
+    await attackers?.stop();
     for (const seat of seats) seat.leave();
     program.stop();
   }
@@ -109,6 +135,7 @@ async function besiege(
 class Program {
   readonly #clients: readonly RtmpClient[];
   readonly #timer: NodeJS.Timeout;
+  readonly #startMs = performance.now();
   sent = 0;
 
   private constructor(clients: readonly RtmpClient[]) {
@@ -125,12 +152,22 @@ class Program {
     return new Program(clients);
   }
 
+  get framesPerS(): number {
+    return Math.round((10_000 * this.sent) / (performance.now() - this.#startMs)) / 10;
+  }
+
   stop(): void {
     clearInterval(this.#timer);
     for (const client of this.#clients) client.destroy();
   }
 
+  /** All that is due by now. */
   #send(): void {
+    const due = Math.floor((performance.now() - this.#startMs) / FRAME_EVERY_MS);
+    while (this.sent < due) this.#sendNext();
+  }
+
+  #sendNext(): void {
     this.sent += 1;
     const name = this.sent % FRAMES_PER_KEY === 1 ? 'avc key' : 'avc delta';
     const payload = payloadOf(name, this.sent, FRAME_BYTES);
@@ -185,13 +222,13 @@ class Seat {
 /** One place of the crowd: a connection, and the next one once it is closed. */
 class Attacker {
   opened = 0;
-  readonly #node: NodeProcess;
+  readonly #ports: AttackedPorts;
   readonly #at: number;
   readonly #timer: NodeJS.Timeout;
   #socket: RawSocket;
 
-  constructor(node: NodeProcess, at: number) {
-    this.#node = node;
+  constructor(ports: AttackedPorts, at: number) {
+    this.#ports = ports;
     this.#at = at;
     this.#socket = this.#open();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -210,7 +247,7 @@ class Attacker {
   #open(): RawSocket {
     this.opened += 1;
     const { door, begin } = this.#kind ?? { door: 'rtmp', begin: C0_C1 };
-    const port = door === 'rtmp' ? this.#node.rtmpPort : this.#node.httpPort;
+    const port = door === 'rtmp' ? this.#ports.rtmpPort : this.#ports.httpPort;
     const socket = new RawSocket(port, `127.0.0.${2 + (this.#at % ADDRESSES)}`);
     return begin.length > 0 ? socket.write(begin) : socket;
   }

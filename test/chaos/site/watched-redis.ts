@@ -83,11 +83,10 @@ export class WatchedRedis implements AsyncDisposable {
     if (this.#gone === 'kill') await replica.server.start(replicaOf(master.place));
     if (this.#gone === 'pause') replica.server.resume();
     this.#gone = undefined;
-    const look = async () =>
-      (await replica.server.admin.info('replication')).includes(`master_port:${master.place.port}`);
-    await until('the former master is a replica', look, HEALED_WITHIN_MS);
-    await replica.server.inStep(HEALED_WITHIN_MS);
-    await Promise.all(this.#sentinels.map((sentinel) => this.#isKnownTo(sentinel, master.place)));
+    await until('Redis has a master and a replica', () => this.#isPaired(), HEALED_WITHIN_MS);
+    await this.#pair.replica.server.inStep(HEALED_WITHIN_MS);
+    const { place } = this.#pair.master;
+    await Promise.all(this.#sentinels.map((sentinel) => this.#isKnownTo(sentinel, place)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -97,6 +96,19 @@ export class WatchedRedis implements AsyncDisposable {
   get #pair(): { readonly master: Known; readonly replica: Known } {
     if (!this.#master || !this.#replica) throw new Error('Redis was not started');
     return { master: this.#master, replica: this.#replica };
+  }
+
+  /** Do all sentinels name one master, and the other follows it? They may have handed over once more: then that is so. */
+  async #isPaired(): Promise<boolean> {
+    const { master, replica } = this.#pair;
+    const named = new Set(await Promise.all(this.#sentinels.map(async (each) => (await each.master()).port)));
+    const [port] = named;
+    if (named.size !== 1 || port === undefined) return false;
+    const [leads, follows] = port === replica.place.port ? [replica, master] : [master, replica];
+    this.#master = leads;
+    this.#replica = follows;
+    const info = await follows.server.admin.info('replication');
+    return info.includes(`master_port:${leads.place.port}`);
   }
 
   async #start(network: SiteNetwork): Promise<void> {
