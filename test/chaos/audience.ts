@@ -63,6 +63,8 @@ export class Audience implements AsyncDisposable {
   readonly #refused = new Map<string, number>();
   /** Encoders whose time off the air was told. */
   readonly #late = new Set<Encoder>();
+  /** When an encoder's session was last outranked by its ghost, ms. */
+  readonly #contestedMs = new Map<Encoder, number>();
   #playersAgain = 0;
   #publishersOutvoted = 0;
   #longestOffAirMs = 0;
@@ -130,15 +132,17 @@ export class Audience implements AsyncDisposable {
   }
 
   /**
-   * What players are due. Who came while the registry could not be asked does not displace a ghost whose claim was granted: it is as
-   * if it had begun only now.
+   * What players are due. Who came while the registry could not be asked does not displace a ghost whose claim was granted: until
+   * that is over it is as if it had begun only now.
    */
-  #due({ onAir, hasGhost }: Encoder, nowMs: number): OnAir | undefined {
-    const isContested =
-      onAir !== undefined &&
-      hasGhost &&
-      this.#needs.world.lackedRegistry(onAir.node, onAir.sinceMs - REGISTRY_LACK_MS);
-    return isContested ? { ...onAir, sinceMs: nowMs } : onAir;
+  #due(encoder: Encoder, nowMs: number): OnAir | undefined {
+    const { onAir, hasGhost } = encoder;
+    if (!onAir) return undefined;
+    const { node, sinceMs } = onAir;
+    if (hasGhost && this.#needs.world.lackedRegistry(node, sinceMs - REGISTRY_LACK_MS)) {
+      this.#contestedMs.set(encoder, nowMs);
+    }
+    return { ...onAir, sinceMs: Math.max(sinceMs, this.#contestedMs.get(encoder) ?? 0) };
   }
 
   /** Over nodes that have the stream, as their own players show. */
