@@ -26,7 +26,10 @@ if (values.json) writeFileSync(values.json, `${JSON.stringify({ machine, plan, f
 const { lost, disconnected, api, joinMs } = figures;
 process.exit(lost + disconnected + api.failed === 0 && joinMs.p99 < MAX_JOIN_MS ? 0 : 1);
 
-function attackFromElsewhere({ rtmpPort, httpPort }: Parameters<Attack>[0], count: number): ReturnType<Attack> {
+function attackFromElsewhere(
+  { rtmpPort, httpPort }: Parameters<Attack>[0],
+  count: number,
+): ReturnType<Attack> {
   const program = new URL('hostile-attackers.js', import.meta.url);
   const child = fork(program, [rtmpPort, httpPort, count].map(String));
   return {
