@@ -1,6 +1,5 @@
 // A simulated cluster: nodes that beat, join and die, streams, and players that ask any node where to go, as the real
 // routers tell them.
-
 import type { StreamKey } from '../../src/base/stream-key.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { Decisions } from '../../src/routing/decisions.ts';

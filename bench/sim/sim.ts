@@ -2,10 +2,12 @@
 //   npm run sim
 //   npm run sim -- --full --json out.json --svg tree.svg
 // The same seed gives the same figures. Exits with 1 if a promise was missed.
+
 import { writeFileSync } from 'node:fs';
+import { optionsOrExit } from '../../test/support/options-or-exit.ts';
 import { machineName } from '../fan-out/machine.ts';
 import { drawTree } from './draw-tree.ts';
-import { type Options, readOptions, USAGE } from './options.ts';
+import { readOptions, USAGE } from './options.ts';
 import { type Figures, rowsOf, tableOf } from './report.ts';
 import { runSmallCases } from './small.ts';
 import { runSteady } from './steady.ts';
@@ -23,7 +25,7 @@ const SURGE_PLAYERS = 50_000;
 /** The tree that is drawn has at most so many nodes. */
 const MAX_DRAWN = 90;
 
-const options = optionsOrExit();
+const options = optionsOrExit(readOptions, USAGE);
 const startedMs = performance.now();
 const world = realWorld();
 const machine = machineName();
@@ -83,16 +85,4 @@ function surge() {
 
 function note(line: string): void {
   console.log(`${((performance.now() - startedMs) / 1_000).toFixed(1)} s  ${line}`);
-}
-
-function optionsOrExit(): Options {
-  try {
-    const read = readOptions(process.argv.slice(2));
-    if (read) return read;
-    console.log(USAGE);
-    process.exit(0);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
-    process.exit(2);
-  }
 }

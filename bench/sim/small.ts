@@ -1,5 +1,4 @@
 // Small cases whose best tree can be found by trying all: what do replicas pay that only follow the rules, each for itself?
-
 import { loadConfig } from '../../src/config/load.ts';
 import { Router } from '../../src/routing/router.ts';
 import { Agenda } from './agenda.ts';

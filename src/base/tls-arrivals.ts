@@ -1,6 +1,5 @@
 // Connections to a TLS port that still shake hands: let in by the door before anything is done for them, bounded in time,
 // counted in all and by address, and told apart from those that are through. What is said over them is the door's.
-
 import type { Socket } from 'node:net';
 import type { Server, TLSSocket } from 'node:tls';
 import { AddressCount } from './address-count.ts';

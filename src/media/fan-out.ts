@@ -1,7 +1,6 @@
 // One wire format, one way of serving it, many players. Frames that are due together are encoded once into one shared
 // buffer, which the row of live players is given (live-row.ts); the others are pumped alone from the log until they stand
 // at the flush mark. When a flush is due is flush-window.ts's to say, whose turn it is turns.ts's.
-
 import type { ByteCount } from '../base/byte-count.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';

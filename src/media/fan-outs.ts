@@ -1,6 +1,5 @@
 // The fan-outs that one kind of a stream's readers has: one for each wire format and way of serving it, opened when it is
 // wanted first. It knows no reader.
-
 import type { ByteCount } from '../base/byte-count.ts';
 import type { Reason } from '../base/errors.ts';
 import type { FrameEncoder, TimedFrame } from '../format/frame.ts';

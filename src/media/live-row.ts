@@ -1,6 +1,5 @@
 // The live players of a fan-out, in a row. A flush goes along the row in rotating order, as far as there is time, and goes
 // on from there later; who can't keep up leaves the row. What a flush is made of, and when, is the fan-out's to say.
-
 import type { ByteCount } from '../base/byte-count.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';

@@ -1,6 +1,5 @@
 // The players of one stream: those that wait for a frame to start at, and the fan-outs of those that started. It closes
 // those that take nothing; when a stream ends is the stream's to say.
-
 import type { ByteCount } from '../base/byte-count.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { every } from '../base/clock.ts';

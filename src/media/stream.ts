@@ -1,5 +1,4 @@
 // One stream: its source, its log, its readers, its hold and its end. It knows no socket and no peer.
-
 import type { ByteCount } from '../base/byte-count.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';

@@ -1,6 +1,5 @@
 // One stream that one peer pulls: a sink like any player's, over a link that it shares with others. It knows its part of
 // what is under way; who is served next is downstreams.ts's.
-
 import type { ByteCount } from '../base/byte-count.ts';
 import type { Reason } from '../base/errors.ts';
 import type { MeshEncoder } from '../format/mesh/mesh-encoder.ts';

@@ -1,6 +1,5 @@
 // The streams that peers pull from this node: who is taken in, who is told no, and in which order a link that is full
 // serves them. A downstream is a reader of the stream's log like any player.
-
 import type { ByteCount } from '../base/byte-count.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';

@@ -1,6 +1,5 @@
 // What this node asked of its peers: every subscription and every HEAD that waits for its answer, and which of them a
 // message is for.
-
 import type { ByteCount } from '../base/byte-count.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { type Reason, WireError } from '../base/errors.ts';

@@ -1,6 +1,5 @@
 // One subscription at one peer: from the question to the last word. It holds the peer to the order of the wire; what its
 // runs and frames are to the stream, its replica judges.
-
 import type { ByteCount } from '../base/byte-count.ts';
 import type { Reason } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';

@@ -1,6 +1,5 @@
 // Who may come in at the doors, before a byte is read: so many new connections a second, of all and of one address, and none
 // where the last files would go that health, the API and links need.
-
 import { addressGroup } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import { type Reason, TidewayError } from '../base/errors.ts';

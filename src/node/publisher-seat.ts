@@ -1,6 +1,5 @@
 // One publisher of this node, as long as its connection lasts: on air, or standing by for the one who is. The door knows
 // no difference; when the two change, standbys.ts and publishing.ts decide.
-
 import type { ByteCount } from '../base/byte-count.ts';
 import type { Reason } from '../base/errors.ts';
 import type { StreamKey } from '../base/stream-key.ts';

@@ -1,6 +1,5 @@
 // The traffic of this node: who carries bytes is given a count for them; what was carried is told with the configured prices
 // as cost.
-
 import type { ByteCount } from '../base/byte-count.ts';
 import type { Clock } from '../base/clock.ts';
 import type { StreamKey } from '../base/stream-key.ts';

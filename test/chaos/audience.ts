@@ -1,6 +1,5 @@
 // Publishers of numbered frames, and at each node a player of each stream: they come again whatever happens, and what they
 // see is held against the rules.
-
 import { PLAYER_FORMATS } from '../support/checked-player.ts';
 import { PLANS, type PlanName } from '../support/numbered-media.ts';
 import { Encoder } from './encoder.ts';

@@ -59,11 +59,6 @@ export class Encoder {
     return this.#air.is === 'off' ? this.#air.sinceMs : undefined;
   }
 
-  /** Of the newest session. */
-  get sentId(): number {
-    return this.#publisher.sentId;
-  }
-
   /** What it published when its node ended it, though that lived and it did not want to go; since this was asked. */
   takeThrownOut(): OnAir[] {
     return this.#thrownOut.splice(0);

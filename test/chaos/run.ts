@@ -1,13 +1,15 @@
 // The chaos command: five nodes, Redis with its sentinels, publishers and players, and everything that goes wrong.
 //   npm run chaos -- --seed 7 --minutes 3 --json out.json
 // Exits with 1 if a rule was broken, with 2 if it could not be run.
+
 import { writeFileSync } from 'node:fs';
 import { killChildrenOnInterrupt } from '../support/children.ts';
+import { optionsOrExit } from '../support/options-or-exit.ts';
 import { chaos } from './chaos.ts';
-import { type Options, readOptions, USAGE } from './options.ts';
+import { readOptions, USAGE } from './options.ts';
 import { figuresOf } from './report.ts';
 
-const options = optionsOrExit();
+const options = optionsOrExit(readOptions, USAGE);
 killChildrenOnInterrupt();
 console.log(`seed ${options.seed}, ${options.ms / 60_000} minutes`);
 const { json, network, ...rest } = options;
@@ -19,16 +21,4 @@ try {
 } catch (error) {
   console.error(error);
   process.exit(2);
-}
-
-function optionsOrExit(): Options {
-  try {
-    const read = readOptions(process.argv.slice(2));
-    if (read) return read;
-    console.log(USAGE);
-    process.exit(0);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
-    process.exit(2);
-  }
 }

@@ -1,5 +1,4 @@
 // The FLV doors over real sockets, on the real media core: bytes in, bytes out, and every way to end.
-
 import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -2,7 +2,6 @@
 //
 // To node `a`, which is in the EU, everybody here is in the US; to node `b`, which is in the US, in the EU. Both send
 // everybody to better nodes, and so all to each other. Node `c` takes one player, and wants no other node to take more.
-
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';

@@ -1,5 +1,4 @@
 // The state rules of an RTMP session, over real sockets, with a publication and a stream that are made up.
-
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';

@@ -1,6 +1,5 @@
 // Every operation of the state API, asked of a node of a real cluster that has nothing to do with what it is asked for: each
 // answer is held against the form that is declared for it, to the last field.
-
 import { type ClientRequest, get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FrameKind } from '../../src/format/frame.ts';

@@ -1,6 +1,5 @@
 // The state API of a large cluster, made up: 200 nodes, 10,000 streams, 20,000 rows. How long its first pages take, and how
 // long the event loop stands still for them.
-
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { Slices } from '../../src/base/slices.ts';

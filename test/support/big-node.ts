@@ -1,6 +1,5 @@
 // A node of a big cluster, without doors and peers: its streams, claims, looks, routing and registry are the real ones, put
 // together as relay-node.ts does.
-
 import { systemClock } from '../../src/base/clock.ts';
 import { Slices } from '../../src/base/slices.ts';
 import { parseStreamKey } from '../../src/base/stream-key.ts';

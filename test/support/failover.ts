@@ -1,6 +1,5 @@
 // The relay in the middle dies: an origin `a`, a relay `m`, an edge `c` that pulls from the relay, and all that can happen
 // to the relay. A trial is told as what players of the other nodes saw. `bench/failover.ts` and the tests share it.
-
 import { CheckedPlayer, playAll } from './checked-player.ts';
 import { Cluster } from './cluster.ts';
 import { hereAt, meshed } from './cluster-view.ts';

@@ -1,6 +1,5 @@
 // What players see of a fault: everything is played for a while before, the fault is done, and afterwards each player's
 // frames and waits are told.
-
 import { type CheckedPlayer, caughtUp, type PlayerFormat } from './checked-player.ts';
 import type { LoopWatch } from './loop-watch.ts';
 import type { NumberedPublisher } from './numbered-publisher.ts';

@@ -1,6 +1,5 @@
 // Streams of all rates over links with jitter: nothing is wrong, so nobody may switch. The bench and the tests share it,
 // with other durations.
-
 import { playAll } from './checked-player.ts';
 import { Cluster } from './cluster.ts';
 import { meshed } from './cluster-view.ts';

@@ -1,6 +1,5 @@
 // A cluster that is only told of: what a node of it would answer on `/api/v1`, by the forms, for as many nodes and streams as
 // a test wants. It serves the built dashboard beside it, and can fall silent, come back, and want a token.
-
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { loadDashboard } from '../../src/http/assets.ts';
 import type { AlarmRow, AlarmsAnswer, EventRow, EventsAnswer } from '../../src/http/forms/alarms.ts';

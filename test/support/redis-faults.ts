@@ -1,6 +1,5 @@
 // What happens to Redis under a cluster that plays, and whether the registry is whole again afterwards. The bench and the
 // tests share it, with other durations.
-
 import { CheckedPlayer, caughtUp, PLAYER_FORMATS, playAll } from './checked-player.ts';
 import { Cluster } from './cluster.ts';
 import { meshed } from './cluster-view.ts';

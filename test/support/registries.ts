@@ -4,7 +4,6 @@
 // is replaced, in the text of the scripts, by a look at a key of the test. libfaketime would do too, but it also moves
 // what redis-server does by itself, and not exactly. Expiry as such needs no TIME to pass: scripts judge `expires`, and
 // the keys' own TTLs, which run in real time, are a minute longer than any of these tests.
-
 import { systemClock } from '../../src/base/clock.ts';
 import { MemoryRegistry, MemoryState } from '../../src/registry/memory.ts';
 import type { OriginRules } from '../../src/registry/origin-rules.ts';

@@ -1,6 +1,5 @@
 // Random histories of one stream's claims, and what must hold at each step of them (design §5). The model does not
 // know the rules by which a registry judges; it looks before and after each call, and remembers what it was told.
-
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { parseStreamKey } from '../../src/base/stream-key.ts';

@@ -1,6 +1,5 @@
 // The floors: bare servers, one in Node and one in C, that write the recorded flushes of tideway to whoever is connected
 // and do nothing else. What a server costs beyond them is its own.
-
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,5 +1,4 @@
 // The fuzzer: runs a target on inputs made of those that it has, keeps those that reach new code, and makes finds small.
-
 import { Chance } from '../../support/chance.ts';
 import { AllocationMeter } from './allocation.ts';
 import { type Coverage, CoverageMap, type Covered } from './coverage.ts';

@@ -1,6 +1,5 @@
 // A replica between two upstreams that overlap: whatever they send, and in whatever order, the stream gets each frame once
 // and none that is older than one that it has.
-
 import { parseStreamKey } from '../../../src/base/stream-key.ts';
 import type { Frame, Run } from '../../../src/format/frame.ts';
 import { decodeControl } from '../../../src/format/mesh/control-codec.ts';

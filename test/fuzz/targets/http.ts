@@ -1,5 +1,4 @@
 // What requests say: their targets, their queries, and the bodies of the API.
-
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { z } from 'zod';

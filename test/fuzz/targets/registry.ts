@@ -1,5 +1,4 @@
 // What a registry answers: rows of text, JSON of nodes, hints. Others can write to it.
-
 import { MAX_NODE_RECORD_BYTES, readHint, readNode } from '../../../src/registry/records.ts';
 import { backupOf, nodesOf, originOf, readAnswer, replicasOf } from '../../../src/registry/redis-answers.ts';
 import { rule, type Target, wordsOf } from '../engine/target.ts';

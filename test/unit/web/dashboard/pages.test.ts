@@ -1,5 +1,4 @@
 // Addresses, figures and lines of the dashboard: what is read, written and said.
-
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { waitMs } from '../../../../web/dashboard/backoff.ts';
